@@ -1,0 +1,1 @@
+//! Every service and its serving status.

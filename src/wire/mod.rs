@@ -1,0 +1,1 @@
+//! Bytes and strings in, values out.
