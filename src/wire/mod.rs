@@ -9,15 +9,20 @@
 //! |---|---|
 //! | [`envelope`] | the 5-byte prefix and the message behind it |
 //! | [`code`] | `grpc-status` |
-//! | `status` | `grpc-status`, `grpc-message`, `grpc-status-details-bin` |
+//! | [`status`] | `grpc-status`, `grpc-message`, `grpc-status-details-bin` |
 //! | [`percent`] | the escapes of `grpc-message` |
-//! | `timeout` | `grpc-timeout` |
-//! | `metadata` | custom metadata, ASCII and `-bin`; reserved names |
-//! | `content_type` | `content-type` |
-//! | `encoding` | `grpc-encoding`, `grpc-accept-encoding` |
+//! | [`timeout`] | `grpc-timeout` |
+//! | [`metadata`] | custom metadata, ASCII and `-bin`; reserved names |
+//! | [`content_type`] | `content-type` |
+//! | [`encoding`] | `grpc-encoding`, `grpc-accept-encoding` |
 //!
 //! [spec]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 
 pub mod code;
+pub mod content_type;
+pub mod encoding;
 pub mod envelope;
+pub mod metadata;
 pub mod percent;
+pub mod status;
+pub mod timeout;
