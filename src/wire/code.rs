@@ -15,7 +15,7 @@ use http::HeaderValue;
 pub struct Code(i32);
 
 /// The standard codes' names, and the values that go on the wire, at the index of their number.
-const TABLE: [(&str, HeaderValue); 17] = [
+static TABLE: [(&str, HeaderValue); 17] = [
     ("OK", HeaderValue::from_static("0")),
     ("CANCELLED", HeaderValue::from_static("1")),
     ("UNKNOWN", HeaderValue::from_static("2")),
@@ -154,10 +154,9 @@ impl Code {
     }
 
     fn entry(self) -> Option<&'static (&'static str, HeaderValue)> {
-        static ENTRIES: [(&str, HeaderValue); 17] = TABLE;
         usize::try_from(self.0)
             .ok()
-            .and_then(|index| ENTRIES.get(index))
+            .and_then(|index| TABLE.get(index))
     }
 }
 

@@ -128,14 +128,7 @@ impl Decoder {
             let Some(prefix) = fill(bytes, have, chunk) else {
                 return Ok(None);
             };
-            self.state = match judge(prefix, self.limit) {
-                Ok((compressed, len)) => State::Message {
-                    compressed,
-                    len,
-                    buf: BytesMut::new(),
-                },
-                Err(error) => State::Failed(error),
-            };
+            self.state = judge(prefix, self.limit).unwrap_or_else(State::Failed);
         }
         let (compressed, len, buf) = match &mut self.state {
             State::Message {
@@ -193,18 +186,21 @@ fn fill(
 }
 
 /// Reads a prefix: the size first, so that what is too large is so under any flag.
-fn judge(prefix: [u8; PREFIX_LEN], limit: usize) -> Result<(bool, usize), EnvelopeError> {
-    let [flag, length @ ..] = prefix;
+fn judge([flag, length @ ..]: [u8; PREFIX_LEN], limit: usize) -> Result<State, EnvelopeError> {
     let declared = u32::from_be_bytes(length);
-    let len = usize::try_from(declared)
-        .ok()
-        .filter(|&len| len <= limit)
-        .ok_or(EnvelopeError::Oversize { declared, limit })?;
-    match flag {
-        0 => Ok((false, len)),
-        1 => Ok((true, len)),
-        _ => Err(EnvelopeError::Flag(flag)),
-    }
+    let len = usize::try_from(declared).ok().filter(|&len| len <= limit);
+    let len = len.ok_or(EnvelopeError::Oversize { declared, limit })?;
+    let compressed = match flag {
+        0 => false,
+        1 => true,
+        _ => return Err(EnvelopeError::Flag(flag)),
+    };
+    let buf = BytesMut::new();
+    Ok(State::Message {
+        compressed,
+        len,
+        buf,
+    })
 }
 
 /// Appends all of `chunk`. The buffer at most doubles, and never past the message's end.
@@ -247,6 +243,7 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
+    use super::EnvelopeError::{Flag, Oversize, Truncated};
     use super::*;
 
     fn envelope(compressed: bool, message: &'static [u8]) -> Envelope {
@@ -288,14 +285,13 @@ mod tests {
             assert_eq!(read_all(3, &by_byte), one);
 
             let mut dst = BytesMut::new();
-            encode(
-                &mut dst,
-                expected.compressed,
-                expected.message.len(),
-                |dst| {
-                    dst.extend_from_slice(&expected.message);
-                },
-            );
+            let Envelope {
+                compressed,
+                message,
+            } = expected;
+            encode(&mut dst, *compressed, message.len(), |dst| {
+                dst.extend_from_slice(message)
+            });
             assert_eq!(dst, *bytes);
         }
     }
@@ -310,40 +306,28 @@ mod tests {
     fn truncation_inside_prefix_and_message() {
         let whole = b"\0\0\0\0\x03abc";
         for n in 1..whole.len() {
-            assert_eq!(
-                read_all(10, &[&whole[..n]]),
-                (vec![], Err(EnvelopeError::Truncated))
-            );
+            assert_eq!(read_all(10, &[&whole[..n]]), (vec![], Err(Truncated)));
         }
         assert_eq!(
             read_all(10, &[b"\0\0\0\0\x01a\0"]),
-            (vec![envelope(false, b"a")], Err(EnvelopeError::Truncated))
+            (vec![envelope(false, b"a")], Err(Truncated))
         );
     }
 
     #[test]
     fn size_is_judged_before_flag_and_before_the_message() {
-        let oversize = |declared, limit| Err(EnvelopeError::Oversize { declared, limit });
+        let oversize = |declared, limit| Err(Oversize { declared, limit });
         assert_eq!(read_all(2, &[b"\0\0\0\0\x03"]).1, oversize(3, 2));
         assert_eq!(read_all(2, &[b"\x07\0\0\0\x03"]).1, oversize(3, 2));
         assert_eq!(
             read_all(4096, &[b"\0\xff\xff\xff\xff"]).1,
             oversize(u32::MAX, 4096)
         );
-        assert_eq!(
-            read_all(3, &[b"\x02\0\0\0\x03"]).1,
-            Err(EnvelopeError::Flag(2))
-        );
-        assert_eq!(
-            read_all(0, &[b"\xff\0\0\0\0"]).1,
-            Err(EnvelopeError::Flag(255))
-        );
+        assert_eq!(read_all(3, &[b"\x02\0\0\0\x03"]).1, Err(Flag(2)));
+        assert_eq!(read_all(0, &[b"\xff\0\0\0\0"]).1, Err(Flag(255)));
         assert_eq!(read_all(0, &[b"\0\0\0\0\0"]).1, Ok(()));
         // Four bytes judge nothing yet.
-        assert_eq!(
-            read_all(2, &[b"\x07\xff\xff\xff"]).1,
-            Err(EnvelopeError::Truncated)
-        );
+        assert_eq!(read_all(2, &[b"\x07\xff\xff\xff"]).1, Err(Truncated));
     }
 
     #[test]
@@ -351,10 +335,10 @@ mod tests {
         let mut decoder = Decoder::new(10);
         let mut chunk = Bytes::from_static(b"\x02\0\0\0\x01a\0\0\0\0\0");
         for _ in 0..2 {
-            assert_eq!(decoder.decode(&mut chunk), Err(EnvelopeError::Flag(2)));
+            assert_eq!(decoder.decode(&mut chunk), Err(Flag(2)));
             assert_eq!(chunk, b"a\0\0\0\0\0"[..]);
         }
-        assert_eq!(decoder.finish(), Err(EnvelopeError::Flag(2)));
+        assert_eq!(decoder.finish(), Err(Flag(2)));
     }
 
     #[test]
@@ -379,15 +363,10 @@ mod tests {
         assert_eq!(decoder.decode(&mut chunk), Ok(None));
         for received in (100..=1000).step_by(100) {
             assert_eq!(decoder.decode(&mut Bytes::from_static(&[0; 100])), Ok(None));
-            let State::Message { buf, .. } = &decoder.state else {
-                panic!("{decoder:?}")
-            };
-            assert_eq!(buf.len(), received);
-            assert!(
-                buf.capacity() <= 2 * received,
-                "{} for {received}",
-                buf.capacity()
-            );
+            match &decoder.state {
+                State::Message { buf, .. } => assert!(buf.capacity() <= 2 * received),
+                state => panic!("{state:?}"),
+            }
         }
     }
 

@@ -135,9 +135,8 @@ fn items(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Takes the padding off, if it is what fills the last group of four.
 fn strip_padding(value: &[u8]) -> Result<&[u8], InvalidBinary> {
-    let digits = match value {
-        [digits @ .., b'=', b'='] | [digits @ .., b'='] => digits,
-        _ => return Ok(value),
+    let ([digits @ .., b'=', b'='] | [digits @ .., b'=']) = value else {
+        return Ok(value);
     };
     if value.len() % 4 == 0 {
         Ok(digits)

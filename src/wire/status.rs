@@ -61,7 +61,7 @@ impl Status {
     }
 
     /// The details; empty if there are none.
-    pub fn details(&self) -> &[u8] {
+    pub fn details(&self) -> &Bytes {
         &self.details
     }
 
@@ -139,13 +139,15 @@ mod tests {
 
     use super::*;
 
+    type Field = (&'static str, &'static [u8]);
+
     fn encoded(status: &Status) -> HeaderMap {
         let mut trailers = HeaderMap::new();
         status.encode(&mut trailers);
         trailers
     }
 
-    fn trailers(fields: &[(&'static str, &[u8])]) -> HeaderMap {
+    fn trailers(fields: &[Field]) -> HeaderMap {
         let value = |bytes: &[u8]| HeaderValue::from_bytes(bytes).unwrap();
         fields
             .iter()
@@ -158,7 +160,7 @@ mod tests {
         let special = "\t\ntest with whitespace\r\nand Unicode BMP ☺ and non-BMP 😈\t\n";
         let special_encoded = "%09%0Atest with whitespace%0D%0Aand Unicode BMP %E2%98%BA \
                                and non-BMP %F0%9F%98%88%09%0A";
-        let cases: [(Status, &[(&'static str, &[u8])]); 4] = [
+        let cases: [(Status, &[Field]); 4] = [
             (Status::from(Code::OK), &[("grpc-status", b"0")]),
             (
                 Status::new(Code::NOT_FOUND, "unknown service"),
