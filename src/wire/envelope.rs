@@ -83,34 +83,22 @@ pub struct Decoder {
 
 #[derive(Debug)]
 enum State {
-    /// The first `have` bytes of `bytes` are the beginning of a prefix; `have < PREFIX_LEN`.
-    Prefix {
-        bytes: [u8; PREFIX_LEN],
-        have: usize,
-    },
-    /// The message is `len` bytes, of which `buf` holds the first; `buf.len() < len`.
-    Message {
-        compressed: bool,
-        len: usize,
-        buf: BytesMut,
-    },
+    /// The beginning of a prefix and its length, less than `PREFIX_LEN`.
+    Prefix([u8; PREFIX_LEN], usize),
+    /// Whether it is compressed, the message's length, and the first bytes of it: never all.
+    Message(bool, usize, BytesMut),
     Failed(EnvelopeError),
 }
 
 impl State {
-    const START: Self = Self::Prefix {
-        bytes: [0; PREFIX_LEN],
-        have: 0,
-    };
+    const START: Self = Self::Prefix([0; PREFIX_LEN], 0);
 }
 
 impl Decoder {
     /// A decoder that refuses messages of more than `limit` bytes, as they stand on the wire.
     pub fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            state: State::START,
-        }
+        let state = State::START;
+        Self { limit, state }
     }
 
     /// Takes the next envelope off the front of `chunk`.
@@ -124,20 +112,16 @@ impl Decoder {
     /// as soon as the five bytes of a prefix are there. An error is final: every later call
     /// returns it again and takes nothing from its chunk.
     pub fn decode(&mut self, chunk: &mut Bytes) -> Result<Option<Envelope>, EnvelopeError> {
-        if let State::Prefix { bytes, have } = &mut self.state {
+        if let State::Prefix(bytes, have) = &mut self.state {
             let Some(prefix) = fill(bytes, have, chunk) else {
                 return Ok(None);
             };
             self.state = judge(prefix, self.limit).unwrap_or_else(State::Failed);
         }
         let (compressed, len, buf) = match &mut self.state {
-            State::Message {
-                compressed,
-                len,
-                buf,
-            } => (*compressed, *len, buf),
+            State::Message(compressed, len, buf) => (*compressed, *len, buf),
             State::Failed(error) => return Err(*error),
-            State::Prefix { .. } => return Ok(None),
+            State::Prefix(..) => return Ok(None),
         };
         let missing = len - buf.len();
         if chunk.len() < missing {
@@ -165,8 +149,8 @@ impl Decoder {
     /// [`decode`](Self::decode) returned.
     pub fn finish(&self) -> Result<(), EnvelopeError> {
         match &self.state {
-            State::Prefix { have: 0, .. } => Ok(()),
-            State::Prefix { .. } | State::Message { .. } => Err(EnvelopeError::Truncated),
+            State::Prefix(_, 0) => Ok(()),
+            State::Prefix(..) | State::Message(..) => Err(EnvelopeError::Truncated),
             State::Failed(error) => Err(*error),
         }
     }
@@ -195,12 +179,7 @@ fn judge([flag, length @ ..]: [u8; PREFIX_LEN], limit: usize) -> Result<State, E
         1 => true,
         _ => return Err(EnvelopeError::Flag(flag)),
     };
-    let buf = BytesMut::new();
-    Ok(State::Message {
-        compressed,
-        len,
-        buf,
-    })
+    Ok(State::Message(compressed, len, BytesMut::new()))
 }
 
 /// Appends all of `chunk`. The buffer at most doubles, and never past the message's end.
@@ -364,7 +343,7 @@ mod tests {
         for received in (100..=1000).step_by(100) {
             assert_eq!(decoder.decode(&mut Bytes::from_static(&[0; 100])), Ok(None));
             match &decoder.state {
-                State::Message { buf, .. } => assert!(buf.capacity() <= 2 * received),
+                State::Message(_, _, buf) => assert!(buf.capacity() <= 2 * received),
                 state => panic!("{state:?}"),
             }
         }
