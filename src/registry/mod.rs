@@ -1,1 +1,33 @@
 //! Every service and its serving status.
+//!
+//! A [`Registry`] holds the statuses; a [`ServiceHandle`] sets one; a [`Watcher`] follows one; a
+//! [`Driver`] wakes the watchers. Nothing here needs a runtime.
+//!
+//! How it works, from the inside out: `word` is one service's state, packed into one atomic
+//! `u64`. `slab` holds the words, in slots that never move. `names` finds a name's slot without a
+//! lock. `waiters` lists who watches a slot, or waits in a bucket for a name that has none.
+//! `queue` lists the slots that changed, `driver` walks it. `shared` holds them all together.
+
+mod driver;
+mod error;
+mod handle;
+mod names;
+mod queue;
+#[allow(clippy::module_inception)]
+mod registry;
+mod shared;
+mod slab;
+mod status;
+mod waiters;
+mod watch;
+mod word;
+
+#[cfg(test)]
+mod tests;
+
+pub use driver::Driver;
+pub use error::RegistryError;
+pub use handle::ServiceHandle;
+pub use registry::{Limits, Registry};
+pub use status::ServingStatus;
+pub use watch::Watcher;

@@ -1,0 +1,237 @@
+//! What all clones of a registry, its handles and its watchers share.
+
+use super::driver::{Seats, Sweep};
+use super::names::{MAX_NAMES, Names, Tag};
+use super::queue::{Node, Queue};
+use super::slab::{Slab, Slot, SlotRef};
+use super::waiters::Waiters;
+use super::word::Word;
+use super::{Limits, RegistryError, ServingStatus};
+use crate::sync::{AtomicWaker, MODEL, Mutex};
+
+/// Where watchers of unregistered names wait, by hash: a registration disturbs one in so many.
+const BUCKETS: usize = if MODEL { 2 } else { 64 };
+
+/// Slots are only ever added, under the writer's lock. All else is reached without it.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) limits: Limits,
+    pub(super) slab: Slab,
+    pub(super) seats: Seats,
+    /// The waker of the driver with the seat.
+    pub(super) driver: AtomicWaker,
+    pub(super) queue: Queue,
+    names: Names,
+    buckets: [Waiters; BUCKETS],
+    writer: Mutex<Writer>,
+}
+
+/// What the writers' lock guards, besides the growth of slab and names.
+#[derive(Debug)]
+struct Writer {
+    /// `shutdown` without `resume`. A slot is registered under the same lock that `shutdown`
+    /// holds during its whole walk, so it is either walked over or born drained.
+    drained: bool,
+}
+
+impl Shared {
+    pub(super) fn new(limits: Limits) -> Self {
+        let limits = Limits {
+            // `""` is always there.
+            max_services: limits.max_services.clamp(1, MAX_NAMES as usize),
+            ..limits
+        };
+        Self {
+            limits,
+            slab: Slab::new(),
+            names: Names::new(),
+            buckets: std::array::from_fn(|_| Waiters::new()),
+            queue: Queue::new(),
+            seats: Seats::new(),
+            driver: AtomicWaker::new(),
+            writer: Mutex::new(Writer { drained: false }),
+        }
+    }
+
+    /// The tag of a name that is not too long to be registered.
+    #[inline]
+    pub(super) fn tag(&self, name: &str) -> Result<Tag, RegistryError> {
+        if name.len() > self.limits.max_name_len {
+            return Err(RegistryError::NameTooLong {
+                len: name.len(),
+                max: self.limits.max_name_len,
+            });
+        }
+        Ok(self.names.tag(name))
+    }
+
+    /// The number of a name's slot.
+    #[inline]
+    pub(super) fn find_tagged(&self, tag: Tag, name: &str) -> Option<u32> {
+        self.names.find(tag, |id| {
+            self.slab.get(id).is_some_and(|slot| slot.name() == name)
+        })
+    }
+
+    /// The number of a name's slot, and the slot.
+    #[inline]
+    pub(super) fn find(&self, name: &str) -> Option<(u32, &Slot)> {
+        let mut found = None;
+        self.names.find(self.tag(name).ok()?, |id| {
+            found = self
+                .slab
+                .get(id)
+                .filter(|slot| slot.name() == name)
+                .map(|slot| (id, slot));
+            found.is_some()
+        });
+        found
+    }
+
+    /// Sets a status, registering the name if it is new.
+    pub(super) fn register(&self, name: &str, status: ServingStatus) -> Result<u32, RegistryError> {
+        let tag = self.tag(name)?;
+        let mut id = self.find_tagged(tag, name);
+        if id.is_none() {
+            let writer = self.writer.lock();
+            id = self.find_tagged(tag, name);
+            if id.is_none() {
+                let word = Word::new(status, writer.drained);
+                let id = self.insert_while_locked(tag, name, word)?;
+                drop(writer);
+                self.published(tag);
+                return Ok(id);
+            }
+        }
+        let id = id.unwrap_or_default();
+        self.update(id, |word| word.with_status(status));
+        Ok(id)
+    }
+
+    fn insert_while_locked(&self, tag: Tag, name: &str, word: Word) -> Result<u32, RegistryError> {
+        let max = self.limits.max_services;
+        if self.slab.len() as usize >= max {
+            return Err(RegistryError::Full { max });
+        }
+        let id = self
+            .slab
+            .push_while_locked(name, word)
+            .ok_or(RegistryError::Full { max })?;
+        self.names.insert_while_locked(tag, id);
+        Ok(id)
+    }
+
+    /// Tells those who wait for the name that it is there.
+    ///
+    /// They join the bucket and then look for the name; we publish the name and then look into
+    /// the bucket, both under its lock: one of the two sees the other.
+    fn published(&self, tag: Tag) {
+        let (node, bucket) = self.bucket(tag);
+        if !bucket.is_empty() && self.queue.push(node, &bucket.links) {
+            self.notify();
+        }
+    }
+
+    /// Changes one word, and has its watchers woken if they are to see it.
+    #[inline]
+    pub(super) fn update(&self, id: u32, change: impl Fn(Word) -> Word) {
+        if let Some(slot) = self.slab.get(id) {
+            self.update_slot(id, slot, change);
+        }
+    }
+
+    #[inline]
+    pub(super) fn update_slot(&self, id: u32, slot: &Slot, change: impl Fn(Word) -> Word) {
+        if slot.word.update(change) {
+            self.changed(id, slot);
+        }
+    }
+
+    /// Out of line: a setter without watchers never comes here.
+    #[cold]
+    fn changed(&self, id: u32, slot: &Slot) {
+        if self.queue.push(node(id), &slot.waiters.links) {
+            self.notify();
+        }
+    }
+
+    /// Shuts down or resumes: changes every word, then has all their watchers woken.
+    pub(super) fn drain(&self, drained: bool) {
+        let mut any = false;
+        let mut writer = self.writer.lock();
+        writer.drained = drained;
+        for id in 0..self.slab.len() {
+            if let Some(slot) = self.slab.get(id)
+                && slot.word.update(|word| word.with_drained(drained))
+            {
+                any |= self.queue.push(node(id), &slot.waiters.links);
+            }
+        }
+        drop(writer);
+        if any {
+            self.notify();
+        }
+    }
+
+    /// Sees to it that what the caller has queued is swept. No lock is held: wakers are called.
+    fn notify(&self) {
+        if self.queue.is_seated() {
+            self.driver.wake();
+        } else {
+            Sweep::default().run(self, usize::MAX);
+        }
+    }
+
+    pub(super) fn slot_ref(&self, id: u32) -> Option<SlotRef> {
+        self.slab.slot_ref(id)
+    }
+
+    /// The bucket of a name, and its number in the queue.
+    pub(super) fn bucket(&self, tag: Tag) -> (Node, &Waiters) {
+        let index = tag.0 as usize % BUCKETS;
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "a remainder is less than its divisor"
+        )]
+        (index as Node + 1, &self.buckets[index])
+    }
+
+    /// The watchers of a node of the queue.
+    pub(super) fn waiters(&self, node: Node) -> Option<&Waiters> {
+        match slot_of(node) {
+            Some(id) => self.slab.get(id).map(|slot| &slot.waiters),
+            None => self.buckets.get((node as usize).wrapping_sub(1)),
+        }
+    }
+
+    /// Wakes some of a node's watchers; see [`Waiters::wake`].
+    pub(super) fn wake(&self, node: Node, cursor: &mut usize, examine: &mut usize) -> bool {
+        match slot_of(node) {
+            Some(id) => self.slab.get(id).is_none_or(|slot| {
+                // A change after this load queues the slot again.
+                let shown = slot.word.load().shown();
+                slot.waiters
+                    .wake(cursor, examine, |seen| seen != shown as u32)
+            }),
+            None => self
+                .waiters(node)
+                .is_none_or(|bucket| bucket.wake(cursor, examine, |tag| self.names.has(Tag(tag)))),
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.driver.wake();
+        self.seats.close();
+    }
+}
+
+/// Buckets come first in the queue's numbering, then slots.
+fn node(id: u32) -> Node {
+    id + 1 + BUCKETS as Node
+}
+
+fn slot_of(node: Node) -> Option<u32> {
+    node.checked_sub(1 + BUCKETS as Node)
+}

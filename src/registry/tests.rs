@@ -1,0 +1,461 @@
+//! The rules of the registry, one test each.
+
+use std::ops::ControlFlow;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use super::ServingStatus::{NotServing, ServiceUnknown, Serving, Unknown};
+use super::*;
+
+/// Counts its wakes.
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Count {
+    fn new() -> (Arc<Self>, Waker) {
+        let count = Arc::new(Self::default());
+        (Arc::clone(&count), Waker::from(count))
+    }
+
+    /// How often it was woken since the last call.
+    fn take(&self) -> usize {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+}
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn poll(watcher: &mut Watcher, waker: &Waker) -> Poll<ServingStatus> {
+    watcher.poll_next(&mut Context::from_waker(waker))
+}
+
+fn drive(driver: &mut Driver, waker: &Waker) -> Poll<()> {
+    pin!(driver).poll(&mut Context::from_waker(waker))
+}
+
+fn small(max_services: usize) -> Registry {
+    Registry::with_limits(Limits {
+        max_services,
+        max_name_len: 8,
+    })
+}
+
+#[test]
+fn a_new_registry_serves_and_knows_no_other_name() {
+    let registry = Registry::new();
+    assert_eq!(registry.get_service_status(""), Serving);
+    assert_eq!(registry.get_service_status("a"), ServiceUnknown);
+    assert_eq!(registry.services(), [(String::new(), Serving)]);
+    assert_eq!(
+        registry.limits(),
+        Limits {
+            max_services: 16_384,
+            max_name_len: 200
+        }
+    );
+}
+
+#[test]
+fn set_registers_a_new_name_and_any_status_can_be_set() {
+    let registry = Registry::new();
+    for status in ServingStatus::ALL {
+        registry.set_service_status("a", status).unwrap();
+        assert_eq!(registry.get_service_status("a"), status);
+    }
+}
+
+#[test]
+fn register_of_a_known_name_sets_its_status() {
+    let registry = Registry::new();
+    let first = registry.register("a", Serving).unwrap();
+    let second = registry.register("a", NotServing).unwrap();
+    assert_eq!((first.status(), second.status()), (NotServing, NotServing));
+    first.set_serving();
+    assert_eq!(second.status(), Serving);
+    second.set_not_serving();
+    assert_eq!(registry.get_service_status("a"), NotServing);
+    assert_eq!((first.name(), second.name()), ("a", "a"));
+}
+
+#[test]
+fn setting_service_unknown_is_clear() {
+    let registry = small(2);
+    registry
+        .set_service_status("absent", ServiceUnknown)
+        .unwrap();
+    registry
+        .set_service_status("far too long a name", ServiceUnknown)
+        .unwrap();
+    registry.set_service_status("a", Serving).unwrap();
+    registry.set_service_status("a", ServiceUnknown).unwrap();
+    assert_eq!(registry.get_service_status("a"), ServiceUnknown);
+    assert_eq!(registry.services(), [(String::new(), Serving)]);
+}
+
+#[test]
+fn clear_of_an_absent_name_is_a_no_op() {
+    let registry = small(2);
+    registry.clear("absent");
+    registry.clear("far too long a name");
+    registry.register("a", Serving).unwrap();
+    assert_eq!(registry.services().len(), 2);
+}
+
+#[test]
+fn a_cleared_name_keeps_its_place_for_itself_and_a_handle_revives_it() {
+    let registry = small(2);
+    let handle = registry.register("a", Serving).unwrap();
+    registry.clear("a");
+    assert_eq!(handle.status(), ServiceUnknown);
+    assert_eq!(
+        registry.register("b", Serving).unwrap_err(),
+        RegistryError::Full { max: 2 }
+    );
+    handle.set(NotServing);
+    assert_eq!(registry.get_service_status("a"), NotServing);
+    registry.clear("a");
+    registry.set_service_status("a", Serving).unwrap();
+    assert_eq!(handle.status(), Serving);
+}
+
+#[test]
+fn a_name_too_many_or_too_long_is_an_error_that_says_so() {
+    let registry = small(2);
+    registry.set_service_status("12345678", Serving).unwrap();
+    let full = registry.set_service_status("b", Serving).unwrap_err();
+    assert_eq!(full, RegistryError::Full { max: 2 });
+    assert_eq!(
+        full.to_string(),
+        "the registry is full: 2 services, cleared ones included"
+    );
+    let long = registry.register("123456789", Serving).unwrap_err();
+    assert_eq!(long, RegistryError::NameTooLong { len: 9, max: 8 });
+    assert_eq!(
+        long.to_string(),
+        "service name of 9 bytes is longer than the 8 allowed"
+    );
+    assert_eq!(registry.watch("123456789").unwrap_err(), long);
+    assert_eq!(registry.get_service_status("123456789"), ServiceUnknown);
+    assert!(!registry.pin("123456789"));
+}
+
+#[test]
+fn the_empty_name_is_always_registered() {
+    let registry = Registry::with_limits(Limits {
+        max_services: 0,
+        max_name_len: 0,
+    });
+    assert_eq!(registry.limits().max_services, 1);
+    assert_eq!(registry.get_service_status(""), Serving);
+    assert_eq!(
+        registry.register("", NotServing).unwrap().status(),
+        NotServing
+    );
+}
+
+#[test]
+fn services_are_sorted_and_visit_can_break_off() {
+    let registry = Registry::new();
+    for (name, status) in [("b", Unknown), ("c", Serving), ("a", NotServing)] {
+        registry.set_service_status(name, status).unwrap();
+    }
+    registry.clear("c");
+    let expected = [("", Serving), ("a", NotServing), ("b", Unknown)];
+    assert_eq!(
+        registry.services(),
+        expected.map(|(name, status)| (name.to_owned(), status))
+    );
+
+    let mut visited = Vec::new();
+    registry.visit(|name, _| {
+        visited.push(name.to_owned());
+        if visited.len() == 2 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    assert_eq!(visited, ["", "b"]);
+}
+
+#[test]
+fn sets_during_shutdown_are_remembered_and_shown_on_resume() {
+    let registry = Registry::new();
+    let a = registry.register("a", Serving).unwrap();
+    registry.set_service_status("b", Unknown).unwrap();
+    registry.shutdown();
+    registry.shutdown();
+    assert_eq!(
+        (a.status(), registry.get_service_status("b")),
+        (NotServing, NotServing)
+    );
+    a.set(Unknown);
+    registry.set_service_status("b", Serving).unwrap();
+    registry.set_service_status("new", Serving).unwrap();
+    assert!(
+        registry
+            .services()
+            .iter()
+            .all(|(_, status)| *status == NotServing)
+    );
+    registry.resume();
+    assert_eq!(
+        (a.status(), registry.get_service_status("b")),
+        (Unknown, Serving)
+    );
+    assert_eq!(registry.get_service_status("new"), Serving);
+    assert_eq!(registry.get_service_status(""), Serving);
+}
+
+#[test]
+fn a_cleared_name_stays_unknown_during_shutdown() {
+    let registry = Registry::new();
+    registry.set_service_status("before", Serving).unwrap();
+    registry.set_service_status("during", Serving).unwrap();
+    registry.clear("before");
+    registry.shutdown();
+    assert_eq!(registry.get_service_status("during"), NotServing);
+    registry.clear("during");
+    for name in ["before", "during", "absent"] {
+        assert_eq!(registry.get_service_status(name), ServiceUnknown);
+    }
+}
+
+#[test]
+fn a_pinned_service_is_exempt_from_shutdown() {
+    let registry = Registry::new();
+    registry.set_service_status("live", Serving).unwrap();
+    assert!(registry.pin("live"));
+    assert!(!registry.pin("absent"));
+    registry.shutdown();
+    assert_eq!(registry.get_service_status("live"), Serving);
+    assert!(registry.unpin("live"));
+    assert_eq!(registry.get_service_status("live"), NotServing);
+    registry.pin("live");
+    registry.set_service_status("live", Unknown).unwrap();
+    assert_eq!(registry.get_service_status("live"), Unknown);
+    assert!(!registry.unpin("absent"));
+}
+
+#[test]
+fn a_watcher_yields_at_once_and_then_only_what_differs() {
+    let registry = Registry::new();
+    let (count, waker) = Count::new();
+    let a = registry.register("a", Serving).unwrap();
+    let mut watcher = registry.watch("a").unwrap();
+    assert_eq!(poll(&mut watcher, &waker), Poll::Ready(Serving));
+    assert_eq!(poll(&mut watcher, &waker), Poll::Pending);
+    a.set_serving();
+    assert_eq!(count.take(), 0);
+    a.set_not_serving();
+    assert_eq!(count.take(), 1);
+    a.set_serving();
+    assert_eq!(poll(&mut watcher, &waker), Poll::Pending);
+    a.set(Unknown);
+    a.set_not_serving();
+    assert_eq!(count.take(), 1);
+    assert_eq!(poll(&mut watcher, &waker), Poll::Ready(NotServing));
+    assert_eq!(poll(&mut watcher, &waker), Poll::Pending);
+}
+
+#[test]
+fn a_watcher_follows_clear_revival_shutdown_pin_and_resume() {
+    let registry = Registry::new();
+    let (count, waker) = Count::new();
+    let a = registry.register("a", Serving).unwrap();
+    let mut watcher = registry.watch("a").unwrap();
+    let mut expect = |status| {
+        assert_eq!(poll(&mut watcher, &waker), Poll::Ready(status));
+        assert_eq!(poll(&mut watcher, &waker), Poll::Pending);
+    };
+    expect(Serving);
+    registry.clear("a");
+    expect(ServiceUnknown);
+    a.set_serving();
+    expect(Serving);
+    registry.shutdown();
+    expect(NotServing);
+    registry.pin("a");
+    expect(Serving);
+    registry.unpin("a");
+    expect(NotServing);
+    registry.clear("a");
+    expect(ServiceUnknown);
+    registry.resume();
+    a.set(Unknown);
+    expect(Unknown);
+    assert_eq!(count.take(), 7);
+}
+
+#[test]
+fn an_unknown_name_is_watched_without_growing_the_registry() {
+    let registry = small(2);
+    let (count, waker) = Count::new();
+    let mut watchers: Vec<Watcher> = (0..100)
+        .map(|i| registry.watch(&format!("u{i}")).unwrap())
+        .collect();
+    for watcher in &mut watchers {
+        assert_eq!(poll(watcher, &waker), Poll::Ready(ServiceUnknown));
+        assert_eq!(poll(watcher, &waker), Poll::Pending);
+    }
+    assert_eq!(registry.services().len(), 1);
+    registry.clear("u7");
+    registry.shutdown();
+    assert_eq!(count.take(), 0);
+    registry.resume();
+    registry.set_service_status("u7", Serving).unwrap();
+    assert_eq!(count.take(), 1);
+    for (i, watcher) in watchers.iter_mut().enumerate() {
+        let expected = if i == 7 {
+            Poll::Ready(Serving)
+        } else {
+            Poll::Pending
+        };
+        assert_eq!(poll(watcher, &waker), expected);
+    }
+    registry.clear("u7");
+    assert_eq!(poll(&mut watchers[7], &waker), Poll::Ready(ServiceUnknown));
+}
+
+#[test]
+fn a_watcher_of_a_name_registered_during_shutdown_sees_not_serving() {
+    let registry = Registry::new();
+    let (count, waker) = Count::new();
+    let mut watcher = registry.watch("late").unwrap();
+    assert_eq!(poll(&mut watcher, &waker), Poll::Ready(ServiceUnknown));
+    assert_eq!(poll(&mut watcher, &waker), Poll::Pending);
+    registry.shutdown();
+    registry.set_service_status("late", Serving).unwrap();
+    assert_eq!(count.take(), 1);
+    assert_eq!(poll(&mut watcher, &waker), Poll::Ready(NotServing));
+}
+
+#[test]
+fn with_a_driver_the_setter_wakes_only_the_driver() {
+    let registry = Registry::new();
+    let (driver_count, driver_waker) = Count::new();
+    let (count, waker) = Count::new();
+    let a = registry.register("a", Serving).unwrap();
+    let mut watchers: Vec<Watcher> = (0..1000).map(|_| registry.watch("a").unwrap()).collect();
+    for watcher in &mut watchers {
+        assert_eq!(poll(watcher, &waker), Poll::Ready(Serving));
+        assert_eq!(poll(watcher, &waker), Poll::Pending);
+    }
+    let mut driver = registry.driver();
+    assert_eq!(drive(&mut driver, &driver_waker), Poll::Pending);
+    a.set_not_serving();
+    assert_eq!((driver_count.take(), count.take()), (1, 0));
+    let mut woken = 0;
+    while woken < 1000 {
+        assert_eq!(drive(&mut driver, &driver_waker), Poll::Pending);
+        let now = count.take();
+        assert!((1..=128).contains(&now));
+        woken += now;
+        assert_eq!(driver_count.take(), usize::from(woken < 1000));
+    }
+    assert_eq!(woken, 1000);
+}
+
+#[test]
+fn a_dropped_driver_passes_the_seat_and_what_was_queued_to_a_standby() {
+    let registry = Registry::new();
+    let (first_count, first_waker) = Count::new();
+    let (second_count, second_waker) = Count::new();
+    let (count, waker) = Count::new();
+    let handles: Vec<_> = (0..300)
+        .map(|i| registry.register(&format!("s{i}"), Serving).unwrap())
+        .collect();
+    let mut watchers: Vec<Watcher> = handles
+        .iter()
+        .map(|handle| registry.watch(handle.name()).unwrap())
+        .collect();
+    for watcher in &mut watchers {
+        assert!(poll(watcher, &waker).is_ready());
+        assert!(poll(watcher, &waker).is_pending());
+    }
+    let (mut first, mut second) = (registry.driver(), registry.driver());
+    assert_eq!(drive(&mut first, &first_waker), Poll::Pending);
+    assert_eq!(drive(&mut second, &second_waker), Poll::Pending);
+    handles.iter().for_each(ServiceHandle::set_not_serving);
+    assert_eq!(first_count.take(), 1);
+    assert_eq!(drive(&mut first, &first_waker), Poll::Pending);
+    assert_eq!(first_count.take(), 1);
+    let woken = count.take();
+    assert!(0 < woken && woken < 300);
+
+    assert_eq!(second_count.take(), 0);
+    drop(first);
+    assert_eq!((second_count.take(), count.take()), (1, 0));
+    let mut rest = 0;
+    loop {
+        assert_eq!(drive(&mut second, &second_waker), Poll::Pending);
+        rest += count.take();
+        if second_count.take() == 0 {
+            break;
+        }
+    }
+    assert_eq!(woken + rest, 300);
+    handles[0].set_serving();
+    assert_eq!((first_count.take(), second_count.take()), (0, 1));
+}
+
+#[test]
+fn the_last_driver_wakes_what_was_queued_when_it_is_dropped() {
+    let registry = Registry::new();
+    let (count, waker) = Count::new();
+    let a = registry.register("a", Serving).unwrap();
+    let mut watcher = registry.watch("a").unwrap();
+    assert!(poll(&mut watcher, &waker).is_ready());
+    assert!(poll(&mut watcher, &waker).is_pending());
+    let mut driver = registry.driver();
+    assert_eq!(drive(&mut driver, Waker::noop()), Poll::Pending);
+    a.set_not_serving();
+    assert_eq!(count.take(), 0);
+    drop(driver);
+    assert_eq!(count.take(), 1);
+    assert_eq!(poll(&mut watcher, &waker), Poll::Ready(NotServing));
+    assert_eq!(poll(&mut watcher, &waker), Poll::Pending);
+    a.set_serving();
+    assert_eq!(count.take(), 1);
+}
+
+#[test]
+fn a_driver_is_ready_once_the_registry_is_gone() {
+    let registry = Registry::new();
+    let (count, waker) = Count::new();
+    let (mut first, mut second) = (registry.driver(), registry.driver());
+    assert_eq!(drive(&mut first, &waker), Poll::Pending);
+    assert_eq!(drive(&mut second, &waker), Poll::Pending);
+    let watcher = registry.watch("").unwrap();
+    drop(registry);
+    assert_eq!(drive(&mut first, &waker), Poll::Pending);
+    assert_eq!(count.take(), 0);
+    drop(watcher);
+    assert_eq!(count.take(), 2);
+    assert_eq!(drive(&mut first, &waker), Poll::Ready(()));
+    assert_eq!(drive(&mut second, &waker), Poll::Ready(()));
+}
+
+#[test]
+fn what_is_public_can_be_sent_shared_and_printed() {
+    fn check<T: Send + Sync + std::fmt::Debug + 'static>() {}
+    check::<Registry>();
+    check::<ServiceHandle>();
+    check::<Watcher>();
+    check::<Driver>();
+    check::<RegistryError>();
+    let registry = Registry::new();
+    let debug = format!("{registry:?} {:?}", registry.watch("x").unwrap());
+    assert!(
+        debug.contains("registered: 1") && debug.contains("name: \"x\""),
+        "{debug}"
+    );
+    let handle = registry.register("", Unknown).unwrap();
+    assert!(format!("{handle:?}").contains("status: Unknown"));
+}

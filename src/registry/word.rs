@@ -1,0 +1,258 @@
+//! One service's state in one `u64`.
+
+use std::fmt;
+
+use super::ServingStatus;
+use crate::sync::{AtomicU64, Ordering};
+
+const STATUS: u64 = 0b11;
+const PINNED: u64 = 1 << 2;
+const DRAINED: u64 = 1 << 3;
+const WATCHED: u64 = 1 << 4;
+const VERSION_SHIFT: u32 = 5;
+
+/// The fields, from the low bit: status (2), PINNED, DRAINED, WATCHED, version (59).
+///
+/// *status* is the last value set, also while drained. What is *shown* is computed from the whole
+/// word, so one load decides. The version counts the changes of what is shown; it wraps after
+/// 2⁵⁹, eighteen years of a change every nanosecond.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Word(u64);
+
+impl Word {
+    /// A word never shown to anybody yet.
+    pub(super) const fn new(status: ServingStatus, drained: bool) -> Self {
+        Self(0).with_status(status).with(DRAINED, drained)
+    }
+
+    /// The last value set.
+    #[inline]
+    pub(super) const fn status(self) -> ServingStatus {
+        ServingStatus::from_bits(self.0)
+    }
+
+    /// Exempt from drain.
+    #[inline]
+    pub(super) const fn pinned(self) -> bool {
+        self.0 & PINNED != 0
+    }
+
+    /// The registry is shut down.
+    #[inline]
+    pub(super) const fn drained(self) -> bool {
+        self.0 & DRAINED != 0
+    }
+
+    /// Somebody wants to hear of changes.
+    #[inline]
+    pub(super) const fn watched(self) -> bool {
+        self.0 & WATCHED != 0
+    }
+
+    /// How often what is shown has changed.
+    #[inline]
+    pub(super) const fn version(self) -> u64 {
+        self.0 >> VERSION_SHIFT
+    }
+
+    /// What clients are told. A cleared name stays unknown, drained or not.
+    #[inline]
+    pub(super) const fn shown(self) -> ServingStatus {
+        match self.status() {
+            ServingStatus::ServiceUnknown => ServingStatus::ServiceUnknown,
+            _ if self.drained() && !self.pinned() => ServingStatus::NotServing,
+            status => status,
+        }
+    }
+
+    #[inline]
+    pub(super) const fn with_status(self, status: ServingStatus) -> Self {
+        Self(self.0 & !STATUS | status as u64)
+    }
+
+    #[inline]
+    pub(super) const fn with_pinned(self, pinned: bool) -> Self {
+        self.with(PINNED, pinned)
+    }
+
+    #[inline]
+    pub(super) const fn with_drained(self, drained: bool) -> Self {
+        self.with(DRAINED, drained)
+    }
+
+    #[inline]
+    const fn with(self, bit: u64, on: bool) -> Self {
+        if on {
+            Self(self.0 | bit)
+        } else {
+            Self(self.0 & !bit)
+        }
+    }
+
+    #[inline]
+    const fn next_version(self) -> Self {
+        Self(self.0.wrapping_add(1 << VERSION_SHIFT))
+    }
+}
+
+impl fmt::Debug for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Word")
+            .field("status", &self.status())
+            .field("pinned", &self.pinned())
+            .field("drained", &self.drained())
+            .field("watched", &self.watched())
+            .field("version", &self.version())
+            .finish()
+    }
+}
+
+/// A [`Word`] that threads share.
+///
+/// Everything a reader decides on lies in this one word, so its own modification order settles
+/// every race about statuses; no ordering below is needed for that. They are there for what lies
+/// around the word: a change is a Release, so that whoever reads it with Acquire (and the driver,
+/// through the queue) also sees what the setter did before it.
+#[derive(Debug)]
+pub(super) struct AtomicWord(AtomicU64);
+
+impl AtomicWord {
+    pub(super) fn new(word: Word) -> Self {
+        Self(AtomicU64::new(word.0))
+    }
+
+    /// Acquire: pairs with the Release of [`update`](Self::update).
+    #[inline]
+    pub(super) fn load(&self) -> Word {
+        Word(self.0.load(Ordering::Acquire))
+    }
+
+    /// Overwrites the word of a slot that no reader can have found yet.
+    pub(super) fn init_while_unpublished(&self, word: Word) {
+        // Relaxed: the index entry that publishes the slot is stored with Release.
+        self.0.store(word.0, Ordering::Relaxed);
+    }
+
+    /// Applies `change`; true if watchers are to be told.
+    ///
+    /// A change that changes nothing stores nothing.
+    #[inline]
+    pub(super) fn update(&self, change: impl Fn(Word) -> Word) -> bool {
+        let mut old = self.load();
+        loop {
+            let mut new = change(old);
+            if new == old {
+                return false;
+            }
+            let seen = new.shown() != old.shown();
+            if seen {
+                new = new.next_version();
+            }
+            // AcqRel: Release as said above; Acquire so that a setter who sees WATCHED comes
+            // after the `watch` that set it. Failure: Acquire, as for `load`.
+            match self
+                .0
+                .compare_exchange_weak(old.0, new.0, Ordering::AcqRel, Ordering::Acquire)
+            {
+                Ok(_) => return seen && old.watched(),
+                Err(current) => old = Word(current),
+            }
+        }
+    }
+
+    /// From now on changes are reported. The caller holds the slot's list, with a watcher in it.
+    ///
+    /// A read-modify-write: every `update` is either before it, and seen by the watcher's first
+    /// load, or after it, and sees WATCHED. Nothing falls between.
+    pub(super) fn set_watched_while_locked(&self) {
+        // AcqRel: Acquire, so that the load that follows sees at least this; Release for the
+        // setter's Acquire.
+        self.0.fetch_or(WATCHED, Ordering::AcqRel);
+    }
+
+    /// Nobody watches any more. The caller holds the slot's list, and it is empty: under that
+    /// lock no `watch` can have set the bit for a watcher of its own.
+    pub(super) fn clear_watched_while_locked(&self) {
+        // Relaxed: nothing is published by it; a setter who still sees the bit finds no watcher.
+        self.0.fetch_and(!WATCHED, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn status() -> impl Strategy<Value = ServingStatus> {
+        (0..4usize).prop_map(|i| ServingStatus::ALL[i])
+    }
+
+    proptest! {
+        #[test]
+        fn setting_a_field_leaves_the_others(raw: u64, status in status(), on: bool) {
+            let word = Word(raw);
+
+            let set = word.with_status(status);
+            prop_assert_eq!(set.status(), status);
+            prop_assert_eq!(set.0 & !STATUS, raw & !STATUS);
+
+            let set = word.with_pinned(on);
+            prop_assert_eq!(set.pinned(), on);
+            prop_assert_eq!(set.0 & !PINNED, raw & !PINNED);
+
+            let set = word.with_drained(on);
+            prop_assert_eq!(set.drained(), on);
+            prop_assert_eq!(set.0 & !DRAINED, raw & !DRAINED);
+
+            let set = word.with(WATCHED, on);
+            prop_assert_eq!(set.watched(), on);
+            prop_assert_eq!(set.0 & !WATCHED, raw & !WATCHED);
+
+            let set = word.next_version();
+            prop_assert_eq!(set.version(), word.version().wrapping_add(1) & (u64::MAX >> 5));
+            prop_assert_eq!(set.0 & 0x1f, raw & 0x1f);
+        }
+
+        #[test]
+        fn the_version_counts_changes_of_what_is_shown(
+            raw: u64, to in status(), drained: bool, pinned: bool,
+        ) {
+            let before = Word(raw);
+            let word = AtomicWord::new(before);
+            let told = word.update(|w| {
+                w.with_status(to).with_drained(drained).with_pinned(pinned)
+            });
+            let after = word.load();
+            let changed = before.shown() != after.shown();
+            prop_assert_eq!((after.status(), after.drained(), after.pinned()), (to, drained, pinned));
+            prop_assert_eq!(after.watched(), before.watched());
+            prop_assert_eq!(told, changed && before.watched());
+            let expected = if changed { before.next_version() } else { before };
+            prop_assert_eq!(after.version(), expected.version());
+        }
+    }
+
+    #[test]
+    fn drained_shows_not_serving_unless_pinned_or_cleared() {
+        use ServingStatus::*;
+        for status in ServingStatus::ALL {
+            let word = Word::new(status, false);
+            assert_eq!(word.shown(), status);
+            assert_eq!(word.with_pinned(true).with_drained(true).shown(), status);
+            let drained = if status == ServiceUnknown {
+                ServiceUnknown
+            } else {
+                NotServing
+            };
+            assert_eq!(word.with_drained(true).shown(), drained);
+            assert_eq!(Word::new(status, true), word.with_drained(true));
+        }
+    }
+
+    #[test]
+    fn the_version_wraps_without_touching_the_rest() {
+        let word = Word(u64::MAX).next_version();
+        assert_eq!((word.version(), word.0), (0, 0x1f));
+    }
+}
