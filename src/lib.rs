@@ -1,7 +1,33 @@
-//! The gRPC Health Checking Protocol.
+//! The gRPC Health Checking Protocol, served by a minimal gRPC layer over raw `h2`.
 #![forbid(unsafe_code)]
 
+mod call;
+pub mod health;
 pub mod proto;
 pub mod registry;
+pub mod server;
+pub mod service;
 mod sync;
 pub mod wire;
+
+pub use health::HealthService;
+pub use registry::{Registry, ServiceHandle, ServingStatus};
+pub use server::Server;
+pub use wire::code::Code;
+pub use wire::status::Status;
+
+/// The crate's own tests, benches and fuzz targets reach inside through this. No promise of stability.
+#[cfg(feature = "__internals")]
+#[doc(hidden)]
+pub mod __internals {
+    pub use prost::DecodeError;
+
+    /// The health service's decoder of `HealthCheckRequest`.
+    ///
+    /// # Errors
+    ///
+    /// As prost's.
+    pub fn check_request(message: &[u8]) -> Result<std::borrow::Cow<'_, str>, DecodeError> {
+        crate::health::request::decode(message)
+    }
+}

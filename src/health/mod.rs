@@ -1,0 +1,13 @@
+//! The service `grpc.health.v1.Health`: `Check`, `List` and `Watch` over a [`Registry`].
+//!
+//! <https://github.com/grpc/grpc/blob/master/doc/health-checking.md> is the specification; `List` is
+//! [gRFC A90](https://github.com/grpc/proposal/blob/master/A90-health-service-list-method.md).
+
+mod list;
+pub(crate) mod reply;
+pub(crate) mod request;
+mod service;
+mod watch;
+
+pub use service::{HealthService, LIST_LIMIT, MAX_REQUEST};
+pub use watch::WatchStream;

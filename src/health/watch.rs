@@ -1,0 +1,32 @@
+//! `Watch`: the status of one service now, and at every change.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+
+use crate::health::reply;
+use crate::registry::Watcher;
+use crate::service::Reply;
+
+/// The replies of one `Watch`. It has no end of its own.
+#[derive(Debug)]
+pub struct WatchStream {
+    watcher: Watcher,
+}
+
+impl WatchStream {
+    pub(super) const fn new(watcher: Watcher) -> Self {
+        Self { watcher }
+    }
+}
+
+impl Stream for WatchStream {
+    type Item = Reply;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
+        self.watcher
+            .poll_next(cx)
+            .map(|status| Some(Ok(reply::envelope(status))))
+    }
+}

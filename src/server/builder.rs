@@ -1,0 +1,162 @@
+//! How a server is made.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::net::ToSocketAddrs;
+
+use super::config::Config;
+use super::server::Server;
+use crate::service::Service;
+
+/// Settings of a [`Server`].
+///
+/// Each connection has these limits of its own. The README's table says what a peer sees when it hits one.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Builder<S> {
+    service: S,
+    config: Config,
+}
+
+/// The place of a service that is not known yet.
+#[derive(Debug, Clone, Copy)]
+pub struct NoService;
+
+impl Builder<NoService> {
+    pub(super) fn new() -> Self {
+        Self {
+            service: NoService,
+            config: Config::default(),
+        }
+    }
+}
+
+impl<S> Builder<S> {
+    /// Sets what is served.
+    pub fn service<T: Service>(self, service: T) -> Builder<T> {
+        Builder {
+            service,
+            config: self.config,
+        }
+    }
+
+    /// Sets how many streams a client may have open at once. Default: 256. Further ones are reset with `REFUSED_STREAM`, after which a
+    /// gRPC client tries again. Every open `Watch` is a stream.
+    pub const fn max_concurrent_streams(mut self, streams: u32) -> Self {
+        self.config.max_concurrent_streams = streams;
+        self
+    }
+
+    /// Sets how many bytes of one request may be on their way to a handler, up to 2^31 - 1. Default: 65,536. The client stops sending
+    /// until they are read.
+    pub const fn initial_stream_window(mut self, bytes: u32) -> Self {
+        self.config.initial_stream_window = bytes;
+        self
+    }
+
+    /// Sets how many bytes of all requests of a connection together may be on their way, up to 2^31 - 1. Default: 262,144.
+    pub const fn initial_connection_window(mut self, bytes: u32) -> Self {
+        self.config.initial_connection_window = bytes;
+        self
+    }
+
+    /// Sets the size in bytes of the largest HTTP/2 frame a client may send: 16,384 (the default) to 16,777,215. A larger one ends the
+    /// connection with `FRAME_SIZE_ERROR`.
+    ///
+    /// # Panics
+    ///
+    /// [`build`](Self::build) panics when it is out of that range.
+    pub const fn max_frame_size(mut self, bytes: u32) -> Self {
+        self.config.max_frame_size = bytes;
+        self
+    }
+
+    /// Sets the size in bytes of a request's headers, uncompressed and with 32 for each field. Default: 8,192. A longer list is answered
+    /// with HTTP status 431; one over four times as long, or one of too many CONTINUATION frames, ends the connection with
+    /// `ENHANCE_YOUR_CALM`.
+    pub const fn max_header_list_size(mut self, bytes: u32) -> Self {
+        self.config.max_header_list_size = bytes;
+        self
+    }
+
+    /// Sets the size in bytes of the table that a client may compress its headers with. Default: 4,096.
+    pub const fn header_table_size(mut self, bytes: u32) -> Self {
+        self.config.header_table_size = bytes;
+        self
+    }
+
+    /// Sets how many streams that the server has reset are remembered, so that frames still on their way to them are ignored. Default:
+    /// as many as [`max_concurrent_streams`](Self::max_concurrent_streams). With more, such a frame ends the connection.
+    pub const fn max_concurrent_reset_streams(mut self, streams: usize) -> Self {
+        self.config.max_concurrent_reset_streams = Some(streams);
+        self
+    }
+
+    /// Sets how long they are remembered. Default: 5 s.
+    pub const fn reset_stream_duration(mut self, duration: Duration) -> Self {
+        self.config.reset_stream_duration = duration;
+        self
+    }
+
+    /// Sets how many streams a client may reset before the server has seen them (rapid reset, CVE-2023-44487). Default: 256. One more
+    /// ends the connection with `ENHANCE_YOUR_CALM`.
+    pub const fn max_pending_accept_reset_streams(mut self, streams: usize) -> Self {
+        self.config.max_pending_accept_reset_streams = streams;
+        self
+    }
+
+    /// Sets how many streams the server may have to reset for a client's errors, refused ones included, in the life of a connection
+    /// (`MadeYouReset`, CVE-2025-8671). Default: 1,024. One more ends the connection with `ENHANCE_YOUR_CALM`.
+    pub const fn max_local_error_reset_streams(mut self, streams: usize) -> Self {
+        self.config.max_local_error_reset_streams = streams;
+        self
+    }
+
+    /// Sets how many bytes of one reply are taken from a handler before the client has made room for them. Default: 65,536.
+    pub const fn max_send_buffer_size(mut self, bytes: usize) -> Self {
+        self.config.max_send_buffer_size = bytes;
+        self
+    }
+
+    /// Sets h2's budget for small DATA frames that nobody has read yet: each takes 256 less its length. Default: 512 for each of
+    /// [`max_concurrent_streams`](Self::max_concurrent_streams), twice what one small request on each takes. When it is used up the
+    /// connection ends with `ENHANCE_YOUR_CALM`.
+    pub const fn data_frame_budget(mut self, budget: usize) -> Self {
+        self.config.data_frame_budget = Some(budget);
+        self
+    }
+
+    /// Sets how long calls may take to complete once the server shuts down. Default: 10 s. What is left then is cut.
+    pub const fn shutdown_deadline(mut self, deadline: Duration) -> Self {
+        self.config.shutdown_deadline = deadline;
+        self
+    }
+}
+
+impl<S: Service> Builder<S> {
+    /// Makes a server without a listener.
+    ///
+    /// # Panics
+    ///
+    /// When [`max_frame_size`](Self::max_frame_size) is out of its range.
+    #[must_use]
+    pub fn build(self) -> Server<S> {
+        Server::new(self.service, self.config)
+    }
+
+    /// Makes a server that listens on `addr`; see [`Server::bind`].
+    ///
+    /// # Errors
+    ///
+    /// Those of binding a TCP socket, such as an address in use.
+    ///
+    /// # Panics
+    ///
+    /// As [`build`](Self::build).
+    pub async fn bind(self, addr: impl ToSocketAddrs) -> io::Result<Server<S>> {
+        let server = self.build();
+        server.bind(addr).await?;
+        Ok(server)
+    }
+}

@@ -1,0 +1,104 @@
+//! The limits of a server, their defaults and what they are on h2's builder.
+
+use std::time::Duration;
+
+use h2::server::Builder as Http2;
+
+/// The limits. [`Builder`](super::Builder) documents each; README.md has them in one table.
+#[derive(Debug, Clone)]
+pub(super) struct Config {
+    pub(super) max_concurrent_streams: u32,
+    pub(super) initial_stream_window: u32,
+    pub(super) initial_connection_window: u32,
+    pub(super) max_frame_size: u32,
+    pub(super) max_header_list_size: u32,
+    pub(super) header_table_size: u32,
+    pub(super) max_concurrent_reset_streams: Option<usize>,
+    pub(super) reset_stream_duration: Duration,
+    pub(super) max_pending_accept_reset_streams: usize,
+    pub(super) max_local_error_reset_streams: usize,
+    pub(super) max_send_buffer_size: usize,
+    pub(super) data_frame_budget: Option<usize>,
+    pub(super) shutdown_deadline: Duration,
+}
+
+/// What an unread request message of one small DATA frame may cost of h2's budget (at most 256), twice over.
+const DATA_BUDGET_PER_STREAM: usize = 512;
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_concurrent_streams: 256,
+            initial_stream_window: 64 << 10,
+            initial_connection_window: 256 << 10,
+            max_frame_size: 16_384,
+            max_header_list_size: 8 << 10,
+            header_table_size: 4_096,
+            max_concurrent_reset_streams: None,
+            reset_stream_duration: Duration::from_secs(5),
+            max_pending_accept_reset_streams: 256,
+            max_local_error_reset_streams: 1_024,
+            max_send_buffer_size: 64 << 10,
+            data_frame_budget: None,
+            shutdown_deadline: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Config {
+    /// The number of streams as a count of things in memory.
+    pub(super) fn streams(&self) -> usize {
+        usize::try_from(self.max_concurrent_streams).unwrap_or(usize::MAX)
+    }
+
+    fn reset_streams(&self) -> usize {
+        self.max_concurrent_reset_streams
+            .unwrap_or_else(|| self.streams())
+    }
+
+    fn data_budget(&self) -> usize {
+        let derived = || self.streams().saturating_mul(DATA_BUDGET_PER_STREAM);
+        self.data_frame_budget.unwrap_or_else(derived)
+    }
+
+    /// h2's builder with these limits.
+    pub(super) fn http2(&self) -> Http2 {
+        let mut http2 = Http2::new();
+        http2
+            .max_concurrent_streams(self.max_concurrent_streams)
+            .initial_window_size(self.initial_stream_window)
+            .initial_connection_window_size(self.initial_connection_window)
+            .max_frame_size(self.max_frame_size)
+            .max_header_list_size(self.max_header_list_size)
+            .header_table_size(self.header_table_size)
+            .max_concurrent_reset_streams(self.reset_streams())
+            .reset_stream_duration(self.reset_stream_duration)
+            .max_pending_accept_reset_streams(self.max_pending_accept_reset_streams)
+            .max_local_error_reset_streams(Some(self.max_local_error_reset_streams))
+            .max_send_buffer_size(self.max_send_buffer_size)
+            .data_frame_budget(self.data_budget());
+        http2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_derived_from_the_number_of_streams_follow_it() {
+        let mut config = Config::default();
+        assert_eq!(
+            (config.reset_streams(), config.data_budget()),
+            (256, 131_072)
+        );
+        config.max_concurrent_streams = 10_000;
+        assert_eq!(
+            (config.reset_streams(), config.data_budget()),
+            (10_000, 5_120_000)
+        );
+        config.max_concurrent_reset_streams = Some(7);
+        config.data_frame_budget = Some(9);
+        assert_eq!((config.reset_streams(), config.data_budget()), (7, 9));
+    }
+}

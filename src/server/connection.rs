@@ -1,0 +1,366 @@
+//! One connection, in one task: what is ready is accepted, then answered, then written at once.
+//!
+//! The order is the point. h2 writes what is pending whenever it is asked for the next request, so a reply that is queued between two
+//! requests costs a write of its own.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
+use http::Request;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::drain::{LAST_WORDS, Phase};
+use super::guard::Guard;
+use super::host::Host;
+use super::link::Link;
+use super::stats::Tally;
+use super::stream::{Broken, Conditions, Finished, Reading, Turn, read};
+use super::waiting::{State, Waiting};
+use crate::call::{self, Call, Collector, Refusal};
+use crate::service::{PeerInfo, Service};
+
+/// How often a turn goes round before it lets other tasks run.
+const ROUNDS: usize = 16;
+
+type Http2<T> = h2::server::Connection<Guard<T>, Bytes>;
+
+/// Serves one connection to its end.
+pub(super) async fn serve<S, T>(host: Arc<Host<S>>, io: T, peer: PeerInfo)
+where
+    S: Service,
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    host.start_background();
+    host.counters.connections.fetch_add(1, Relaxed);
+    let link = Arc::new(Link::new());
+    let _member = host.drain.join(Arc::clone(&link));
+    match handshake(&host, &link, io).await {
+        Some(Ok(http2)) => Connection::new(host, link, http2, peer).await,
+        // A load balancer's probe connects and goes away: no error.
+        Some(Err(_)) if link.bytes_read.load(Relaxed) > 0 => {
+            host.counters.connection_errors.fetch_add(1, Relaxed);
+        }
+        Some(Err(_)) | None => {}
+    }
+}
+
+/// Exchanges prefaces with the client. `None` if the server is cut before that is done.
+async fn handshake<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
+    host: &Host<S>,
+    link: &Arc<Link>,
+    io: T,
+) -> Option<Result<Http2<T>, h2::Error>> {
+    let mut handshake = host.http2.handshake(Guard::new(io, Arc::clone(link)));
+    poll_fn(|cx| {
+        link.begin();
+        loop {
+            if link.phase() >= Phase::Cut {
+                return Poll::Ready(None);
+            }
+            if let Poll::Ready(done) = Pin::new(&mut handshake).poll(cx) {
+                return Poll::Ready(Some(done));
+            }
+            if link.park(cx.waker()) {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await
+}
+
+/// The next request, or the end of the connection. This is also what makes h2 read and write: all of it hangs on this call, which its
+/// documentation leaves out.
+fn poll_accept<T: AsyncRead + AsyncWrite + Unpin>(
+    http2: &mut Http2<T>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Accepted, h2::Error>>> {
+    http2.poll_accept(cx)
+}
+
+type Accepted = (Request<RecvStream>, SendResponse<Bytes>);
+
+/// A request whose head has been judged.
+struct Incoming {
+    body: RecvStream,
+    respond: SendResponse<Bytes>,
+    call: Result<Call, Box<Refusal>>,
+}
+
+/// How far the connection has followed the server's drain.
+enum Departure {
+    /// Not on the way down.
+    Staying,
+    /// Every call has been polled once more, so that watchers hear of it before the GOAWAY.
+    Announced,
+    /// The GOAWAY is queued.
+    Leaving,
+    /// The GOAWAY is written, and calls that have no end of their own are ended.
+    Ending,
+    /// What is left has been dropped; this is the time for the last frames.
+    Cut(Pin<Box<Sleep>>),
+}
+
+/// A connection after its handshake; a future that completes when it is closed.
+struct Connection<S: Service, T> {
+    http2: Http2<T>,
+    host: Arc<Host<S>>,
+    link: Arc<Link>,
+    peer: PeerInfo,
+    batch: Vec<Incoming>,
+    waiting: Waiting<S>,
+    tally: Tally,
+    departure: Departure,
+}
+
+/// Why a connection is over.
+enum Closed {
+    Cleanly,
+    WithError,
+}
+
+impl<S, T> Connection<S, T>
+where
+    S: Service,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    fn new(host: Arc<Host<S>>, link: Arc<Link>, http2: Http2<T>, peer: PeerInfo) -> Self {
+        Self {
+            http2,
+            host,
+            waiting: Waiting::new(Arc::clone(&link)),
+            link,
+            peer,
+            batch: Vec::new(),
+            tally: Tally::default(),
+            departure: Departure::Staying,
+        }
+    }
+
+    /// Does all that can be done now.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
+        // So many requests are answered before other tasks get their turn.
+        let mut budget = self.host.config.streams();
+        for _ in 0..ROUNDS {
+            let departed = match self.depart(cx) {
+                Poll::Ready(()) => return Poll::Ready(Closed::Cleanly),
+                Poll::Pending => self.departure_is_under_way(),
+            };
+            if let Poll::Ready(closed) = self.accept(&mut budget) {
+                return Poll::Ready(closed);
+            }
+            self.answer();
+            self.with_waiting(|waiting, turn| {
+                waiting.expire(cx, turn);
+                waiting.poll_ready(turn);
+            });
+            // Only this poll has the task's waker: what h2 wakes before it is written by it.
+            if let Poll::Ready(next) = poll_accept(&mut self.http2, cx) {
+                if let Some(closed) = self.take(next) {
+                    return Poll::Ready(closed);
+                }
+                if budget == 0 {
+                    break;
+                }
+                continue;
+            }
+            if departed {
+                continue;
+            }
+            let blocked = self.link.is_write_blocked();
+            if !blocked && self.with_waiting(|waiting, turn| waiting.poll_flushed(turn)) {
+                continue;
+            }
+            if self.link.park(cx.waker()) {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Accepts every request that is ready, up to `budget`.
+    fn accept(&mut self, budget: &mut usize) -> Poll<Closed> {
+        let mut cx = Context::from_waker(Waker::noop());
+        while *budget > 0 {
+            let Poll::Ready(next) = poll_accept(&mut self.http2, &mut cx) else {
+                break;
+            };
+            if let Some(closed) = self.take(next) {
+                return Poll::Ready(closed);
+            }
+            *budget -= 1;
+        }
+        Poll::Pending
+    }
+
+    /// Puts an accepted request into the batch, without the head that it came with.
+    fn take(&mut self, next: Option<Result<Accepted, h2::Error>>) -> Option<Closed> {
+        match next {
+            Some(Ok((request, respond))) => {
+                let (parts, body) = request.into_parts();
+                let call = call::accept(&self.host.service, &parts);
+                self.batch.push(Incoming {
+                    body,
+                    respond,
+                    call,
+                });
+                None
+            }
+            Some(Err(_)) => Some(Closed::WithError),
+            None => Some(Closed::Cleanly),
+        }
+    }
+
+    /// Answers the batch, or takes a call among those that wait.
+    fn answer(&mut self) {
+        let mut batch = std::mem::take(&mut self.batch);
+        self.tally.calls += batch.len() as u64;
+        self.with_waiting(|waiting, turn| {
+            for incoming in batch.drain(..) {
+                incoming.answer(waiting, turn);
+            }
+        });
+        self.batch = batch;
+    }
+
+    fn with_waiting<R>(&mut self, f: impl FnOnce(&mut Waiting<S>, &mut Turn<'_, S>) -> R) -> R {
+        let mut turn = Turn {
+            host: &self.host,
+            peer: &self.peer,
+            tally: &mut self.tally,
+            conditions: Conditions {
+                write_blocked: self.link.is_write_blocked(),
+                ending: matches!(self.departure, Departure::Ending),
+            },
+        };
+        f(&mut self.waiting, &mut turn)
+    }
+
+    /// Follows the server's drain, one step a round, so that each is written before the next. Ready when there is no more time.
+    fn depart(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let phase = self.link.phase();
+        if phase >= Phase::Cut && !matches!(self.departure, Departure::Cut(_)) {
+            self.waiting.clear(&mut self.tally);
+            self.http2.abrupt_shutdown(Reason::NO_ERROR);
+            self.departure = Departure::Cut(Box::pin(sleep(LAST_WORDS)));
+        }
+        match &mut self.departure {
+            Departure::Staying if phase >= Phase::Closing => {
+                self.with_waiting(|waiting, turn| waiting.poll_all(turn));
+                self.departure = Departure::Announced;
+            }
+            Departure::Announced => {
+                self.http2.graceful_shutdown();
+                self.departure = Departure::Leaving;
+            }
+            Departure::Leaving => {
+                self.departure = Departure::Ending;
+                self.with_waiting(|waiting, turn| waiting.poll_all(turn));
+            }
+            Departure::Cut(time) => return time.as_mut().poll(cx),
+            Departure::Staying | Departure::Ending => {}
+        }
+        Poll::Pending
+    }
+
+    const fn departure_is_under_way(&self) -> bool {
+        matches!(self.departure, Departure::Announced | Departure::Leaving)
+    }
+
+    fn tell(&mut self) {
+        self.tally.waiting = self.waiting.len() as u64;
+        let (read, written) = (&self.link.bytes_read, &self.link.bytes_written);
+        self.tally.tell(
+            &self.host.counters,
+            read.load(Relaxed),
+            written.load(Relaxed),
+        );
+    }
+}
+
+impl Incoming {
+    fn answer<S: Service>(self, waiting: &mut Waiting<S>, turn: &mut Turn<'_, S>) {
+        let Self {
+            mut body,
+            mut respond,
+            call,
+        } = self;
+        let call = match call {
+            Ok(call) => call,
+            Err(refusal) => {
+                let _ = respond.send_response(*refusal, true);
+                return;
+            }
+        };
+        let mut collector = Collector::new(&call.method);
+        // Most requests are whole by now: no waker is taken for them.
+        let read = read(
+            &mut body,
+            &mut collector,
+            &mut Context::from_waker(Waker::noop()),
+        );
+        let reading = Reading {
+            body,
+            respond,
+            collector,
+            call,
+        };
+        let deadline = |call: Call| {
+            call.timeout
+                .and_then(|timeout| Instant::now().checked_add(timeout))
+        };
+        match read {
+            Poll::Ready(Err(Broken::Gone)) => turn.tally.cancelled += 1,
+            Poll::Ready(read) => match reading.finish(read, turn) {
+                Finished::Done => {}
+                Finished::Gone => turn.tally.cancelled += 1,
+                Finished::Replying(replying) => {
+                    waiting.insert(State::Replying(replying), deadline(call), turn);
+                }
+            },
+            Poll::Pending => {
+                waiting.insert(State::Reading(Box::new(reading)), deadline(call), turn)
+            }
+        }
+    }
+}
+
+impl<S, T> Future for Connection<S, T>
+where
+    S: Service,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        this.link.begin();
+        let closed = this.turn(cx);
+        this.tell();
+        closed.map(|closed| {
+            if matches!(closed, Closed::WithError) {
+                this.host.counters.connection_errors.fetch_add(1, Relaxed);
+            }
+        })
+    }
+}
+
+impl<S: Service, T> Drop for Connection<S, T> {
+    fn drop(&mut self) {
+        self.waiting.clear(&mut self.tally);
+        self.tally.waiting = 0;
+        let (read, written) = (&self.link.bytes_read, &self.link.bytes_written);
+        self.tally.tell(
+            &self.host.counters,
+            read.load(Relaxed),
+            written.load(Relaxed),
+        );
+    }
+}

@@ -1,0 +1,64 @@
+//! What all connections of a server share.
+
+use std::sync::{Arc, OnceLock};
+
+use tokio::task::AbortHandle;
+
+use super::config::Config;
+use super::drain::Drain;
+use super::stats::Counters;
+use crate::call::Prebuilt;
+use crate::service::{Lifecycle, Service};
+
+/// A service and everything it takes to serve it.
+#[derive(Debug)]
+pub(super) struct Host<S> {
+    pub(super) service: S,
+    pub(super) config: Config,
+    pub(super) http2: h2::server::Builder,
+    pub(super) prebuilt: Prebuilt,
+    pub(super) counters: Counters,
+    pub(super) drain: Arc<Drain>,
+    background: OnceLock<Option<AbortHandle>>,
+}
+
+impl<S: Service> Host<S> {
+    pub(super) fn new(service: S, config: Config) -> Self {
+        let http2 = config.http2();
+        Self {
+            service,
+            config,
+            http2,
+            prebuilt: Prebuilt::new(),
+            counters: Counters::default(),
+            drain: Arc::new(Drain::new()),
+            background: OnceLock::new(),
+        }
+    }
+
+    /// Spawns the service's background work on the current runtime, the first time.
+    pub(super) fn start_background(&self) {
+        self.background.get_or_init(|| {
+            self.service
+                .background()
+                .map(|work| tokio::spawn(work).abort_handle())
+        });
+    }
+
+    /// Takes the server down, in order. Only the first call does anything.
+    pub(super) async fn shut_down(&self) {
+        if self.drain.start() {
+            self.service.lifecycle(Lifecycle::Announce);
+            self.service.lifecycle(Lifecycle::Closing);
+            self.drain.run(self.config.shutdown_deadline).await;
+        }
+    }
+}
+
+impl<S> Drop for Host<S> {
+    fn drop(&mut self) {
+        if let Some(Some(background)) = self.background.get() {
+            background.abort();
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What a connection's task shares with its socket, with the wakers of its streams and with the drain.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Wake, Waker};
+
+use super::drain::Phase;
+
+/// One per connection, behind an `Arc`.
+#[derive(Debug)]
+pub(super) struct Link {
+    ready: Mutex<Ready>,
+    phase: AtomicU8,
+    /// Written by the socket wrapper and read by the connection, both in one task: the orderings are relaxed.
+    pub(super) write_blocked: AtomicBool,
+    pub(super) bytes_read: AtomicU64,
+    pub(super) bytes_written: AtomicU64,
+}
+
+/// The streams that want to be polled. Its lock is a leaf: nothing is called while it is held. h2 wakes streams under a mutex of its
+/// own, and so does a registry.
+#[derive(Debug, Default)]
+struct Ready {
+    keys: Vec<u32>,
+    /// Something other than a stream wants the task.
+    notified: bool,
+    /// `None` while the task is polled: what becomes ready then is found before it ends, and wakes nobody.
+    task: Option<Waker>,
+}
+
+impl Link {
+    pub(super) fn new() -> Self {
+        Self {
+            ready: Mutex::default(),
+            phase: AtomicU8::new(Phase::Serving as u8),
+            write_blocked: AtomicBool::new(false),
+            bytes_read: AtomicU64::new(0),
+            bytes_written: AtomicU64::new(0),
+        }
+    }
+
+    fn ready(&self) -> MutexGuard<'_, Ready> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The task is being polled.
+    pub(super) fn begin(&self) {
+        let mut ready = self.ready();
+        ready.notified = false;
+        let waker = ready.task.take();
+        drop(ready);
+        drop(waker);
+    }
+
+    /// Moves the streams that are ready into `keys`, which is empty.
+    pub(super) fn take(&self, keys: &mut Vec<u32>) {
+        std::mem::swap(&mut self.ready().keys, keys);
+    }
+
+    /// The task has nothing to do. False if something has come up, so that it must look again.
+    pub(super) fn park(&self, task: &Waker) -> bool {
+        let task = task.clone();
+        let mut ready = self.ready();
+        let idle = ready.keys.is_empty() && !ready.notified;
+        if idle {
+            ready.task = Some(task);
+        }
+        ready.notified = false;
+        idle
+    }
+
+    fn push(&self, key: u32) {
+        let mut ready = self.ready();
+        ready.keys.push(key);
+        let task = ready.task.take();
+        drop(ready);
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+
+    /// How far the server's drain is.
+    pub(super) fn phase(&self) -> Phase {
+        Phase::from_u8(self.phase.load(Relaxed))
+    }
+
+    /// Tells the connection how far the server's drain is.
+    pub(super) fn set_phase(&self, phase: Phase) {
+        // The lock orders this store before the look at `phase` that follows the wake.
+        self.phase.store(phase as u8, Relaxed);
+        let mut ready = self.ready();
+        ready.notified = true;
+        let task = ready.task.take();
+        drop(ready);
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+
+    pub(super) fn is_write_blocked(&self) -> bool {
+        self.write_blocked.load(Relaxed)
+    }
+}
+
+/// Wakes one stream of a connection: puts it on the list and wakes the task.
+#[derive(Debug)]
+pub(super) struct StreamWaker {
+    link: Arc<Link>,
+    key: u32,
+    queued: AtomicBool,
+}
+
+impl StreamWaker {
+    pub(super) const fn new(link: Arc<Link>, key: u32) -> Self {
+        Self {
+            link,
+            key,
+            queued: AtomicBool::new(false),
+        }
+    }
+
+    /// The stream is about to be polled: a wake from here on queues it again.
+    pub(super) fn dequeue(&self) {
+        // Acquire: what was written before the wake that queued the stream is seen by the poll that follows.
+        self.queued.swap(false, std::sync::atomic::Ordering::AcqRel);
+    }
+}
+
+impl Wake for StreamWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // Release: pairs with the acquire in `dequeue`, for the wakes that find the stream queued already.
+        if !self.queued.swap(true, std::sync::atomic::Ordering::AcqRel) {
+            self.link.push(self.key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn counting() -> (Arc<Count>, Waker) {
+        let count = Arc::<Count>::default();
+        (Arc::clone(&count), Waker::from(count))
+    }
+
+    #[test]
+    fn a_stream_woken_many_times_is_listed_once_and_wakes_the_task_once() {
+        let link = Arc::new(Link::new());
+        let stream = Arc::new(StreamWaker::new(Arc::clone(&link), 7));
+        let (count, task) = counting();
+        assert!(link.park(&task));
+        for _ in 0..3 {
+            Waker::from(Arc::clone(&stream)).wake();
+        }
+        assert_eq!(count.0.load(Relaxed), 1);
+        let mut keys = Vec::new();
+        link.take(&mut keys);
+        assert_eq!(keys, [7]);
+        stream.dequeue();
+        stream.wake_by_ref();
+        keys.clear();
+        link.take(&mut keys);
+        assert_eq!(keys, [7]);
+    }
+
+    #[test]
+    fn a_wake_during_the_poll_wakes_nobody_and_keeps_the_task_from_parking() {
+        let link = Arc::new(Link::new());
+        let stream = Arc::new(StreamWaker::new(Arc::clone(&link), 0));
+        let (count, task) = counting();
+        assert!(link.park(&task));
+        link.begin();
+        stream.wake_by_ref();
+        assert!(!link.park(&task));
+        assert_eq!(count.0.load(Relaxed), 0);
+        link.take(&mut Vec::new());
+        assert!(link.park(&task));
+    }
+
+    #[test]
+    fn a_phase_set_during_the_poll_keeps_the_task_from_parking() {
+        let link = Link::new();
+        let (count, task) = counting();
+        link.begin();
+        link.set_phase(Phase::Closing);
+        assert!(!link.park(&task));
+        assert_eq!(link.phase(), Phase::Closing);
+        assert!(link.park(&task));
+        link.set_phase(Phase::Cut);
+        assert_eq!(count.0.load(Relaxed), 1);
+    }
+}

@@ -1,0 +1,146 @@
+//! The accept loop, which no error of `accept` ends.
+
+use std::future::Future;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+
+/// The first pause after an error that is likely to come again at once, such as a process out of file descriptors.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+
+/// The longest such pause, and so the longest that a new client waits once the cause is gone.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A source of connections.
+pub(super) trait Accept {
+    /// A connection.
+    type Io;
+
+    /// Waits for the next connection.
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Io, SocketAddr)>> + Send;
+}
+
+impl Accept for TcpListener {
+    type Io = TcpStream;
+
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        Self::accept(self).await
+    }
+}
+
+/// Gives each accepted connection to `connected` and each error to `failed`, for ever.
+pub(super) async fn accept_loop<A: Accept>(
+    listener: &A,
+    connected: impl Fn(A::Io, SocketAddr),
+    failed: impl Fn(&io::Error),
+) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match listener.accept().await {
+            Ok((io, addr)) => {
+                pause = FIRST_PAUSE;
+                connected(io, addr);
+            }
+            Err(error) => {
+                failed(&error);
+                if !is_of_one_connection(&error) {
+                    sleep(pause).await;
+                    pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+}
+
+/// Whether the error says only that the connection went away before it was accepted.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::Interrupted
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// Accepts as scripted, then never again.
+    struct Script(Mutex<VecDeque<io::Result<u32>>>);
+
+    impl Accept for Script {
+        type Io = u32;
+
+        async fn accept(&self) -> io::Result<(u32, SocketAddr)> {
+            let next = self.0.lock().unwrap().pop_front();
+            match next {
+                Some(result) => result.map(|io| (io, SocketAddr::from(([127, 0, 0, 1], 1)))),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Runs the loop over `script` and gives when, in ms, each connection came, and the number of errors.
+    async fn run(script: impl IntoIterator<Item = io::Result<u32>>) -> (Vec<(u32, u128)>, usize) {
+        let script: VecDeque<_> = script.into_iter().collect();
+        let connections = script.iter().flatten().count();
+        let script = Script(Mutex::new(script));
+        let start = Instant::now();
+        let seen = RefCell::new(Vec::new());
+        let errors = RefCell::new(0);
+        let done = tokio::sync::Notify::new();
+        let accepting = accept_loop(
+            &script,
+            |io, _| {
+                seen.borrow_mut().push((io, start.elapsed().as_millis()));
+                if seen.borrow().len() == connections {
+                    done.notify_one();
+                }
+            },
+            |_| *errors.borrow_mut() += 1,
+        );
+        tokio::select! {
+            () = accepting => unreachable!("the loop never ends"),
+            () = done.notified() => {}
+        }
+        (seen.into_inner(), errors.into_inner())
+    }
+
+    fn emfile() -> io::Error {
+        io::Error::from_raw_os_error(24)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_out_of_descriptors_is_asked_again_later_and_later_up_to_a_second() {
+        let mut script: Vec<io::Result<u32>> = (0..10).map(|_| Err(emfile())).collect();
+        script.extend([Ok(1), Err(emfile()), Ok(2)]);
+        let (seen, errors) = run(script).await;
+        // 5 + 10 + … + 640 ms, twice a second, and 5 ms again after a success.
+        assert_eq!(seen, [(1, 1275 + 2000), (2, 3280)]);
+        assert_eq!(errors, 11);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connections_that_went_away_before_they_were_accepted_cost_no_time() {
+        let script = [
+            ErrorKind::ConnectionAborted,
+            ErrorKind::ConnectionReset,
+            ErrorKind::Interrupted,
+        ]
+        .map(|kind| Err(kind.into()))
+        .into_iter()
+        .chain([Ok(1)]);
+        assert_eq!(run(script).await, (vec![(1, 0)], 3));
+    }
+}

@@ -1,0 +1,22 @@
+//! An HTTP/2 server of one [`Service`](crate::service::Service): listeners, connections, limits and the way down.
+//!
+//! Each connection is one task, which owns its h2 connection and answers calls itself.
+
+mod builder;
+mod config;
+mod connection;
+mod drain;
+mod guard;
+mod host;
+mod link;
+mod listener;
+#[allow(clippy::module_inception)]
+mod server;
+mod stats;
+mod stream;
+mod timers;
+mod waiting;
+
+pub use builder::{Builder, NoService};
+pub use server::Server;
+pub use stats::Stats;

@@ -1,0 +1,257 @@
+//! The server itself.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::task::JoinSet;
+
+use super::builder::{Builder, NoService};
+use super::config::Config;
+use super::connection;
+use super::drain::Phase;
+use super::host::Host;
+use super::listener::accept_loop;
+use super::stats::Stats;
+use crate::service::{PeerInfo, Service};
+
+/// Serves a [`Service`] to HTTP/2 clients, in plain text and with prior knowledge.
+///
+/// Clones are the same server.
+pub struct Server<S> {
+    host: Arc<Host<S>>,
+    listeners: Arc<Mutex<Listeners>>,
+}
+
+#[derive(Default)]
+struct Listeners {
+    /// Bound, and not served yet.
+    bound: Vec<TcpListener>,
+    addrs: Vec<SocketAddr>,
+}
+
+impl Server<NoService> {
+    /// A server's settings, to begin with.
+    pub fn builder() -> Builder<NoService> {
+        Builder::new()
+    }
+}
+
+impl<S: Service> Server<S> {
+    pub(super) fn new(service: S, config: Config) -> Self {
+        Self {
+            host: Arc::new(Host::new(service, config)),
+            listeners: Arc::default(),
+        }
+    }
+
+    fn listeners(&self) -> MutexGuard<'_, Listeners> {
+        self.listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a listener on `addr`. Clients can connect from now on; they are answered once the server is served.
+    ///
+    /// # Errors
+    ///
+    /// Those of binding a TCP socket, such as an address in use.
+    pub async fn bind(&self, addr: impl ToSocketAddrs) -> io::Result<()> {
+        self.add(TcpListener::bind(addr).await?)
+    }
+
+    fn add(&self, listener: TcpListener) -> io::Result<()> {
+        let addr = listener.local_addr()?;
+        let mut listeners = self.listeners();
+        listeners.addrs.push(addr);
+        listeners.bound.push(listener);
+        Ok(())
+    }
+
+    /// The address of the first listener, with the port that the system chose if it was bound to port 0.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.listeners().addrs.first().copied()
+    }
+
+    /// The addresses of all listeners, in the order they were added.
+    #[must_use]
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.listeners().addrs.clone()
+    }
+
+    /// Accepts and serves connections until [`shutdown`](Self::shutdown) is complete. Each connection is a task on the current runtime.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if there is no listener that is not served yet. Errors of `accept` are survived, and counted in
+    /// [`stats`](Self::stats).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the listeners; connections that were accepted go on.
+    pub fn serve(&self) -> impl Future<Output = io::Result<()>> + Send + use<S> {
+        let listeners = std::mem::take(&mut self.listeners().bound);
+        let host = Arc::clone(&self.host);
+        async move {
+            if listeners.is_empty() {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "there is no listener",
+                ));
+            }
+            host.start_background();
+            let mut loops = JoinSet::new();
+            for listener in listeners {
+                loops.spawn(accept(Arc::clone(&host), listener));
+            }
+            host.drain.reached(Phase::Closing).await;
+            loops.shutdown().await;
+            host.drain.reached(Phase::Gone).await;
+            Ok(())
+        }
+    }
+
+    /// Serves as [`serve`](Self::serve) does, and shuts down when `signal` completes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`serve`](Self::serve).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`serve`](Self::serve). A shutdown that has begun goes on.
+    pub fn serve_with_shutdown<F>(
+        &self,
+        signal: F,
+    ) -> impl Future<Output = io::Result<()>> + Send + use<S, F>
+    where
+        F: Future<Output = ()> + Send,
+    {
+        let serving = self.serve();
+        let host = Arc::clone(&self.host);
+        async move {
+            let mut serving = pin!(serving);
+            let mut signal = pin!(signal);
+            let over = poll_fn(|cx| match serving.as_mut().poll(cx) {
+                Poll::Ready(result) => Poll::Ready(Some(result)),
+                Poll::Pending => signal.as_mut().poll(cx).map(|()| None),
+            });
+            match over.await {
+                Some(result) => result,
+                None => {
+                    tokio::spawn(async move { host.shut_down().await });
+                    serving.await
+                }
+            }
+        }
+    }
+
+    /// Serves as [`serve`](Self::serve) does, on a listener made elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// Those of asking `listener` for its address.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`serve`](Self::serve).
+    pub fn serve_on(
+        &self,
+        listener: TcpListener,
+    ) -> impl Future<Output = io::Result<()>> + Send + use<S> {
+        let serving = self.add(listener).map(|()| self.serve());
+        async move { serving?.await }
+    }
+
+    /// Serves one connection, until it is closed: for streams that no listener of this server gives, such as a pipe in memory.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection at once.
+    pub fn serve_connection<T>(&self, io: T) -> impl Future<Output = ()> + Send + use<S, T>
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        self.serve_connection_with(io, PeerInfo::default())
+    }
+
+    /// Serves as [`serve_connection`](Self::serve_connection) does, and tells the service who the peer is.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`serve_connection`](Self::serve_connection).
+    pub fn serve_connection_with<T>(
+        &self,
+        io: T,
+        peer: PeerInfo,
+    ) -> impl Future<Output = ()> + Send + use<S, T>
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        connection::serve(Arc::clone(&self.host), io, peer)
+    }
+
+    /// Shuts the server down, in order:
+    ///
+    /// 1. the service is told, and so are the clients that watch;
+    /// 2. listeners are closed, and every client is told to go away (GOAWAY);
+    /// 3. streams that have no end of their own, such as `Watch`, end with `UNAVAILABLE` (14);
+    /// 4. other calls complete;
+    /// 5. after [`Builder::shutdown_deadline`] what is left is cut.
+    ///
+    /// Completes when the last connection is closed, or 250 ms after the deadline. There is no way back.
+    ///
+    /// # Cancel safety
+    ///
+    /// A shutdown that has begun goes on when the future is dropped. It begins when the future is first polled.
+    pub async fn shutdown(&self) {
+        let host = Arc::clone(&self.host);
+        tokio::spawn(async move { host.shut_down().await });
+        self.host.drain.reached(Phase::Gone).await;
+    }
+
+    /// What the server has done so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.host.counters.read(self.host.drain.open())
+    }
+}
+
+/// Accepts connections for ever.
+async fn accept<S: Service>(host: Arc<Host<S>>, listener: TcpListener) {
+    let connected = |io: TcpStream, addr: SocketAddr| {
+        // Replies are small and written once per turn: there is nothing to wait for. If it fails, they are only slower.
+        let _ = io.set_nodelay(true);
+        tokio::spawn(connection::serve(Arc::clone(&host), io, addr.into()));
+    };
+    let failed = |_: &io::Error| {
+        host.counters.accept_errors.fetch_add(1, Relaxed);
+    };
+    accept_loop(&listener, connected, failed).await;
+}
+
+impl<S> Clone for Server<S> {
+    fn clone(&self) -> Self {
+        Self {
+            host: Arc::clone(&self.host),
+            listeners: Arc::clone(&self.listeners),
+        }
+    }
+}
+
+impl<S: Service> fmt::Debug for Server<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("addrs", &self.local_addrs())
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,210 @@
+//! The calls of a connection that are not answered in the turn they came in: their places, wakers and deadlines.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use slab::Slab;
+use tokio::time::Instant;
+
+use super::link::{Link, StreamWaker};
+use super::stats::Tally;
+use super::stream::{Finished, Progress, Reading, Replying, Turn, read, refuse};
+use super::timers::Deadlines;
+use crate::call::deadline_exceeded;
+use crate::service::Service;
+
+/// The calls that wait. Polling it costs what its ready calls cost, however many there are.
+pub(super) struct Waiting<S: Service> {
+    link: Arc<Link>,
+    calls: Slab<Waiter<S>>,
+    /// One for each place in `calls` that was ever taken, kept for the next call there. A late wake polls that call once for nothing.
+    wakers: Vec<(Arc<StreamWaker>, Waker)>,
+    deadlines: Deadlines,
+    ready: Vec<u32>,
+    after_flush: Vec<u32>,
+}
+
+struct Waiter<S: Service> {
+    state: State<S>,
+    deadline: Option<Instant>,
+    /// Whether the call is in `after_flush`.
+    after_flush: bool,
+}
+
+/// What a call waits for.
+pub(super) enum State<S: Service> {
+    /// The rest of its request.
+    Reading(Box<Reading>),
+    /// Its service, or the peer's window.
+    Replying(Replying<S>),
+    /// Nothing: it is over.
+    Over,
+}
+
+impl<S: Service> Waiting<S> {
+    pub(super) fn new(link: Arc<Link>) -> Self {
+        Self {
+            link,
+            calls: Slab::new(),
+            wakers: Vec::new(),
+            deadlines: Deadlines::default(),
+            ready: Vec::new(),
+            after_flush: Vec::new(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Takes a call in and polls it, so that something will wake it.
+    pub(super) fn insert(
+        &mut self,
+        state: State<S>,
+        deadline: Option<Instant>,
+        at: &mut Turn<'_, S>,
+    ) {
+        let entry = self.calls.vacant_entry();
+        // A connection has at most as many streams as a u32 can count.
+        let Ok(key) = u32::try_from(entry.key()) else {
+            return;
+        };
+        entry.insert(Waiter {
+            state,
+            deadline,
+            after_flush: false,
+        });
+        if let Some(deadline) = deadline {
+            self.deadlines.insert(deadline, key);
+        }
+        self.poll_call(key, at);
+    }
+
+    fn waker(&mut self, key: u32) -> Option<&(Arc<StreamWaker>, Waker)> {
+        // Places are taken in order, so this adds one at most.
+        while self.wakers.len() <= key as usize {
+            let place = u32::try_from(self.wakers.len()).unwrap_or(u32::MAX);
+            let stream = Arc::new(StreamWaker::new(Arc::clone(&self.link), place));
+            self.wakers.push((Arc::clone(&stream), Waker::from(stream)));
+        }
+        self.wakers.get(key as usize)
+    }
+
+    /// Polls the calls that were woken since the last time.
+    pub(super) fn poll_ready(&mut self, at: &mut Turn<'_, S>) {
+        let mut ready = std::mem::take(&mut self.ready);
+        self.link.take(&mut ready);
+        for key in ready.drain(..) {
+            self.poll_call(key, at);
+        }
+        self.ready = ready;
+    }
+
+    /// Polls all calls. For the few moments that concern them all.
+    pub(super) fn poll_all(&mut self, at: &mut Turn<'_, S>) {
+        let keys: Vec<_> = self
+            .calls
+            .iter()
+            .filter_map(|(key, _)| u32::try_from(key).ok())
+            .collect();
+        for key in keys {
+            self.poll_call(key, at);
+        }
+    }
+
+    /// Polls the calls that waited for h2 to write everything. False if there are none.
+    pub(super) fn poll_flushed(&mut self, at: &mut Turn<'_, S>) -> bool {
+        if self.after_flush.is_empty() {
+            return false;
+        }
+        let mut flushed = std::mem::take(&mut self.after_flush);
+        for &key in &flushed {
+            if let Some(call) = self.calls.get_mut(key as usize) {
+                call.after_flush = false;
+            }
+        }
+        for key in flushed.drain(..) {
+            self.poll_call(key, at);
+        }
+        if self.after_flush.is_empty() {
+            self.after_flush = flushed;
+        }
+        true
+    }
+
+    /// Ends the calls whose deadline has passed.
+    pub(super) fn expire(&mut self, cx: &mut Context<'_>, at: &mut Turn<'_, S>) {
+        while let Some(key) = self.deadlines.pop_expired(cx) {
+            let Some(mut call) = self.calls.try_remove(key as usize) else {
+                continue;
+            };
+            at.tally.expired += 1;
+            match &mut call.state {
+                State::Reading(reading) => refuse(&mut reading.respond, &deadline_exceeded()),
+                State::Replying(replying) => replying.expire(&at.host.prebuilt),
+                State::Over => {}
+            }
+        }
+    }
+
+    /// Drops all calls.
+    pub(super) fn clear(&mut self, tally: &mut Tally) {
+        tally.cancelled += self.calls.len() as u64;
+        self.calls.clear();
+        self.after_flush.clear();
+        self.deadlines = Deadlines::default();
+    }
+
+    fn poll_call(&mut self, key: u32, at: &mut Turn<'_, S>) {
+        let Some((stream, waker)) = self.waker(key) else {
+            return;
+        };
+        stream.dequeue();
+        let waker = waker.clone();
+        let mut cx = Context::from_waker(&waker);
+        let Some(call) = self.calls.get_mut(key as usize) else {
+            return;
+        };
+        match call.poll(&mut cx, at) {
+            Progress::Waiting => {}
+            Progress::AfterFlush => {
+                if !std::mem::replace(&mut call.after_flush, true) {
+                    self.after_flush.push(key);
+                }
+            }
+            ended @ (Progress::Done | Progress::Cancelled) => {
+                at.tally.cancelled += u64::from(ended == Progress::Cancelled);
+                let call = self.calls.try_remove(key as usize);
+                if let Some(deadline) = call.and_then(|call| call.deadline) {
+                    self.deadlines.remove(deadline, key);
+                }
+            }
+        }
+    }
+}
+
+impl<S: Service> Waiter<S> {
+    fn poll(&mut self, cx: &mut Context<'_>, at: &mut Turn<'_, S>) -> Progress {
+        if let State::Reading(reading) = &mut self.state {
+            let read = match read(&mut reading.body, &mut reading.collector, cx) {
+                Poll::Pending => return Progress::Waiting,
+                Poll::Ready(read) => read,
+            };
+            let State::Reading(reading) = std::mem::replace(&mut self.state, State::Over) else {
+                return Progress::Done;
+            };
+            match reading.finish(read, at) {
+                Finished::Replying(replying) => self.state = State::Replying(replying),
+                Finished::Done => return Progress::Done,
+                Finished::Gone => return Progress::Cancelled,
+            }
+        }
+        let State::Replying(replying) = &mut self.state else {
+            return Progress::Done;
+        };
+        // Until the flush only a cancel is of interest.
+        let mut conditions = at.conditions;
+        conditions.write_blocked |= self.after_flush;
+        replying.poll(cx, &at.host.prebuilt, conditions, &mut at.tally.panics)
+    }
+}

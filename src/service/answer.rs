@@ -1,0 +1,19 @@
+//! What a service answers.
+
+use bytes::Bytes;
+
+use crate::wire::status::Status;
+
+/// One reply: a whole envelope (5-byte prefix and body), or the status that ends the call.
+pub type Reply = Result<Bytes, Status>;
+
+/// How a call is answered.
+#[derive(Debug)]
+pub enum Answer<S, F> {
+    /// At once, with one reply. This is the path without a box, a future or a waker.
+    Now(Reply),
+    /// With any number of replies.
+    Stream(S),
+    /// With one reply, later.
+    Later(F),
+}
