@@ -1,5 +1,12 @@
 //! The gRPC Health Checking Protocol, served by a minimal gRPC layer over raw `h2`.
 #![forbid(unsafe_code)]
+// Nothing that a peer says may end the process. Tests may assert.
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 mod call;
 pub mod health;

@@ -23,7 +23,7 @@ mod tests {
     use super::*;
     use crate::proto::health::HealthCheckResponse;
     use crate::proto::health::health_check_response::ServingStatus as Wire;
-    use crate::wire::envelope;
+    use crate::wire::envelope::encode;
 
     #[test]
     fn static_replies_are_what_prost_encodes() {
@@ -39,9 +39,10 @@ mod tests {
                 status: wire.into(),
             };
             let mut encoded = BytesMut::new();
-            let encode = |dst: &mut BytesMut| message.encode_raw(dst);
-            envelope::encode(&mut encoded, false, message.encoded_len(), encode);
-            assert_eq!(super::envelope(status), encoded);
+            encode(&mut encoded, false, message.encoded_len(), |dst| {
+                message.encode_raw(dst)
+            });
+            assert_eq!(envelope(status), encoded);
         }
     }
 }
