@@ -6,16 +6,19 @@ use std::path::{Path, PathBuf};
 
 type Body = fn(&[u8]);
 
-/// One module and one test for each target, and the list of all of them.
+/// One module and one test for each target, and the list of all of them. Those that reach inside
+/// the crate are there with the feature `__internals` only.
 macro_rules! targets {
-    ($($target:ident: $path:literal,)*) => {
+    ($($(#[$feature:meta])? $target:ident: $path:literal,)*) => {
         $(
+            $(#[$feature])?
             #[path = $path]
             mod $target;
         )*
 
         mod replay {
             $(
+                $(#[$feature])?
                 #[test]
                 fn $target() {
                     super::replay(stringify!($target), super::$target::run);
@@ -33,6 +36,8 @@ targets! {
     timeout: "../fuzz/bodies/timeout.rs",
     metadata: "../fuzz/bodies/metadata.rs",
     status: "../fuzz/bodies/status.rs",
+    #[cfg(feature = "__internals")]
+    check_request: "../fuzz/bodies/check_request.rs",
 }
 
 fn fuzz_dir() -> PathBuf {
@@ -65,6 +70,9 @@ fn every_target_has_a_corpus_and_is_replayed() {
         .collect();
     assert_eq!(listed, TARGETS.iter().copied().collect());
     for target in listed {
-        assert!(!inputs(target).is_empty(), "the corpus of {target} is empty");
+        assert!(
+            !inputs(target).is_empty(),
+            "the corpus of {target} is empty"
+        );
     }
 }

@@ -7,8 +7,14 @@ use bytes::{Bytes, BytesMut};
 use grpc_health::wire::envelope::{Decoder, Envelope, EnvelopeError, PREFIX_LEN, encode};
 
 pub(crate) fn run(data: &[u8]) {
-    let [limit, count, rest @ ..] = data else { return };
-    let limit = if *limit == 255 { usize::MAX } else { usize::from(*limit) };
+    let [limit, count, rest @ ..] = data else {
+        return;
+    };
+    let limit = if *limit == 255 {
+        usize::MAX
+    } else {
+        usize::from(*limit)
+    };
     let (sizes, stream) = rest.split_at(rest.len().min(usize::from(*count)));
 
     let whole = read([Bytes::copy_from_slice(stream)], limit);
@@ -17,9 +23,15 @@ pub(crate) fn run(data: &[u8]) {
 
     let (envelopes, taken, end) = whole;
     let mut wire = BytesMut::new();
-    for Envelope { compressed, message } in &envelopes {
+    for Envelope {
+        compressed,
+        message,
+    } in &envelopes
+    {
         assert!(message.len() <= limit);
-        encode(&mut wire, *compressed, message.len(), |dst| dst.extend_from_slice(message));
+        encode(&mut wire, *compressed, message.len(), |dst| {
+            dst.extend_from_slice(message)
+        });
     }
     let (read, rest) = stream.split_at(wire.len());
     assert_eq!(wire, read);
@@ -30,7 +42,10 @@ pub(crate) fn run(data: &[u8]) {
             assert!(!rest.is_empty());
             assert!(declared(rest).is_none_or(|len| rest.len() - PREFIX_LEN < len as usize));
         }
-        Err(EnvelopeError::Oversize { declared: len, limit: max }) => {
+        Err(EnvelopeError::Oversize {
+            declared: len,
+            limit: max,
+        }) => {
             assert_eq!((declared(rest), max), (Some(len), limit));
             assert!(len as usize > limit);
             assert_eq!(taken, wire.len() + PREFIX_LEN);

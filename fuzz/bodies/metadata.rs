@@ -11,7 +11,10 @@ use http::{HeaderName, HeaderValue};
 pub(crate) fn run(data: &[u8]) {
     let value = encode_binary(data);
     assert!(!value.as_bytes().contains(&b'='));
-    assert_eq!(decode_binary(value.as_bytes()), Ok(Bytes::copy_from_slice(data)));
+    assert_eq!(
+        decode_binary(value.as_bytes()),
+        Ok(Bytes::copy_from_slice(data))
+    );
     assert_eq!(check_binary(&value), Ok(()));
 
     if let Ok(bytes) = decode_binary(data) {

@@ -16,7 +16,9 @@ pub(crate) fn run(data: &[u8]) {
     }
 
     if let Some((secs, nanos)) = data.split_first_chunk::<8>() {
-        let nanos = nanos.first_chunk::<4>().map_or(0, |nanos| u32::from_le_bytes(*nanos));
+        let nanos = nanos
+            .first_chunk::<4>()
+            .map_or(0, |nanos| u32::from_le_bytes(*nanos));
         let timeout = Duration::new(u64::from_le_bytes(*secs), nanos % 1_000_000_000);
         let value = encode(timeout);
         let read = parse(value.as_bytes()).expect("an encoded timeout parses");
