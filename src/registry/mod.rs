@@ -22,7 +22,9 @@ mod waiters;
 mod watch;
 mod word;
 
-#[cfg(test)]
+#[cfg(all(test, grpc_health_loom))]
+mod models;
+#[cfg(all(test, not(grpc_health_loom)))]
 mod tests;
 
 pub use driver::Driver;

@@ -1,0 +1,10 @@
+#!/bin/sh
+# Explores the registry's races with loom: every interleaving with a bounded number of preemptions.
+#   scripts/loom.sh [MODEL]        LOOM_MAX_PREEMPTIONS=3 scripts/loom.sh
+set -eu
+cd "$(dirname "$0")/.."
+export LOOM_MAX_PREEMPTIONS="${LOOM_MAX_PREEMPTIONS:-2}"
+export RUSTFLAGS="${RUSTFLAGS:-} --cfg grpc_health_loom"
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/loom"
+export CARGO_PROFILE_TEST_OPT_LEVEL=2 CARGO_PROFILE_TEST_DEBUG=line-tables-only
+exec cargo test --lib "registry::models::${1:-}"
