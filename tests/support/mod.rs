@@ -1,0 +1,10 @@
+//! A scripted HTTP/2 client for integration tests: every byte it sends is the test's, and every
+//! frame it gets back is shown to the test.
+// Each test binary uses its own part of this.
+#![allow(dead_code)]
+
+pub(crate) mod frame;
+pub(crate) mod grpc;
+pub(crate) mod hpack;
+pub(crate) mod io;
+pub(crate) mod peer;
