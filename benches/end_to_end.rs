@@ -3,7 +3,10 @@
 //!
 //! Over the pipe, client and server share one thread, so a time is the work of both. Over TCP the
 //! server has a thread of its own.
-#![allow(clippy::unwrap_used, reason = "a benchmark has nobody to report an error to")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a benchmark has nobody to report an error to"
+)]
 
 #[path = "support/client.rs"]
 mod client;
@@ -89,7 +92,9 @@ impl Peer {
 }
 
 fn ours() -> Server<HealthService> {
-    Server::builder().service(HealthService::new(Registry::new())).build()
+    Server::builder()
+        .service(HealthService::new(Registry::new()))
+        .build()
 }
 
 fn runtime() -> Runtime {

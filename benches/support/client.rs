@@ -9,7 +9,7 @@ use http::header::{CONTENT_TYPE, TE};
 use http::{Method, Request};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub type BoxError = Box<dyn Error + Send + Sync>;
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
 /// An envelope with `HealthCheckRequest { service: "" }`.
 const WHOLE_SERVER: &[u8] = &[0; 5];
@@ -22,19 +22,21 @@ const WINDOW: u32 = (1 << 31) - 1;
 
 /// One HTTP/2 connection; clones share it.
 #[derive(Clone)]
-pub struct Client {
+pub(crate) struct Client {
     send: SendRequest<Bytes>,
     check: Request<()>,
 }
 
 impl Client {
     /// Opens a connection and spawns the task that drives it.
-    pub async fn handshake<T>(io: T) -> Result<Self, BoxError>
+    pub(crate) async fn handshake<T>(io: T) -> Result<Self, BoxError>
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let mut builder = Builder::new();
-        builder.initial_window_size(WINDOW).initial_connection_window_size(WINDOW);
+        builder
+            .initial_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW);
         // As many as the server allows, which its SETTINGS say.
         builder.initial_max_send_streams(0);
         let (send, connection) = builder.handshake(io).await?;
@@ -43,19 +45,22 @@ impl Client {
             let _ = connection.await;
         });
         let check = request("/grpc.health.v1.Health/Check")?;
-        Ok(Self { send: send.ready().await?, check })
+        Ok(Self {
+            send: send.ready().await?,
+            check,
+        })
     }
 
     /// One Check of `""`; an error unless it is answered with one message and status 0.
     #[allow(dead_code, reason = "not every user of this module needs it")]
-    pub async fn check(&mut self) -> Result<(), BoxError> {
+    pub(crate) async fn check(&mut self) -> Result<(), BoxError> {
         let response = self.start(self.check.clone()).await?;
         finish_check(response).await
     }
 
     /// `count` Checks, all sent before the first answer is read.
     #[allow(dead_code, reason = "not every user of this module needs it")]
-    pub async fn checks(
+    pub(crate) async fn checks(
         &mut self,
         count: usize,
         responses: &mut Vec<ResponseFuture>,
@@ -72,8 +77,11 @@ impl Client {
     /// Opens a Watch of `""` and waits for its first message. The stream is open while the
     /// returned body is held.
     #[allow(dead_code, reason = "not every user of this module needs it")]
-    pub async fn watch(&mut self) -> Result<RecvStream, BoxError> {
-        let response = self.start(request("/grpc.health.v1.Health/Watch")?).await?.await?;
+    pub(crate) async fn watch(&mut self) -> Result<RecvStream, BoxError> {
+        let response = self
+            .start(request("/grpc.health.v1.Health/Watch")?)
+            .await?
+            .await?;
         let mut body = response.into_body();
         let Some(first) = body.data().await else {
             return Err("the watch ended before its first message".into());
@@ -109,7 +117,9 @@ async fn finish_check(response: ResponseFuture) -> Result<(), BoxError> {
         length += chunk.len();
     }
     let trailers = body.trailers().await?.unwrap_or_default();
-    let ok = trailers.get("grpc-status").is_some_and(|status| status == "0");
+    let ok = trailers
+        .get("grpc-status")
+        .is_some_and(|status| status == "0");
     if !ok || length != SERVING_LEN {
         return Err(format!("not a good answer: {length} bytes, {trailers:?}").into());
     }

@@ -19,16 +19,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
 /// The default of the servers that are measured.
-pub const MAX_STREAMS: u32 = 256;
+pub(crate) const MAX_STREAMS: u32 = 256;
 
 /// An envelope with `HealthCheckResponse { status: SERVING }`.
-pub const SERVING: &[u8] = &[0, 0, 0, 0, 2, 8, 1];
+pub(crate) const SERVING: &[u8] = &[0, 0, 0, 0, 2, 8, 1];
 
 /// A call whose request has not arrived whole.
 type Call = (RecvStream, SendResponse<Bytes>);
 
 /// Accepts connections for ever.
-pub async fn serve(listener: TcpListener, max_streams: u32) -> io::Result<()> {
+pub(crate) async fn serve(listener: TcpListener, max_streams: u32) -> io::Result<()> {
     loop {
         let (socket, _) = listener.accept().await?;
         socket.set_nodelay(true)?;
@@ -40,7 +40,10 @@ pub async fn serve(listener: TcpListener, max_streams: u32) -> io::Result<()> {
 }
 
 /// Answers every request on one connection with SERVING.
-pub async fn serve_connection<T>(io: T, max_streams: u32) -> Result<(), Box<dyn Error + Send + Sync>>
+pub(crate) async fn serve_connection<T>(
+    io: T,
+    max_streams: u32,
+) -> Result<(), Box<dyn Error + Send + Sync>>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
@@ -84,7 +87,12 @@ impl Floor {
         let mut trailers = HeaderMap::with_capacity(1);
         let status = HeaderName::from_static("grpc-status");
         trailers.insert(status, HeaderValue::from_static("0"));
-        Self { head, trailers, calls: Vec::new(), max_calls: max_streams as usize }
+        Self {
+            head,
+            trailers,
+            calls: Vec::new(),
+            max_calls: max_streams as usize,
+        }
     }
 
     fn poll<T>(
@@ -122,7 +130,12 @@ impl Floor {
 
     /// Answers the calls whose request is whole; the others stay.
     fn answer(&mut self, cx: &mut Context<'_>) {
-        let Self { head, trailers, calls, .. } = self;
+        let Self {
+            head,
+            trailers,
+            calls,
+            ..
+        } = self;
         calls.retain_mut(|(body, respond)| match poll_end(body, cx) {
             Poll::Pending => true,
             Poll::Ready(Ok(())) => {

@@ -27,8 +27,13 @@ struct Load {
 
 fn main() -> Result<(), BoxError> {
     let address = env::args().nth(1).ok_or(USAGE)?;
-    let mut load = Load { address, ..Load::default() };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut load = Load {
+        address,
+        ..Load::default()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     // Nothing is read between commands but stdin: an idle connection has nothing to say.
     for line in io::stdin().lock().lines() {
         runtime.block_on(load.obey(&line?))?;
@@ -60,7 +65,8 @@ impl Load {
         while self.connections.len() < connections {
             let socket = TcpStream::connect(&self.address).await?;
             socket.set_nodelay(true)?;
-            self.connections.push((Client::handshake(socket).await?, Vec::new()));
+            self.connections
+                .push((Client::handshake(socket).await?, Vec::new()));
         }
         for (client, held) in self.connections.iter_mut().take(connections) {
             while held.len() < watches {

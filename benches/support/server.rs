@@ -30,8 +30,11 @@ struct Options {
 impl Options {
     fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, BoxError> {
         let server = args.next().ok_or(USAGE)?;
-        let mut options =
-            Self { server, listen: "127.0.0.1:0".to_owned(), max_streams: floor::MAX_STREAMS };
+        let mut options = Self {
+            server,
+            listen: "127.0.0.1:0".to_owned(),
+            max_streams: floor::MAX_STREAMS,
+        };
         while let Some(option) = args.next() {
             let value = args.next().ok_or(USAGE)?;
             match option.as_str() {
@@ -46,7 +49,9 @@ impl Options {
 
 fn main() -> Result<(), BoxError> {
     let options = Options::parse(env::args().skip(1))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     thread::spawn(|| {
         if let Err(error) = obey_stdin() {
             eprintln!("bench_server: {error}");
