@@ -47,7 +47,7 @@ fn decode(criterion: &mut Criterion) {
             .map(Bytes::copy_from_slice)
             .collect();
         let name = format!("{messages}x{size}B in {} chunks", chunks.len());
-        group.throughput(Throughput::Bytes(wire.len() as u64));
+        group.throughput(Throughput::Elements(messages as u64));
         group.bench_function(BenchmarkId::new("ours", &name), |bencher| {
             bencher.iter_batched(
                 || chunks.clone(),
@@ -72,7 +72,7 @@ fn encode(criterion: &mut Criterion) {
         let message = Bytes::from(vec![7; size]);
         let bytes = messages * (PREFIX_LEN + size);
         let name = format!("{messages}x{size}B");
-        group.throughput(Throughput::Bytes(bytes as u64));
+        group.throughput(Throughput::Elements(messages as u64));
         group.bench_function(BenchmarkId::new("ours", &name), |bencher| {
             bencher.iter(|| assert_eq!(encode_ours(messages, black_box(&message)), bytes));
         });
