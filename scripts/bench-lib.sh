@@ -1,0 +1,104 @@
+# Shared by scripts/bench-*.sh: sourced, never run.
+# shellcheck shell=bash
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+
+SERVER=target/release/examples/bench_server
+LOAD=target/release/examples/bench_load
+SERVER_CORE=${SERVER_CORE:-0}
+LOAD_CORE=${LOAD_CORE:-1}
+
+WORK=$(mktemp -d)
+# A body of one envelope with an empty message: Check of "".
+printf '\0\0\0\0\0' >"$WORK/check.bin"
+PIDS=()
+trap 'stop_all; rm -rf "$WORK"' EXIT
+
+say() { printf '%s\n' "$*" >&2; }
+
+need() { # need COMMAND DEBIAN-PACKAGE
+    command -v "$1" >/dev/null && return
+    say "$0: $1 is not installed (Debian: apt-get install $2)"
+    exit 1
+}
+
+build() { [ -n "${BENCH_SKIP_BUILD:-}" ] || cargo build --quiet --locked --release --example bench_server --example bench_load; }
+
+# What the figures were made with: printed under each table.
+machine() {
+    printf '%s, %s cores, %s; %s; commit %s.\n' \
+        "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)" "$(nproc)" "$(uname -sr)" \
+        "$(rustc --version | cut -d' ' -f1,2)" "$(git rev-parse --short HEAD)"
+}
+
+stop_all() {
+    local pid
+    for pid in "${PIDS[@]}"; do kill "$pid" 2>/dev/null; done
+    wait 2>/dev/null
+}
+
+# start_server WRAPPER... -- ARG...: sets SERVER_PID, ADDRESS, and the pipes SERVER_IN, SERVER_OUT.
+start_server() {
+    local wrapper=()
+    while [ "$1" != -- ]; do wrapper+=("$1"); shift; done
+    shift
+    coproc SERVER_COPROC { exec "${wrapper[@]}" "$SERVER" "$@" 2>"$WORK/server.err"; } 2>/dev/null
+    SERVER_PID=$SERVER_COPROC_PID
+    PIDS+=("$SERVER_PID")
+    # Bash closes a coproc's own descriptors when it ends: keep copies.
+    exec {SERVER_OUT}<&"${SERVER_COPROC[0]}" {SERVER_IN}>&"${SERVER_COPROC[1]}"
+    eval "exec ${SERVER_COPROC[0]}<&- ${SERVER_COPROC[1]}>&-"
+    local line
+    read -r line <&"$SERVER_OUT" || { cat "$WORK/server.err" >&2; exit 1; }
+    ADDRESS=${line#listening on }
+}
+
+# CPU time of the server so far, ns.
+server_cpu() {
+    local nanos
+    echo cpu >&"$SERVER_IN"
+    read -r nanos <&"$SERVER_OUT"
+    echo "$nanos"
+}
+
+# The end of its stdin ends it; waiting lets valgrind write its result.
+stop_server() {
+    exec {SERVER_IN}>&- {SERVER_OUT}<&-
+    wait "$SERVER_PID" 2>/dev/null
+    PIDS=()
+}
+
+# start_load: the client of benches/support/load.rs, at ADDRESS.
+start_load() {
+    coproc LOAD_COPROC { exec taskset -c "$LOAD_CORE" "$LOAD" "$ADDRESS"; } 2>/dev/null
+    LOAD_PID=$LOAD_COPROC_PID
+    PIDS+=("$LOAD_PID")
+    exec {LOAD_OUT}<&"${LOAD_COPROC[0]}" {LOAD_IN}>&"${LOAD_COPROC[1]}"
+    eval "exec ${LOAD_COPROC[0]}<&- ${LOAD_COPROC[1]}>&-"
+}
+
+load() { # load COMMAND...: returns when it is done
+    local answer
+    echo "$*" >&"$LOAD_IN"
+    read -r answer <&"$LOAD_OUT" || { say "$0: the load failed at: $*"; exit 1; }
+}
+
+stop_load() {
+    exec {LOAD_IN}>&- {LOAD_OUT}<&-
+    wait "$LOAD_PID" 2>/dev/null
+}
+
+# h2load_checks REQUESTS IN_FLIGHT: so many Checks over 4 connections; fails unless all succeed.
+h2load_checks() {
+    taskset -c "$LOAD_CORE" h2load -n "$1" -c 4 -m "$2" -d "$WORK/check.bin" \
+        -H 'content-type: application/grpc' -H 'te: trailers' \
+        "http://$ADDRESS/grpc.health.v1.Health/Check" >"$WORK/h2load.out" ||
+        { cat "$WORK/h2load.out" >&2; exit 1; }
+    grep -q "requests: $1 total, $1 started, $1 done, $1 succeeded" "$WORK/h2load.out" ||
+        { cat "$WORK/h2load.out" >&2; exit 1; }
+}
+
+median() { sort -n | awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'; }
+
+# ratio A B
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
