@@ -1,0 +1,439 @@
+//! The envelope: a message behind its 5-byte prefix, as gRPC puts it in the HTTP/2 DATA stream.
+//!
+//! ```text
+//! | compressed: 1 byte, 0 or 1 | length: 4 bytes, big endian | message: length bytes |
+//! ```
+//!
+//! See [Length-Prefixed-Message][spec] in PROTOCOL-HTTP2.
+//!
+//! [spec]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
+
+use std::fmt;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use super::code::Code;
+
+/// The length of an envelope's prefix, in bytes.
+pub const PREFIX_LEN: usize = 5;
+
+/// One message as it came off the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// Whether the message is compressed with the call's `grpc-encoding`.
+    pub compressed: bool,
+    /// The message, still compressed if `compressed` is set.
+    pub message: Bytes,
+}
+
+/// Why a byte stream is not a sequence of envelopes. The peer's fault, always.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EnvelopeError {
+    /// The prefix declares a message over the limit. Nothing of it was read.
+    Oversize {
+        /// The declared length, in bytes.
+        declared: u32,
+        /// The longest message accepted, in bytes.
+        limit: usize,
+    },
+    /// The first byte of the prefix is neither 0 nor 1.
+    Flag(u8),
+    /// The stream ended inside a prefix or a message.
+    Truncated,
+}
+
+impl EnvelopeError {
+    /// The code with which a call that fails like this ends.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Oversize { .. } => Code::RESOURCE_EXHAUSTED,
+            Self::Flag(_) | Self::Truncated => Code::INTERNAL,
+        }
+    }
+}
+
+impl fmt::Display for EnvelopeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Oversize { declared, limit } => {
+                write!(
+                    f,
+                    "received message larger than max ({declared} vs. {limit})"
+                )
+            }
+            Self::Flag(flag) => write!(f, "received unexpected payload format {flag}"),
+            Self::Truncated => f.write_str("unexpected EOF"),
+        }
+    }
+}
+
+impl std::error::Error for EnvelopeError {}
+
+/// Reads envelopes out of a byte stream that arrives in chunks of any size.
+///
+/// Each step has one of three outcomes: an envelope, a need for more bytes, or an error that
+/// stays. A message that lies in one chunk is a slice of that chunk; one that spans chunks is
+/// gathered in a buffer that grows with the bytes received, whatever length was declared.
+#[derive(Debug)]
+pub struct Decoder {
+    limit: usize,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The first `have` bytes of `bytes` are the beginning of a prefix; `have < PREFIX_LEN`.
+    Prefix {
+        bytes: [u8; PREFIX_LEN],
+        have: usize,
+    },
+    /// The message is `len` bytes, of which `buf` holds the first; `buf.len() < len`.
+    Message {
+        compressed: bool,
+        len: usize,
+        buf: BytesMut,
+    },
+    Failed(EnvelopeError),
+}
+
+impl State {
+    const START: Self = Self::Prefix {
+        bytes: [0; PREFIX_LEN],
+        have: 0,
+    };
+}
+
+impl Decoder {
+    /// A decoder that refuses messages of more than `limit` bytes, as they stand on the wire.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            state: State::START,
+        }
+    }
+
+    /// Takes the next envelope off the front of `chunk`.
+    ///
+    /// `Ok(None)` means that more bytes are needed; `chunk` is then empty. Otherwise what follows
+    /// the envelope is left in `chunk`: call again until it returns `Ok(None)`.
+    ///
+    /// # Errors
+    ///
+    /// [`Oversize`](EnvelopeError::Oversize) and [`Flag`](EnvelopeError::Flag), in that order,
+    /// as soon as the five bytes of a prefix are there. An error is final: every later call
+    /// returns it again and takes nothing from its chunk.
+    pub fn decode(&mut self, chunk: &mut Bytes) -> Result<Option<Envelope>, EnvelopeError> {
+        if let State::Prefix { bytes, have } = &mut self.state {
+            let Some(prefix) = fill(bytes, have, chunk) else {
+                return Ok(None);
+            };
+            self.state = match judge(prefix, self.limit) {
+                Ok((compressed, len)) => State::Message {
+                    compressed,
+                    len,
+                    buf: BytesMut::new(),
+                },
+                Err(error) => State::Failed(error),
+            };
+        }
+        let (compressed, len, buf) = match &mut self.state {
+            State::Message {
+                compressed,
+                len,
+                buf,
+            } => (*compressed, *len, buf),
+            State::Failed(error) => return Err(*error),
+            State::Prefix { .. } => return Ok(None),
+        };
+        let missing = len - buf.len();
+        if chunk.len() < missing {
+            gather(buf, chunk, missing);
+            return Ok(None);
+        }
+        let message = if buf.is_empty() {
+            chunk.split_to(missing)
+        } else {
+            gather(buf, &mut chunk.split_to(missing), missing);
+            std::mem::take(buf).freeze()
+        };
+        self.state = State::START;
+        Ok(Some(Envelope {
+            compressed,
+            message,
+        }))
+    }
+
+    /// Says whether the stream may end here.
+    ///
+    /// # Errors
+    ///
+    /// [`Truncated`](EnvelopeError::Truncated) inside an envelope, or the error that
+    /// [`decode`](Self::decode) returned.
+    pub fn finish(&self) -> Result<(), EnvelopeError> {
+        match &self.state {
+            State::Prefix { have: 0, .. } => Ok(()),
+            State::Prefix { .. } | State::Message { .. } => Err(EnvelopeError::Truncated),
+            State::Failed(error) => Err(*error),
+        }
+    }
+}
+
+/// Moves bytes from `chunk` into the prefix, and returns it once whole.
+fn fill(
+    bytes: &mut [u8; PREFIX_LEN],
+    have: &mut usize,
+    chunk: &mut Bytes,
+) -> Option<[u8; PREFIX_LEN]> {
+    let mut rest = bytes.get_mut(*have..)?;
+    let n = rest.len().min(chunk.len());
+    rest.put(&mut chunk.take(n));
+    *have += n;
+    (*have == PREFIX_LEN).then_some(*bytes)
+}
+
+/// Reads a prefix: the size first, so that what is too large is so under any flag.
+fn judge(prefix: [u8; PREFIX_LEN], limit: usize) -> Result<(bool, usize), EnvelopeError> {
+    let [flag, length @ ..] = prefix;
+    let declared = u32::from_be_bytes(length);
+    let len = usize::try_from(declared)
+        .ok()
+        .filter(|&len| len <= limit)
+        .ok_or(EnvelopeError::Oversize { declared, limit })?;
+    match flag {
+        0 => Ok((false, len)),
+        1 => Ok((true, len)),
+        _ => Err(EnvelopeError::Flag(flag)),
+    }
+}
+
+/// Appends all of `chunk`. The buffer at most doubles, and never past the message's end.
+fn gather(buf: &mut BytesMut, chunk: &mut Bytes, missing: usize) {
+    if buf.capacity() - buf.len() < chunk.len() {
+        buf.reserve(buf.len().max(chunk.len()).min(missing));
+    }
+    buf.put(chunk);
+}
+
+/// Appends an envelope to `dst`: the prefix, then whatever `body` appends.
+///
+/// `len` is the length, in bytes, that `body` is going to append; room for it is reserved at once,
+/// and `body` writes in place. Should it append another length, the prefix is corrected.
+///
+/// # Panics
+///
+/// If `body` appends 4 GiB or more, which no prefix can declare, or removes from `dst`.
+pub fn encode(dst: &mut BytesMut, compressed: bool, len: usize, body: impl FnOnce(&mut BytesMut)) {
+    dst.reserve(PREFIX_LEN.saturating_add(len));
+    let start = dst.len();
+    dst.put_u8(u8::from(compressed));
+    dst.put_bytes(0, PREFIX_LEN - 1);
+    body(dst);
+    let written = dst
+        .len()
+        .checked_sub(start + PREFIX_LEN)
+        .and_then(|n| u32::try_from(n).ok());
+    assert!(
+        written.is_some(),
+        "an envelope's body appends less than 4 GiB, and only appends"
+    );
+    if let (Some(written), Some(length)) = (written, dst.get_mut(start + 1..start + PREFIX_LEN)) {
+        length.copy_from_slice(&written.to_be_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn envelope(compressed: bool, message: &'static [u8]) -> Envelope {
+        Envelope {
+            compressed,
+            message: Bytes::from_static(message),
+        }
+    }
+
+    /// Every envelope of `chunks`, then how the stream ends.
+    fn read_all(limit: usize, chunks: &[&[u8]]) -> (Vec<Envelope>, Result<(), EnvelopeError>) {
+        let mut decoder = Decoder::new(limit);
+        let mut envelopes = Vec::new();
+        for chunk in chunks {
+            let mut chunk = Bytes::copy_from_slice(chunk);
+            loop {
+                match decoder.decode(&mut chunk) {
+                    Ok(Some(envelope)) => envelopes.push(envelope),
+                    Ok(None) => break assert!(chunk.is_empty()),
+                    Err(error) => return (envelopes, Err(error)),
+                }
+            }
+        }
+        (envelopes, decoder.finish())
+    }
+
+    #[test]
+    fn vectors() {
+        let cases: &[(&[u8], Envelope)] = &[
+            (b"\0\0\0\0\0", envelope(false, b"")),
+            (b"\x01\0\0\0\0", envelope(true, b"")),
+            (b"\0\0\0\0\x03abc", envelope(false, b"abc")),
+            (b"\x01\0\0\0\x02\0\x01", envelope(true, b"\0\x01")),
+        ];
+        for (bytes, expected) in cases {
+            let one = (vec![expected.clone()], Ok(()));
+            assert_eq!(read_all(3, &[bytes]), one);
+            let by_byte: Vec<&[u8]> = bytes.chunks(1).collect();
+            assert_eq!(read_all(3, &by_byte), one);
+
+            let mut dst = BytesMut::new();
+            encode(
+                &mut dst,
+                expected.compressed,
+                expected.message.len(),
+                |dst| {
+                    dst.extend_from_slice(&expected.message);
+                },
+            );
+            assert_eq!(dst, *bytes);
+        }
+    }
+
+    #[test]
+    fn no_bytes_are_no_envelope() {
+        assert_eq!(read_all(10, &[]), (vec![], Ok(())));
+        assert_eq!(read_all(10, &[b"", b""]), (vec![], Ok(())));
+    }
+
+    #[test]
+    fn truncation_inside_prefix_and_message() {
+        let whole = b"\0\0\0\0\x03abc";
+        for n in 1..whole.len() {
+            assert_eq!(
+                read_all(10, &[&whole[..n]]),
+                (vec![], Err(EnvelopeError::Truncated))
+            );
+        }
+        assert_eq!(
+            read_all(10, &[b"\0\0\0\0\x01a\0"]),
+            (vec![envelope(false, b"a")], Err(EnvelopeError::Truncated))
+        );
+    }
+
+    #[test]
+    fn size_is_judged_before_flag_and_before_the_message() {
+        let oversize = |declared, limit| Err(EnvelopeError::Oversize { declared, limit });
+        assert_eq!(read_all(2, &[b"\0\0\0\0\x03"]).1, oversize(3, 2));
+        assert_eq!(read_all(2, &[b"\x07\0\0\0\x03"]).1, oversize(3, 2));
+        assert_eq!(
+            read_all(4096, &[b"\0\xff\xff\xff\xff"]).1,
+            oversize(u32::MAX, 4096)
+        );
+        assert_eq!(
+            read_all(3, &[b"\x02\0\0\0\x03"]).1,
+            Err(EnvelopeError::Flag(2))
+        );
+        assert_eq!(
+            read_all(0, &[b"\xff\0\0\0\0"]).1,
+            Err(EnvelopeError::Flag(255))
+        );
+        assert_eq!(read_all(0, &[b"\0\0\0\0\0"]).1, Ok(()));
+        // Four bytes judge nothing yet.
+        assert_eq!(
+            read_all(2, &[b"\x07\xff\xff\xff"]).1,
+            Err(EnvelopeError::Truncated)
+        );
+    }
+
+    #[test]
+    fn an_error_stays_and_takes_nothing_more() {
+        let mut decoder = Decoder::new(10);
+        let mut chunk = Bytes::from_static(b"\x02\0\0\0\x01a\0\0\0\0\0");
+        for _ in 0..2 {
+            assert_eq!(decoder.decode(&mut chunk), Err(EnvelopeError::Flag(2)));
+            assert_eq!(chunk, b"a\0\0\0\0\0"[..]);
+        }
+        assert_eq!(decoder.finish(), Err(EnvelopeError::Flag(2)));
+    }
+
+    #[test]
+    fn a_message_in_one_chunk_is_a_slice_of_it() {
+        let source = Bytes::from_static(b"\0\0\0\0\x03abc\0\0\0\0\x02de");
+        let mut decoder = Decoder::new(10);
+        let mut chunk = source.clone();
+        let first = decoder.decode(&mut chunk).unwrap().unwrap();
+        assert_eq!(first.message.as_ptr(), source[5..].as_ptr());
+        // Also when only the prefix came earlier.
+        let mut prefix = chunk.split_to(5);
+        assert_eq!(decoder.decode(&mut prefix), Ok(None));
+        let second = decoder.decode(&mut chunk).unwrap().unwrap();
+        assert_eq!(second.message.as_ptr(), source[13..].as_ptr());
+        assert!(chunk.is_empty());
+    }
+
+    #[test]
+    fn the_buffer_grows_with_what_arrives_not_with_what_was_declared() {
+        let mut decoder = Decoder::new(usize::MAX);
+        let mut chunk = Bytes::from_static(b"\0\xff\xff\xff\xff");
+        assert_eq!(decoder.decode(&mut chunk), Ok(None));
+        for received in (100..=1000).step_by(100) {
+            assert_eq!(decoder.decode(&mut Bytes::from_static(&[0; 100])), Ok(None));
+            let State::Message { buf, .. } = &decoder.state else {
+                panic!("{decoder:?}")
+            };
+            assert_eq!(buf.len(), received);
+            assert!(
+                buf.capacity() <= 2 * received,
+                "{} for {received}",
+                buf.capacity()
+            );
+        }
+    }
+
+    #[test]
+    fn encode_appends_and_corrects_a_wrong_length() {
+        let mut dst = BytesMut::from(&b"before"[..]);
+        encode(&mut dst, true, 1, |dst| dst.extend_from_slice(b"abc"));
+        assert_eq!(dst, b"before\x01\0\0\0\x03abc"[..]);
+    }
+
+    #[test]
+    fn encode_reserves_once() {
+        let mut dst = BytesMut::new();
+        let mut place = std::ptr::null();
+        encode(&mut dst, false, 5000, |dst| {
+            place = dst.as_ptr();
+            dst.put_bytes(7, 5000);
+        });
+        assert_eq!(dst.as_ptr(), place);
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip_in_any_chunking(
+            messages in vec((any::<bool>(), vec(any::<u8>(), 0..40)), 0..8),
+            sizes in vec(1usize..20, 1..20),
+        ) {
+            let mut wire = BytesMut::new();
+            for (compressed, message) in &messages {
+                encode(&mut wire, *compressed, message.len(), |dst| dst.extend_from_slice(message));
+            }
+            let mut chunks = Vec::new();
+            let mut rest = &wire[..];
+            for size in sizes.iter().cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                let (chunk, after) = rest.split_at(rest.len().min(*size));
+                chunks.push(chunk);
+                rest = after;
+            }
+            let (envelopes, end) = read_all(40, &chunks);
+            prop_assert_eq!(end, Ok(()));
+            let read: Vec<_> =
+                envelopes.into_iter().map(|e| (e.compressed, e.message.to_vec())).collect();
+            prop_assert_eq!(read, messages);
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! Custom metadata: the header fields that gRPC leaves to applications.
+//!
+//! A name that ends in `-bin` carries bytes, in base64; every other name carries printable ASCII.
+//! See [Custom-Metadata][spec] in PROTOCOL-HTTP2.
+//!
+//! [spec]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
+
+use std::fmt;
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
+use bytes::Bytes;
+use http::HeaderValue;
+
+/// Writes no padding. Reads values whose unused last bits are not zero, as most peers do.
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&STANDARD, NO_PAD.with_decode_allow_trailing_bits(true));
+
+/// The names that are not the application's, besides those that begin with `grpc-` or `:`.
+const RESERVED: [&str; 10] = [
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+];
+
+/// A `-bin` value that is not base64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InvalidBinary;
+
+impl fmt::Display for InvalidBinary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("malformed binary metadata")
+    }
+}
+
+impl std::error::Error for InvalidBinary {}
+
+/// Whether a name belongs to gRPC or to HTTP/2, so that no application may send it as metadata.
+/// Letter case does not matter.
+pub fn is_reserved(name: &str) -> bool {
+    let starts_with_grpc = name
+        .as_bytes()
+        .get(..5)
+        .is_some_and(|start| start.eq_ignore_ascii_case(b"grpc-"));
+    starts_with_grpc
+        || name.starts_with(':')
+        || RESERVED
+            .iter()
+            .any(|reserved| name.eq_ignore_ascii_case(reserved))
+}
+
+/// Whether a name is one of metadata that carries bytes: it ends in `-bin`. Letter case does not
+/// matter.
+pub fn is_binary(name: &str) -> bool {
+    let name = name.as_bytes();
+    name.len()
+        .checked_sub(4)
+        .and_then(|at| name.get(at..))
+        .is_some_and(|end| end.eq_ignore_ascii_case(b"-bin"))
+}
+
+/// Whether metadata may have this name: one or more of `0-9 a-z _ - .`.
+pub fn is_valid_name(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'z' | b'_' | b'-' | b'.'))
+}
+
+/// Whether metadata may have this value, if it is not binary: bytes of `0x20..=0x7E` only.
+pub fn is_valid_ascii_value(value: &[u8]) -> bool {
+    value.iter().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+/// Decodes one `-bin` value: base64, padded or not.
+///
+/// # Errors
+///
+/// [`InvalidBinary`] if it is anything else; a list, too: see [`decode_binary_list`].
+pub fn decode_binary(value: &[u8]) -> Result<Bytes, InvalidBinary> {
+    let digits = strip_padding(value)?;
+    BASE64
+        .decode(digits)
+        .map(Bytes::from)
+        .map_err(|_| InvalidBinary)
+}
+
+/// Decodes a `-bin` field value that may be several values joined with commas, in their order.
+///
+/// # Errors
+///
+/// Each item is an error, or not, by itself, as in [`decode_binary`].
+pub fn decode_binary_list(value: &[u8]) -> impl Iterator<Item = Result<Bytes, InvalidBinary>> + '_ {
+    items(value).map(decode_binary)
+}
+
+/// Checks that [`decode_binary_list`] would yield no error, without decoding or allocating.
+///
+/// # Errors
+///
+/// [`InvalidBinary`] if it would.
+pub fn check_binary(value: &HeaderValue) -> Result<(), InvalidBinary> {
+    items(value.as_bytes()).try_for_each(|item| {
+        let digits = strip_padding(item)?;
+        // One digit alone in the last group holds less than a byte.
+        let complete = digits.len() % 4 != 1;
+        let is_digit = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
+        if complete && digits.iter().all(is_digit) {
+            Ok(())
+        } else {
+            Err(InvalidBinary)
+        }
+    })
+}
+
+/// Encodes one `-bin` value, without padding.
+pub fn encode_binary(value: &[u8]) -> HeaderValue {
+    // Base64 is always a valid field value; the empty one only keeps this total.
+    HeaderValue::try_from(BASE64.encode(value)).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// The items of a list; proxies join with a comma, some with blanks around it.
+fn items(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
+}
+
+/// Takes the padding off, if it is what fills the last group of four.
+fn strip_padding(value: &[u8]) -> Result<&[u8], InvalidBinary> {
+    let digits = match value {
+        [digits @ .., b'=', b'='] | [digits @ .., b'='] => digits,
+        _ => return Ok(value),
+    };
+    if value.len() % 4 == 0 {
+        Ok(digits)
+    } else {
+        Err(InvalidBinary)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(value: &[u8]) -> Result<(), InvalidBinary> {
+        check_binary(&HeaderValue::from_bytes(value).unwrap())
+    }
+
+    #[test]
+    fn reserved_names() {
+        for name in [
+            "grpc-status",
+            "grpc-message",
+            "grpc-timeout",
+            "grpc-encoding",
+            "grpc-message-type",
+            "grpc-anything",
+            "Grpc-Status",
+            "content-type",
+            "Content-Type",
+            "te",
+            "user-agent",
+            ":path",
+            "connection",
+            "host",
+        ] {
+            assert!(is_reserved(name), "{name}");
+        }
+        for name in [
+            "",
+            "k",
+            "grpc",
+            "grpcx-a",
+            "x-grpc-test-echo-initial",
+            "tea",
+            "date",
+            "é-x",
+        ] {
+            assert!(!is_reserved(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn binary_names() {
+        for name in ["k-bin", "-bin", "K-BIN", "grpc-status-details-bin"] {
+            assert!(is_binary(name), "{name}");
+        }
+        for name in ["", "bin", "k-bi", "k-bin2", "kbin"] {
+            assert!(!is_binary(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn valid_names_and_values() {
+        for (name, valid) in [
+            ("", false),
+            ("a", true),
+            ("a_b-c.9", true),
+            ("A", false),
+            ("a b", false),
+            ("é", false),
+        ] {
+            assert_eq!(is_valid_name(name), valid, "{name:?}");
+        }
+        assert!(is_valid_ascii_value(b""));
+        assert!(is_valid_ascii_value(b" !~"));
+        for byte in [0u8, b'\t', b'\n', 0x1f, 0x7f, 0x80, 0xff] {
+            assert!(!is_valid_ascii_value(&[b'a', byte]), "{byte:#x}");
+        }
+    }
+
+    #[test]
+    fn binary_vectors() {
+        let cases: &[(&[u8], &[u8], &str)] = &[
+            (b"", b"", ""),
+            (b"AQI", b"AQI=", "\x01\x02"),
+            (b"AQ", b"AQ==", "\x01"),
+            (b"AQID", b"AQID", "\x01\x02\x03"),
+            (b"Pz8/", b"Pz8/", "???"),
+            (b"fn5+", b"fn5+", "~~~"),
+        ];
+        for (bare, padded, bytes) in cases {
+            assert_eq!(decode_binary(bare).unwrap(), bytes.as_bytes());
+            assert_eq!(decode_binary(padded).unwrap(), bytes.as_bytes());
+            assert_eq!(check(padded), Ok(()));
+            assert_eq!(encode_binary(bytes.as_bytes()).as_bytes(), *bare);
+        }
+        // Unused bits that are not zero.
+        assert_eq!(decode_binary(b"AR").unwrap(), b"\x01"[..]);
+    }
+
+    #[test]
+    fn not_base64() {
+        for bad in [
+            "!!", "A", "AAAAA", "=", "==", "===", "A=", "A==", "A===", "AA=", "AAA==", "AAAA=",
+            "AAAA====", "AA==AA==", "A=A=", "-_-_", "A A", "AAé", " AA",
+        ] {
+            assert_eq!(decode_binary(bad.as_bytes()), Err(InvalidBinary), "{bad:?}");
+        }
+        assert_eq!(decode_binary(b"AQ,Ag"), Err(InvalidBinary));
+        assert_eq!(check(b"AQ,!!"), Err(InvalidBinary));
+        assert_eq!(check(b"A"), Err(InvalidBinary));
+    }
+
+    #[test]
+    fn lists_keep_every_value_in_order() {
+        let list = |value: &[u8]| -> Vec<Result<Bytes, InvalidBinary>> {
+            decode_binary_list(value).collect()
+        };
+        let ok = |bytes: &'static [u8]| Ok(Bytes::from_static(bytes));
+        assert_eq!(list(b"AQI"), [ok(b"\x01\x02")]);
+        assert_eq!(list(b"AQ,Ag"), [ok(b"\x01"), ok(b"\x02")]);
+        assert_eq!(
+            list(b"AQ==, AQ==,Ag"),
+            [ok(b"\x01"), ok(b"\x01"), ok(b"\x02")]
+        );
+        assert_eq!(list(b""), [ok(b"")]);
+        assert_eq!(list(b","), [ok(b""), ok(b"")]);
+        assert_eq!(
+            list(b"AQ,!!,Ag"),
+            [ok(b"\x01"), Err(InvalidBinary), ok(b"\x02")]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(bytes in any::<Vec<u8>>()) {
+            let value = encode_binary(&bytes);
+            prop_assert!(!value.as_bytes().contains(&b'='));
+            prop_assert_eq!(decode_binary(value.as_bytes()), Ok(Bytes::from(bytes)));
+            prop_assert_eq!(check_binary(&value), Ok(()));
+        }
+
+        #[test]
+        fn check_agrees_with_decode(value in "[AQgw+/=, \t!é]{0,12}") {
+            let decoded: Result<Vec<_>, _> = decode_binary_list(value.as_bytes()).collect();
+            prop_assert_eq!(check(value.as_bytes()), decoded.map(drop));
+        }
+    }
+}
