@@ -25,7 +25,10 @@ use tokio::sync::oneshot;
 async fn main() -> Result<(), Box<dyn Error>> {
     let registry = Registry::new();
     let service = HealthService::new(registry.clone());
-    let server = Server::builder().service(service).bind("127.0.0.1:0").await?;
+    let server = Server::builder()
+        .service(service)
+        .bind("127.0.0.1:0")
+        .await?;
     for addr in server.local_addrs() {
         println!("listening on {addr}");
     }
@@ -41,7 +44,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
         ended.send(())
     });
-    server.serve_with_shutdown(async { drop(end.await) }).await?;
+    server
+        .serve_with_shutdown(async { drop(end.await) })
+        .await?;
     Ok(())
 }
 

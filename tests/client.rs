@@ -1,13 +1,9 @@
 //! The crate's client, against an h2 server that answers as each test scripts it, and against the
 //! crate's own server.
 #![cfg(feature = "client")]
+#![allow(clippy::unwrap_used)]
 
-use std::{
-    collections::BTreeMap,
-    error::Error,
-    future::{pending, poll_fn},
-    time::Duration,
-};
+use std::{collections::BTreeMap, error::Error, future::poll_fn, time::Duration};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use grpc_health::{
@@ -22,8 +18,8 @@ use h2::{
 use http::{HeaderMap, Request, Response};
 use prost::Message;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
-    net::TcpListener,
+    io::{AsyncWriteExt, DuplexStream, duplex},
+    net::{TcpListener, TcpSocket},
     sync::{mpsc, oneshot},
 };
 
@@ -39,9 +35,7 @@ async fn pair() -> (Client, Connection<DuplexStream, Bytes>) {
 }
 
 /// A client whose every call is answered by `script`.
-async fn scripted(
-    mut script: impl FnMut(Request<RecvStream>, Respond) + Send + 'static,
-) -> Client {
+async fn scripted(mut script: impl FnMut(Request<RecvStream>, Respond) + Send + 'static) -> Client {
     let (client, mut server) = pair().await;
     tokio::spawn(async move {
         while let Some(Ok((request, respond))) = server.accept().await {
@@ -52,7 +46,10 @@ async fn scripted(
 }
 
 fn head() -> Response<()> {
-    Response::builder().header("content-type", "application/grpc").body(()).unwrap()
+    Response::builder()
+        .header("content-type", "application/grpc")
+        .body(())
+        .unwrap()
 }
 
 fn trailers(code: i32) -> HeaderMap {
@@ -93,7 +90,9 @@ async fn open_ended(data: impl Into<Bytes>) -> (Result<ReportedStatus, Status>, 
         let (data, reset) = script.take().unwrap();
         let mut stream = open_reply(respond, data);
         tokio::spawn(async move {
-            reset.send(poll_fn(|cx| stream.poll_reset(cx)).await.unwrap()).unwrap();
+            reset
+                .send(poll_fn(|cx| stream.poll_reset(cx)).await.unwrap())
+                .unwrap();
         });
     })
     .await;
@@ -125,20 +124,31 @@ async fn the_request() {
     })
     .await;
 
-    assert_eq!(client.check("shop.Cart").await.unwrap(), ReportedStatus::SERVING);
+    assert_eq!(
+        client.check("shop.Cart").await.unwrap(),
+        ReportedStatus::SERVING
+    );
     let (head, body) = seen.recv().await.unwrap();
     assert_eq!(head.method, "POST");
     assert_eq!(head.uri, "http://localhost/grpc.health.v1.Health/Check");
     assert_eq!(head.headers["te"], "trailers");
     assert_eq!(head.headers["content-type"], "application/grpc");
-    assert_eq!(head.headers["user-agent"], concat!("grpc-health/", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        head.headers["user-agent"],
+        concat!("grpc-health/", env!("CARGO_PKG_VERSION"))
+    );
     assert_eq!(head.headers.len(), 3);
     assert_eq!(body, [&[0, 0, 0, 0, 11, 10, 9], &b"shop.Cart"[..]].concat());
 
-    let elsewhere = client.clone().with_authority("health.example:1".parse().unwrap());
+    let elsewhere = client
+        .clone()
+        .with_authority("health.example:1".parse().unwrap());
     elsewhere.watch("").await.unwrap();
     let (head, body) = seen.recv().await.unwrap();
-    assert_eq!(head.uri, "http://health.example:1/grpc.health.v1.Health/Watch");
+    assert_eq!(
+        head.uri,
+        "http://health.example:1/grpc.health.v1.Health/Watch"
+    );
     assert_eq!(body, [0; 5].to_vec());
 
     client.list().await.unwrap_err();
@@ -166,7 +176,9 @@ async fn a_reply_of_single_bytes() {
     let client = scripted(|_, mut respond| {
         let mut stream = respond.send_response(head(), false).unwrap();
         for byte in serving() {
-            stream.send_data(Bytes::copy_from_slice(&[byte]), false).unwrap();
+            stream
+                .send_data(Bytes::copy_from_slice(&[byte]), false)
+                .unwrap();
         }
         stream.send_trailers(trailers(0)).unwrap();
     })
@@ -178,11 +190,19 @@ async fn a_reply_of_single_bytes() {
 #[tokio::test]
 async fn a_list_larger_than_the_window() {
     let status = HealthCheckResponse { status: 2 };
-    let statuses: BTreeMap<_, _> = (0..16_384).map(|i| (format!("{i:0>100}"), status)).collect();
-    let message = HealthListResponse { statuses: statuses.clone() }.encode_to_vec();
+    let statuses: BTreeMap<_, _> = (0..16_384)
+        .map(|i| (format!("{i:0>100}"), status))
+        .collect();
+    let message = HealthListResponse {
+        statuses: statuses.clone(),
+    }
+    .encode_to_vec();
     assert!(message.len() > 20 * 65_535);
     let client = scripted(move |_, respond| reply(respond, envelope(&message), 0)).await;
-    let expected = statuses.into_keys().map(|name| (name, ReportedStatus::NOT_SERVING)).collect();
+    let expected = statuses
+        .into_keys()
+        .map(|name| (name, ReportedStatus::NOT_SERVING))
+        .collect();
     for _ in 0..2 {
         assert_eq!(client.list().await.unwrap(), expected);
     }
@@ -191,7 +211,9 @@ async fn a_list_larger_than_the_window() {
 #[tokio::test]
 async fn a_content_type_with_a_subtype() {
     let client = scripted(|_, mut respond| {
-        let head = Response::builder().header("content-type", "application/grpc+proto").body(());
+        let head = Response::builder()
+            .header("content-type", "application/grpc+proto")
+            .body(());
         let mut stream = respond.send_response(head.unwrap(), false).unwrap();
         stream.send_data(serving().into(), false).unwrap();
         stream.send_trailers(trailers(0)).unwrap();
@@ -207,22 +229,33 @@ async fn trailers_only() {
     let client = scripted(|_, mut respond| {
         let mut head = head();
         head.headers_mut().insert("grpc-status", 5.into());
-        head.headers_mut().insert("grpc-message", "no caf%C3%A9".parse().unwrap());
+        head.headers_mut()
+            .insert("grpc-message", "no caf%C3%A9".parse().unwrap());
         respond.send_response(head, true).unwrap();
     })
     .await;
-    for status in
-        [client.check("café").await.unwrap_err(), client.watch("café").await.unwrap_err()]
-    {
-        assert_eq!((status.code(), status.message()), (Code::NOT_FOUND, "no café"));
+    for status in [
+        client.check("café").await.unwrap_err(),
+        client.watch("café").await.unwrap_err(),
+    ] {
+        assert_eq!(
+            (status.code(), status.message()),
+            (Code::NOT_FOUND, "no café")
+        );
     }
 }
 
 #[tokio::test]
 async fn trailers_after_messages() {
-    assert_eq!(check_code(|_, respond| reply(respond, serving(), 8)).await, Code::RESOURCE_EXHAUSTED);
+    assert_eq!(
+        check_code(|_, respond| reply(respond, serving(), 8)).await,
+        Code::RESOURCE_EXHAUSTED
+    );
     // A code of tomorrow.
-    assert_eq!(check_code(|_, respond| reply(respond, "", 77)).await, Code::new(77));
+    assert_eq!(
+        check_code(|_, respond| reply(respond, "", 77)).await,
+        Code::new(77)
+    );
 }
 
 #[tokio::test]
@@ -243,7 +276,9 @@ async fn http_statuses() {
     for (http, code) in table {
         for end in [true, false] {
             let answer = move |_, mut respond: Respond| {
-                let head = Response::builder().status(http).header("content-type", "text/html");
+                let head = Response::builder()
+                    .status(http)
+                    .header("content-type", "text/html");
                 let mut stream = respond.send_response(head.body(()).unwrap(), end).unwrap();
                 if !end {
                     stream.send_data("<html>".into(), true).unwrap();
@@ -257,7 +292,11 @@ async fn http_statuses() {
 #[tokio::test]
 async fn a_grpc_status_outranks_the_http_status() {
     let answer = |_, mut respond: Respond| {
-        let head = Response::builder().status(415).header("grpc-status", "3").body(()).unwrap();
+        let head = Response::builder()
+            .status(415)
+            .header("grpc-status", "3")
+            .body(())
+            .unwrap();
         respond.send_response(head, true).unwrap();
     };
     assert_eq!(check_code(answer).await, Code::INVALID_ARGUMENT);
@@ -283,7 +322,10 @@ async fn resets() {
         let before_the_head = move |_, mut respond: Respond| respond.send_reset(reason);
         assert_eq!(check_code(before_the_head).await, code, "{reason}");
         let after_the_head = move |_, mut respond: Respond| {
-            respond.send_response(head(), false).unwrap().send_reset(reason);
+            respond
+                .send_response(head(), false)
+                .unwrap()
+                .send_reset(reason);
         };
         assert_eq!(check_code(after_the_head).await, code, "{reason}");
     }
@@ -293,7 +335,10 @@ async fn resets() {
 
 #[tokio::test]
 async fn another_number_of_messages_than_one() {
-    assert_eq!(check_code(|_, respond| reply(respond, "", 0)).await, Code::INTERNAL);
+    assert_eq!(
+        check_code(|_, respond| reply(respond, "", 0)).await,
+        Code::INTERNAL
+    );
     let two = |_, respond| reply(respond, [serving(), serving()].concat(), 0);
     assert_eq!(check_code(two).await, Code::INTERNAL);
     let trailers_only = |_, mut respond: Respond| {
@@ -304,7 +349,10 @@ async fn another_number_of_messages_than_one() {
     assert_eq!(check_code(trailers_only).await, Code::INTERNAL);
     // The second is not waited out.
     let (result, reset) = open_ended([serving(), serving()].concat()).await;
-    assert_eq!((result.unwrap_err().code(), reset), (Code::INTERNAL, Reason::CANCEL));
+    assert_eq!(
+        (result.unwrap_err().code(), reset),
+        (Code::INTERNAL, Reason::CANCEL)
+    );
 }
 
 #[tokio::test]
@@ -313,7 +361,10 @@ async fn a_message_that_is_flagged() {
         let mut message = serving();
         message[0] = flag;
         let (result, reset) = open_ended(message).await;
-        assert_eq!((result.unwrap_err().code(), reset), (Code::INTERNAL, Reason::CANCEL));
+        assert_eq!(
+            (result.unwrap_err().code(), reset),
+            (Code::INTERNAL, Reason::CANCEL)
+        );
     }
 }
 
@@ -365,7 +416,8 @@ async fn a_reply_of_another_protocol() {
         let answer = move |_, mut respond: Respond| {
             let mut head = Response::new(());
             if let Some(value) = content_type {
-                head.headers_mut().insert("content-type", value.parse().unwrap());
+                head.headers_mut()
+                    .insert("content-type", value.parse().unwrap());
             }
             let mut stream = respond.send_response(head, false).unwrap();
             stream.send_data(serving().into(), false).unwrap();
@@ -391,18 +443,33 @@ async fn a_message_that_is_not_protobuf() {
 
 #[tokio::test]
 async fn a_watch_to_its_end() {
-    let messages = [serving(), envelope(&[8, 2]), envelope(&[]), envelope(&[8, 3])].concat();
+    let messages = [
+        serving(),
+        envelope(&[8, 2]),
+        envelope(&[]),
+        envelope(&[8, 3]),
+    ]
+    .concat();
     let client = scripted(move |_, respond| reply(respond, messages.clone(), 14)).await;
     let mut watch = client.watch("a").await.unwrap();
     for value in [1, 2, 0, 3] {
-        assert_eq!(watch.next().await.unwrap().unwrap(), ReportedStatus::new(value));
+        assert_eq!(
+            watch.next().await.unwrap().unwrap(),
+            ReportedStatus::new(value)
+        );
     }
-    assert_eq!(watch.next().await.unwrap().unwrap_err().code(), Code::UNAVAILABLE);
+    assert_eq!(
+        watch.next().await.unwrap().unwrap_err().code(),
+        Code::UNAVAILABLE
+    );
     assert!(watch.next().await.is_none());
 
     let client = scripted(|_, respond| reply(respond, serving(), 0)).await;
     let mut watch = client.watch("a").await.unwrap();
-    assert_eq!(watch.next().await.unwrap().unwrap(), ReportedStatus::SERVING);
+    assert_eq!(
+        watch.next().await.unwrap().unwrap(),
+        ReportedStatus::SERVING
+    );
     assert!(watch.next().await.is_none());
     assert!(watch.next().await.is_none());
 }
@@ -414,13 +481,21 @@ async fn a_bad_message_ends_a_watch() {
         let mut stream = open_reply(respond, [serving(), envelope(&[8])].concat());
         let resets = resets.clone();
         tokio::spawn(async move {
-            resets.send(poll_fn(|cx| stream.poll_reset(cx)).await.unwrap()).unwrap();
+            resets
+                .send(poll_fn(|cx| stream.poll_reset(cx)).await.unwrap())
+                .unwrap();
         });
     })
     .await;
     let mut watch = client.watch("a").await.unwrap();
-    assert_eq!(watch.next().await.unwrap().unwrap(), ReportedStatus::SERVING);
-    assert_eq!(watch.next().await.unwrap().unwrap_err().code(), Code::INTERNAL);
+    assert_eq!(
+        watch.next().await.unwrap().unwrap(),
+        ReportedStatus::SERVING
+    );
+    assert_eq!(
+        watch.next().await.unwrap().unwrap_err().code(),
+        Code::INTERNAL
+    );
     assert_eq!(seen.recv().await, Some(Reason::CANCEL));
     assert!(watch.next().await.is_none());
 }
@@ -443,7 +518,10 @@ async fn next_is_cancel_safe() {
         stream.send_data(vec![byte].into(), false).unwrap();
     }
     stream.send_data(vec![1].into(), false).unwrap();
-    assert_eq!(watch.next().await.unwrap().unwrap(), ReportedStatus::SERVING);
+    assert_eq!(
+        watch.next().await.unwrap().unwrap(),
+        ReportedStatus::SERVING
+    );
 }
 
 #[tokio::test]
@@ -463,13 +541,20 @@ async fn dropping_a_call_cancels_it() {
     });
     let mut respond = seen.recv().await.unwrap();
     call.abort();
-    assert_eq!(poll_fn(|cx| respond.poll_reset(cx)).await.unwrap(), Reason::CANCEL);
+    assert_eq!(
+        poll_fn(|cx| respond.poll_reset(cx)).await.unwrap(),
+        Reason::CANCEL
+    );
 
     // And after it.
-    let (watch, mut stream) =
-        tokio::join!(client.watch(""), async { open_reply(seen.recv().await.unwrap(), serving()) });
+    let (watch, mut stream) = tokio::join!(client.watch(""), async {
+        open_reply(seen.recv().await.unwrap(), serving())
+    });
     drop(watch.unwrap());
-    assert_eq!(poll_fn(|cx| stream.poll_reset(cx)).await.unwrap(), Reason::CANCEL);
+    assert_eq!(
+        poll_fn(|cx| stream.poll_reset(cx)).await.unwrap(),
+        Reason::CANCEL
+    );
 }
 
 // --- Time ---
@@ -520,9 +605,15 @@ async fn a_watch_that_takes_too_long() {
     let start = tokio::time::Instant::now();
     let mut watch = client.watch("").await.unwrap();
     for _ in 0..3 {
-        assert_eq!(watch.next().await.unwrap().unwrap(), ReportedStatus::SERVING);
+        assert_eq!(
+            watch.next().await.unwrap().unwrap(),
+            ReportedStatus::SERVING
+        );
     }
-    assert_eq!(watch.next().await.unwrap().unwrap_err().code(), Code::DEADLINE_EXCEEDED);
+    assert_eq!(
+        watch.next().await.unwrap().unwrap_err().code(),
+        Code::DEADLINE_EXCEEDED
+    );
     assert_eq!(start.elapsed().as_secs(), 5);
     assert!(watch.next().await.is_none());
 }
@@ -545,19 +636,34 @@ async fn a_connection_that_breaks() {
     });
     assert_eq!(check.unwrap_err().code(), Code::UNAVAILABLE);
     for _ in 0..2 {
-        assert_eq!(client.check("").await.unwrap_err().code(), Code::UNAVAILABLE);
-        assert_eq!(client.watch("").await.unwrap_err().code(), Code::UNAVAILABLE);
+        assert_eq!(
+            client.check("").await.unwrap_err().code(),
+            Code::UNAVAILABLE
+        );
+        assert_eq!(
+            client.watch("").await.unwrap_err().code(),
+            Code::UNAVAILABLE
+        );
     }
 }
 
 #[tokio::test]
 async fn a_connection_the_server_shuts() {
-    for reason in [Reason::NO_ERROR, Reason::ENHANCE_YOUR_CALM, Reason::PROTOCOL_ERROR] {
+    for reason in [
+        Reason::NO_ERROR,
+        Reason::ENHANCE_YOUR_CALM,
+        Reason::PROTOCOL_ERROR,
+    ] {
         let (client, mut server) = pair().await;
         let (check, ()) = tokio::join!(client.check(""), async {
             let _call = server.accept().await.unwrap().unwrap();
             server.abrupt_shutdown(reason);
-            assert!(server.accept().await.is_none_or(|accepted| accepted.is_err()));
+            assert!(
+                server
+                    .accept()
+                    .await
+                    .is_none_or(|accepted| accepted.is_err())
+            );
         });
         assert_eq!(check.unwrap_err().code(), Code::UNAVAILABLE, "{reason}");
     }
@@ -575,14 +681,21 @@ async fn the_connection_lasts_as_long_as_it_is_held() {
 
     let clone = client.clone();
     drop(client);
-    let (watch, mut stream) =
-        tokio::join!(clone.watch(""), async { open_reply(seen.recv().await.unwrap(), serving()) });
+    let (watch, mut stream) = tokio::join!(clone.watch(""), async {
+        open_reply(seen.recv().await.unwrap(), serving())
+    });
     let mut watch = watch.unwrap();
     drop(clone);
     // The watch alone holds it now.
-    assert_eq!(watch.next().await.unwrap().unwrap(), ReportedStatus::SERVING);
+    assert_eq!(
+        watch.next().await.unwrap().unwrap(),
+        ReportedStatus::SERVING
+    );
     stream.send_data(envelope(&[8, 2]).into(), false).unwrap();
-    assert_eq!(watch.next().await.unwrap().unwrap(), ReportedStatus::NOT_SERVING);
+    assert_eq!(
+        watch.next().await.unwrap().unwrap(),
+        ReportedStatus::NOT_SERVING
+    );
     drop((watch, stream));
     connection.await.unwrap();
 }
@@ -591,9 +704,15 @@ async fn the_connection_lasts_as_long_as_it_is_held() {
 async fn a_server_that_does_not_speak_http2() {
     let (ours, mut theirs) = duplex(1024);
     let client = Client::handshake(ours).await.unwrap();
-    theirs.write_all(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n").await.unwrap();
+    theirs
+        .write_all(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
     let code = client.check("").await.unwrap_err().code();
-    assert!([Code::INTERNAL, Code::UNAVAILABLE].contains(&code), "{code:?}");
+    assert!(
+        [Code::INTERNAL, Code::UNAVAILABLE].contains(&code),
+        "{code:?}"
+    );
 }
 
 #[tokio::test]
@@ -601,17 +720,25 @@ async fn a_stream_that_takes_no_preface() {
     let (ours, theirs) = duplex(1024);
     drop(theirs);
     let error = Client::handshake(ours).await.unwrap_err();
-    assert!(error.to_string().starts_with("HTTP/2 handshake: "), "{error}");
+    assert!(
+        error.to_string().starts_with("HTTP/2 handshake: "),
+        "{error}"
+    );
     assert!(error.source().is_some());
 }
 
 #[tokio::test]
 async fn a_port_that_nobody_listens_on() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let addr = listener.local_addr().unwrap();
-    drop(listener);
+    // Bound, so that nobody else takes the port meanwhile, and not listening.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let addr = socket.local_addr().unwrap();
     let error = Client::connect(addr).await.unwrap_err();
-    let source = error.source().unwrap().downcast_ref::<std::io::Error>().unwrap();
+    let source = error
+        .source()
+        .unwrap()
+        .downcast_ref::<std::io::Error>()
+        .unwrap();
     assert_eq!(source.kind(), std::io::ErrorKind::ConnectionRefused);
 }
 
@@ -623,7 +750,10 @@ async fn connect_names_the_address_it_reached() {
         let (tcp, _) = listener.accept().await.unwrap();
         let mut connection = h2::server::handshake(tcp).await.unwrap();
         let (request, respond) = connection.accept().await.unwrap().unwrap();
-        assert_eq!(request.uri().authority().unwrap().as_str(), addr.to_string());
+        assert_eq!(
+            request.uri().authority().unwrap().as_str(),
+            addr.to_string()
+        );
         reply(respond, serving(), 0);
         // Until the client has hung up.
         while connection.accept().await.is_some() {}

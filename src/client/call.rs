@@ -38,7 +38,9 @@ impl Client {
     ///
     /// Dropping the future cancels the call.
     pub async fn check(&self, service: &str) -> Result<ReportedStatus, Status> {
-        let request = HealthCheckRequest { service: service.to_owned() };
+        let request = HealthCheckRequest {
+            service: service.to_owned(),
+        };
         let reply: HealthCheckResponse = self.unary(CHECK, &request).await?;
         Ok(ReportedStatus::new(reply.status))
     }
@@ -56,7 +58,9 @@ impl Client {
     pub async fn list(&self) -> Result<BTreeMap<String, ReportedStatus>, Status> {
         let reply: HealthListResponse = self.unary(LIST, &HealthListRequest {}).await?;
         let statuses = reply.statuses.into_iter();
-        Ok(statuses.map(|(name, reply)| (name, ReportedStatus::new(reply.status))).collect())
+        Ok(statuses
+            .map(|(name, reply)| (name, ReportedStatus::new(reply.status)))
+            .collect())
     }
 
     /// Asks for the status of one service, and for each change of it from now on. Returns when the
@@ -71,7 +75,9 @@ impl Client {
     ///
     /// Dropping the future cancels the call.
     pub async fn watch(&self, service: &str) -> Result<Watch, Status> {
-        let request = HealthCheckRequest { service: service.to_owned() };
+        let request = HealthCheckRequest {
+            service: service.to_owned(),
+        };
         let deadline = self.deadline();
         let messages = until(deadline, self.open(WATCH, &request)).await?;
         Ok(Watch::new(messages, deadline))
@@ -104,9 +110,12 @@ impl Client {
         });
         let send = self.send.clone();
         let mut send = send.ready().await.map_err(|error| from_h2(&error))?;
-        let (reply, mut stream) =
-            send.send_request(self.head(path)?, false).map_err(|error| from_h2(&error))?;
-        stream.send_data(body.freeze(), true).map_err(|error| from_h2(&error))?;
+        let (reply, mut stream) = send
+            .send_request(self.head(path)?, false)
+            .map_err(|error| from_h2(&error))?;
+        stream
+            .send_data(body.freeze(), true)
+            .map_err(|error| from_h2(&error))?;
         Messages::new(reply.await.map_err(|error| from_h2(&error))?)
     }
 
@@ -130,7 +139,10 @@ impl Client {
             HeaderValue::from_static(concat!("grpc-health/", env!("CARGO_PKG_VERSION"))),
         );
         if let Some(limit) = self.timeout {
-            headers.insert(HeaderName::from_static("grpc-timeout"), timeout::encode(limit));
+            headers.insert(
+                HeaderName::from_static("grpc-timeout"),
+                timeout::encode(limit),
+            );
         }
         Ok(head)
     }
@@ -146,10 +158,15 @@ pub(super) async fn until<T>(
     deadline: Option<Instant>,
     call: impl Future<Output = Result<T, Status>>,
 ) -> Result<T, Status> {
-    let Some(deadline) = deadline else { return call.await };
+    let Some(deadline) = deadline else {
+        return call.await;
+    };
     match timeout_at(deadline, call).await {
         Ok(result) => result,
-        Err(_) => Err(Status::new(Code::DEADLINE_EXCEEDED, "no answer in the time allowed")),
+        Err(_) => Err(Status::new(
+            Code::DEADLINE_EXCEEDED,
+            "no answer in the time allowed",
+        )),
     }
 }
 

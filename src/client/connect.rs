@@ -48,7 +48,10 @@ impl Client {
         let tcp = TcpStream::connect(addr).await.map_err(ConnectError::tcp)?;
         // Calls are smaller than a segment; Nagle's algorithm would only delay them.
         tcp.set_nodelay(true).map_err(ConnectError::tcp)?;
-        let authority = tcp.peer_addr().ok().and_then(|peer| peer.to_string().parse().ok());
+        let authority = tcp
+            .peer_addr()
+            .ok()
+            .and_then(|peer| peer.to_string().parse().ok());
         let client = Self::handshake(tcp).await?;
         Ok(match authority {
             Some(authority) => client.with_authority(authority),
@@ -83,7 +86,11 @@ impl Client {
         tokio::spawn(async move {
             let _ = connection.await;
         });
-        Ok(Self { send, authority: Authority::from_static("localhost"), timeout: None })
+        Ok(Self {
+            send,
+            authority: Authority::from_static("localhost"),
+            timeout: None,
+        })
     }
 
     /// Limits each call made by this handle, from its first byte to its last: the server is told

@@ -59,9 +59,5 @@ pub(super) fn from_h2(error: &h2::Error) -> Status {
 
 /// The status of a call whose reply is not a sequence of envelopes.
 pub(super) fn from_envelope(error: &EnvelopeError) -> Status {
-    let code = match error {
-        EnvelopeError::Oversize { .. } => Code::RESOURCE_EXHAUSTED,
-        _ => Code::INTERNAL,
-    };
-    Status::new(code, error.to_string())
+    Status::new(error.code(), error.to_string())
 }

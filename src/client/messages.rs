@@ -49,7 +49,12 @@ impl Messages {
             }
             check_content_type(&head.headers)?;
         }
-        Ok(Self { body, decoder: Decoder::new(MAX_MESSAGE_LEN), chunk: Bytes::new(), ended })
+        Ok(Self {
+            body,
+            decoder: Decoder::new(MAX_MESSAGE_LEN),
+            chunk: Bytes::new(),
+            ended,
+        })
     }
 
     /// The next message; `None` once the server has ended the call with OK.
@@ -61,7 +66,10 @@ impl Messages {
         }
         loop {
             match self.decoder.decode(&mut self.chunk) {
-                Ok(Some(Envelope { compressed: false, message })) => return Ok(Some(message)),
+                Ok(Some(Envelope {
+                    compressed: false,
+                    message,
+                })) => return Ok(Some(message)),
                 Ok(Some(_)) => {
                     let text = "a compressed message, and we accept no compression";
                     return Err(Status::new(Code::INTERNAL, text));
@@ -90,9 +98,16 @@ impl Messages {
 
     /// Judges the end of a reply.
     async fn end(&mut self) -> Result<(), Status> {
-        let trailers = self.body.trailers().await.map_err(|error| from_h2(&error))?;
+        let trailers = self
+            .body
+            .trailers()
+            .await
+            .map_err(|error| from_h2(&error))?;
         let Some(trailers) = trailers else {
-            return Err(Status::new(Code::INTERNAL, "the reply ended without trailers"));
+            return Err(Status::new(
+                Code::INTERNAL,
+                "the reply ended without trailers",
+            ));
         };
         let Some(status) = Status::parse(&trailers) else {
             return Err(Status::new(Code::UNKNOWN, "no grpc-status in the trailers"));
@@ -105,9 +120,14 @@ impl Messages {
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), Status> {
-    let value = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let value = headers
+        .get(CONTENT_TYPE)
+        .map_or(&b""[..], |value| value.as_bytes());
     content_type::parse(value).map_err(|_| {
-        let text = format!("not a gRPC reply: content-type \"{}\"", value.escape_ascii());
+        let text = format!(
+            "not a gRPC reply: content-type \"{}\"",
+            value.escape_ascii()
+        );
         Status::new(Code::UNKNOWN, text)
     })
 }

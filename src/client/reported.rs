@@ -36,7 +36,9 @@ impl ReportedStatus {
     /// The name in `health.proto`, if the number has one.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
-        ServingStatus::try_from(self.0).ok().map(|status| status.as_str_name())
+        ServingStatus::try_from(self.0)
+            .ok()
+            .map(|status| status.as_str_name())
     }
 
     /// Whether this is [`SERVING`](Self::SERVING); everything else means "send nothing here".

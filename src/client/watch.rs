@@ -20,7 +20,10 @@ pub struct Watch {
 
 impl Watch {
     pub(super) const fn new(messages: Messages, deadline: Option<Instant>) -> Self {
-        Self { messages: Some(messages), deadline }
+        Self {
+            messages: Some(messages),
+            deadline,
+        }
     }
 
     /// Waits for the next status. `None` once the server has ended the call with OK, and after an

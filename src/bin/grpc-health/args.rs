@@ -73,7 +73,12 @@ pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) target: Target,
     /// The service to ask for; the server as a whole if not given.
-    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub(crate) service: String,
     /// How long the call may take.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
@@ -85,7 +90,12 @@ pub(crate) struct WatchArgs {
     #[command(flatten)]
     pub(crate) target: Target,
     /// The service to watch; the server as a whole if not given.
-    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub(crate) service: String,
 }
 
@@ -99,7 +109,8 @@ pub(crate) struct ListArgs {
 }
 
 fn listen(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| "expected IP:PORT, such as 127.0.0.1:50051 or [::]:50051".to_owned())
+    text.parse()
+        .map_err(|_| "expected IP:PORT, such as 127.0.0.1:50051 or [::]:50051".to_owned())
 }
 
 /// The last `=` separates, so that a name may hold one.
@@ -109,7 +120,11 @@ fn service(text: &str) -> Result<(String, ServingStatus), String> {
         "serving" => ServingStatus::Serving,
         "not-serving" => ServingStatus::NotServing,
         "unknown" => ServingStatus::Unknown,
-        _ => return Err(format!("'{status}' is none of serving, not-serving, unknown")),
+        _ => {
+            return Err(format!(
+                "'{status}' is none of serving, not-serving, unknown"
+            ));
+        }
     };
     Ok((name.to_owned(), status))
 }
@@ -133,7 +148,11 @@ fn duration(text: &str) -> Result<Duration, String> {
         "h" => 3_600_000,
         _ => return Err("expected a whole number and ms, s, m or h, such as 500ms".to_owned()),
     };
-    match number.parse::<u64>().ok().and_then(|number| number.checked_mul(milliseconds)) {
+    match number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(milliseconds))
+    {
         Some(0) => Err("must be greater than zero".to_owned()),
         Some(milliseconds) => Ok(Duration::from_millis(milliseconds)),
         None => Err("not a number of that size".to_owned()),
@@ -152,10 +171,22 @@ mod tests {
     #[test]
     fn services() {
         let service = |text| service(text).ok();
-        assert_eq!(service("a.B"), Some(("a.B".to_owned(), ServingStatus::Serving)));
-        assert_eq!(service("a.B=not-serving"), Some(("a.B".to_owned(), ServingStatus::NotServing)));
-        assert_eq!(service("a=b=unknown"), Some(("a=b".to_owned(), ServingStatus::Unknown)));
-        assert_eq!(service("=serving"), Some((String::new(), ServingStatus::Serving)));
+        assert_eq!(
+            service("a.B"),
+            Some(("a.B".to_owned(), ServingStatus::Serving))
+        );
+        assert_eq!(
+            service("a.B=not-serving"),
+            Some(("a.B".to_owned(), ServingStatus::NotServing))
+        );
+        assert_eq!(
+            service("a=b=unknown"),
+            Some(("a=b".to_owned(), ServingStatus::Unknown))
+        );
+        assert_eq!(
+            service("=serving"),
+            Some((String::new(), ServingStatus::Serving))
+        );
         assert_eq!(service(""), Some((String::new(), ServingStatus::Serving)));
         assert_eq!(service("a=SERVING"), None);
         assert_eq!(service("a="), None);
@@ -168,7 +199,18 @@ mod tests {
         assert_eq!(duration("1s"), Some(Duration::from_secs(1)));
         assert_eq!(duration("2m"), Some(Duration::from_secs(120)));
         assert_eq!(duration("1h"), Some(Duration::from_secs(3600)));
-        for bad in ["", "1", "s", "0s", "-1s", "1.5s", "1S", "+1s", "1s1s", "99999999999999999h"] {
+        for bad in [
+            "",
+            "1",
+            "s",
+            "0s",
+            "-1s",
+            "1.5s",
+            "1S",
+            "+1s",
+            "1s1s",
+            "99999999999999999h",
+        ] {
             assert_eq!(duration(bad), None, "{bad}");
         }
     }

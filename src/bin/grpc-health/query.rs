@@ -16,7 +16,10 @@ use crate::{
 pub(crate) fn check(args: &CheckArgs) -> Exit {
     ask(async {
         let client = connect(&args.target).await?.with_timeout(args.timeout);
-        let status = client.check(&args.service).await.map_err(|status| failed(&status))?;
+        let status = client
+            .check(&args.service)
+            .await
+            .map_err(|status| failed(&status))?;
         let _ = print(status);
         Ok(exit(status))
     })
@@ -25,7 +28,10 @@ pub(crate) fn check(args: &CheckArgs) -> Exit {
 pub(crate) fn watch(args: &WatchArgs) -> Exit {
     ask(async {
         let client = connect(&args.target).await?;
-        let mut watch = client.watch(&args.service).await.map_err(|status| failed(&status))?;
+        let mut watch = client
+            .watch(&args.service)
+            .await
+            .map_err(|status| failed(&status))?;
         while let Some(status) = watch.next().await {
             let status = status.map_err(|status| failed(&status))?;
             if !print(status) {
@@ -62,7 +68,10 @@ fn ask(question: impl Future<Output = Result<Exit, Exit>>) -> Exit {
 }
 
 async fn connect(target: &Target) -> Result<Client, Exit> {
-    let Target { addr, connect_timeout } = target;
+    let Target {
+        addr,
+        connect_timeout,
+    } = target;
     let client = match time::timeout(*connect_timeout, Client::connect(addr)).await {
         Ok(Ok(client)) => client,
         Ok(Err(error)) => {
@@ -70,7 +79,9 @@ async fn connect(target: &Target) -> Result<Client, Exit> {
             return Err(Exit::Connect);
         }
         Err(_) => {
-            log(format_args!("timeout: failed to connect to {addr} within {connect_timeout:?}"));
+            log(format_args!(
+                "timeout: failed to connect to {addr} within {connect_timeout:?}"
+            ));
             return Err(Exit::Connect);
         }
     };
@@ -82,13 +93,19 @@ async fn connect(target: &Target) -> Result<Client, Exit> {
 }
 
 fn exit(status: ReportedStatus) -> Exit {
-    if status.is_serving() { Exit::Serving } else { Exit::NotServing }
+    if status.is_serving() {
+        Exit::Serving
+    } else {
+        Exit::NotServing
+    }
 }
 
 fn failed(status: &Status) -> Exit {
     let text = escape(&status.to_string());
     if status.code() == Code::UNIMPLEMENTED {
-        log(format_args!("error: the server does not implement this health method: {text}"));
+        log(format_args!(
+            "error: the server does not implement this health method: {text}"
+        ));
     } else {
         log(format_args!("error: health rpc failed: {text}"));
     }
@@ -120,6 +137,9 @@ mod tests {
     #[test]
     fn names_stay_on_their_line() {
         assert_eq!(escape("shop.Cart"), "shop.Cart");
-        assert_eq!(escape("a\tb\nc\\d\u{1b}[0m\u{9b}é"), "a\\tb\\nc\\\\d\\u{1b}[0m\\u{9b}é");
+        assert_eq!(
+            escape("a\tb\nc\\d\u{1b}[0m\u{9b}é"),
+            "a\\tb\\nc\\\\d\\u{1b}[0m\\u{9b}é"
+        );
     }
 }

@@ -1,11 +1,6 @@
 //! `serve`: a server of fixed statuses.
 
-use std::{
-    future::poll_fn,
-    io,
-    process,
-    task::Poll,
-};
+use std::{future::poll_fn, io, process, task::Poll};
 
 use grpc_health::{HealthService, Registry, Server};
 use tokio::{
@@ -39,9 +34,10 @@ pub(crate) fn run(args: &ServeArgs) -> Exit {
 fn runtime(args: &ServeArgs) -> io::Result<Runtime> {
     match args.threads {
         None => Builder::new_current_thread().enable_all().build(),
-        Some(threads) => {
-            Builder::new_multi_thread().worker_threads(threads.get()).enable_all().build()
-        }
+        Some(threads) => Builder::new_multi_thread()
+            .worker_threads(threads.get())
+            .enable_all()
+            .build(),
     }
 }
 
@@ -54,7 +50,9 @@ async fn serve(args: &ServeArgs, registry: Registry) -> Exit {
             return Exit::Connect;
         }
     };
-    let server = Server::builder().service(HealthService::new(registry)).build();
+    let server = Server::builder()
+        .service(HealthService::new(registry))
+        .build();
     for addr in &args.listen {
         if let Err(error) = server.bind(*addr).await {
             log(format_args!("error: cannot listen on {addr}: {error}"));
