@@ -9,6 +9,8 @@
 )]
 
 mod call;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod health;
 pub mod proto;
 pub mod registry;

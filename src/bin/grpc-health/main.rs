@@ -1,0 +1,41 @@
+//! `grpc-health`: serves health statuses, and asks for them.
+#![forbid(unsafe_code)]
+
+mod args;
+mod output;
+mod query;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use output::Exit;
+
+fn main() -> ExitCode {
+    let exit = match Cli::try_parse() {
+        Ok(Cli {
+            command: Command::Serve(args),
+        }) => serve::run(&args),
+        Ok(Cli {
+            command: Command::Check(args),
+        }) => query::check(&args),
+        Ok(Cli {
+            command: Command::Watch(args),
+        }) => query::watch(&args),
+        Ok(Cli {
+            command: Command::List(args),
+        }) => query::list(&args),
+        Err(error) => {
+            // Help and version too come as an "error". There is nowhere to say that printing failed.
+            let _ = error.print();
+            if error.use_stderr() {
+                Exit::Arguments
+            } else {
+                Exit::Serving
+            }
+        }
+    };
+    exit.into()
+}

@@ -1,0 +1,145 @@
+//! `check`, `watch` and `list`: questions to a server.
+
+use std::{fmt::Display, future::Future};
+
+use grpc_health::{
+    Code, Status,
+    client::{Client, ReportedStatus},
+};
+use tokio::{runtime::Builder, time};
+
+use crate::{
+    args::{CheckArgs, ListArgs, Target, WatchArgs},
+    output::{Exit, line, log},
+};
+
+pub(crate) fn check(args: &CheckArgs) -> Exit {
+    ask(async {
+        let client = connect(&args.target).await?.with_timeout(args.timeout);
+        let status = client
+            .check(&args.service)
+            .await
+            .map_err(|status| failed(&status))?;
+        let _ = print(status);
+        Ok(exit(status))
+    })
+}
+
+pub(crate) fn watch(args: &WatchArgs) -> Exit {
+    ask(async {
+        let client = connect(&args.target).await?;
+        let mut watch = client
+            .watch(&args.service)
+            .await
+            .map_err(|status| failed(&status))?;
+        while let Some(status) = watch.next().await {
+            let status = status.map_err(|status| failed(&status))?;
+            if !print(status) {
+                return Ok(exit(status));
+            }
+        }
+        log("error: the server ended the call");
+        Err(Exit::Rpc)
+    })
+}
+
+pub(crate) fn list(args: &ListArgs) -> Exit {
+    ask(async {
+        let client = connect(&args.target).await?.with_timeout(args.timeout);
+        let statuses = client.list().await.map_err(|status| failed(&status))?;
+        for (name, status) in &statuses {
+            if !print(format_args!("{}\t{status}", escape(name))) {
+                break;
+            }
+        }
+        let all = statuses.into_values().all(ReportedStatus::is_serving);
+        Ok(if all { Exit::Serving } else { Exit::NotServing })
+    })
+}
+
+fn ask(question: impl Future<Output = Result<Exit, Exit>>) -> Exit {
+    match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(question).unwrap_or_else(|exit| exit),
+        Err(error) => {
+            log(format_args!("error: cannot start the runtime: {error}"));
+            Exit::Connect
+        }
+    }
+}
+
+async fn connect(target: &Target) -> Result<Client, Exit> {
+    let Target {
+        addr,
+        connect_timeout,
+    } = target;
+    let client = match time::timeout(*connect_timeout, Client::connect(addr)).await {
+        Ok(Ok(client)) => client,
+        Ok(Err(error)) => {
+            log(format_args!("error: failed to connect to {addr}: {error}"));
+            return Err(Exit::Connect);
+        }
+        Err(_) => {
+            log(format_args!(
+                "timeout: failed to connect to {addr} within {connect_timeout:?}"
+            ));
+            return Err(Exit::Connect);
+        }
+    };
+    // The name as given: proxies route by it.
+    Ok(match addr.parse() {
+        Ok(authority) => client.with_authority(authority),
+        Err(_) => client,
+    })
+}
+
+fn exit(status: ReportedStatus) -> Exit {
+    if status.is_serving() {
+        Exit::Serving
+    } else {
+        Exit::NotServing
+    }
+}
+
+fn failed(status: &Status) -> Exit {
+    let text = escape(&status.to_string());
+    if status.code() == Code::UNIMPLEMENTED {
+        log(format_args!(
+            "error: the server does not implement this health method: {text}"
+        ));
+    } else {
+        log(format_args!("error: health rpc failed: {text}"));
+    }
+    Exit::Rpc
+}
+
+/// Whether anybody reads it.
+fn print(text: impl Display) -> bool {
+    line(text).is_ok()
+}
+
+/// What a server says must not break lines, nor drive a terminal.
+fn escape(name: &str) -> String {
+    let mut escaped = String::with_capacity(name.len());
+    for c in name.chars() {
+        if c.is_control() || c == '\\' {
+            escaped.extend(c.escape_default());
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escape;
+
+    #[test]
+    fn names_stay_on_their_line() {
+        assert_eq!(escape("shop.Cart"), "shop.Cart");
+        assert_eq!(
+            escape("a\tb\nc\\d\u{1b}[0m\u{9b}é"),
+            "a\\tb\\nc\\\\d\\u{1b}[0m\\u{9b}é"
+        );
+    }
+}

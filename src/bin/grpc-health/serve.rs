@@ -1,0 +1,109 @@
+//! `serve`: a server of fixed statuses.
+
+use std::{future::poll_fn, io, process, task::Poll};
+
+use grpc_health::{HealthService, Registry, Server};
+use tokio::{
+    runtime::{Builder, Runtime},
+    signal::unix::{Signal, SignalKind, signal},
+};
+
+use crate::{
+    args::ServeArgs,
+    output::{Exit, line, log},
+};
+
+pub(crate) fn run(args: &ServeArgs) -> Exit {
+    let registry = Registry::new();
+    for (name, status) in &args.service {
+        if let Err(error) = registry.set_service_status(name, *status) {
+            log(format_args!("error: --service {name:?}: {error}"));
+            return Exit::Arguments;
+        }
+    }
+    let runtime = match runtime(args) {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            log(format_args!("error: cannot start the runtime: {error}"));
+            return Exit::Connect;
+        }
+    };
+    runtime.block_on(serve(args, registry))
+}
+
+fn runtime(args: &ServeArgs) -> io::Result<Runtime> {
+    match args.threads {
+        None => Builder::new_current_thread().enable_all().build(),
+        Some(threads) => Builder::new_multi_thread()
+            .worker_threads(threads.get())
+            .enable_all()
+            .build(),
+    }
+}
+
+async fn serve(args: &ServeArgs, registry: Registry) -> Exit {
+    // Before the first line on stdout: whoever reads it may send a signal at once.
+    let mut signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => {
+            log(format_args!("error: cannot handle signals: {error}"));
+            return Exit::Connect;
+        }
+    };
+    let server = Server::builder()
+        .service(HealthService::new(registry))
+        .build();
+    for addr in &args.listen {
+        if let Err(error) = server.bind(*addr).await {
+            log(format_args!("error: cannot listen on {addr}: {error}"));
+            return Exit::Connect;
+        }
+    }
+    for addr in server.local_addrs() {
+        if let Err(error) = line(format_args!("listening on {addr}")) {
+            log(format_args!("cannot write to stdout: {error}"));
+        }
+    }
+
+    let shutdown = async move {
+        signals.next().await;
+        log("draining");
+        tokio::spawn(async move {
+            signals.next().await;
+            log("stopping at once");
+            process::exit(0);
+        });
+    };
+    match server.serve_with_shutdown(shutdown).await {
+        Ok(()) => Exit::Serving,
+        Err(error) => {
+            log(format_args!("error: {error}"));
+            Exit::Connect
+        }
+    }
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        poll_fn(|cx| {
+            if self.terminate.poll_recv(cx).is_ready() || self.interrupt.poll_recv(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+}

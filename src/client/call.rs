@@ -1,0 +1,175 @@
+//! The three methods.
+
+use std::{collections::BTreeMap, future::Future};
+
+use bytes::{Bytes, BytesMut};
+use http::{
+    HeaderValue, Method, Request, Uri, Version,
+    header::{CONTENT_TYPE, HeaderName, TE, USER_AGENT},
+    uri::{PathAndQuery, Scheme},
+};
+use prost::Message;
+use tokio::time::{Instant, timeout_at};
+
+use super::{Client, ReportedStatus, Watch, error::from_h2, messages::Messages};
+use crate::{
+    proto::health::{
+        HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse,
+    },
+    wire::{code::Code, content_type, envelope, status::Status, timeout},
+};
+
+const CHECK: PathAndQuery = PathAndQuery::from_static("/grpc.health.v1.Health/Check");
+const LIST: PathAndQuery = PathAndQuery::from_static("/grpc.health.v1.Health/List");
+const WATCH: PathAndQuery = PathAndQuery::from_static("/grpc.health.v1.Health/Watch");
+
+impl Client {
+    /// Asks for the status of one service; the empty name is the server as a whole.
+    ///
+    /// # Errors
+    ///
+    /// Of the server: NOT_FOUND for a name it does not know, UNIMPLEMENTED where it has no health
+    /// service, or any other. Of ours: UNAVAILABLE when the connection is gone, DEADLINE_EXCEEDED
+    /// after the time of [`with_timeout`](Self::with_timeout), INTERNAL, UNKNOWN or
+    /// RESOURCE_EXHAUSTED (a message over 4 MiB) for a reply that is not gRPC's, and the code of
+    /// gRPC's tables for an HTTP status other than 200 and for a reset stream.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels the call.
+    pub async fn check(&self, service: &str) -> Result<ReportedStatus, Status> {
+        let request = HealthCheckRequest {
+            service: service.to_owned(),
+        };
+        let reply: HealthCheckResponse = self.unary(CHECK, &request).await?;
+        Ok(ReportedStatus::new(reply.status))
+    }
+
+    /// Asks for all services and their statuses.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check); RESOURCE_EXHAUSTED also where the server has more services than it
+    /// lists.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels the call.
+    pub async fn list(&self) -> Result<BTreeMap<String, ReportedStatus>, Status> {
+        let reply: HealthListResponse = self.unary(LIST, &HealthListRequest {}).await?;
+        let statuses = reply.statuses.into_iter();
+        Ok(statuses
+            .map(|(name, reply)| (name, ReportedStatus::new(reply.status)))
+            .collect())
+    }
+
+    /// Asks for the status of one service, and for each change of it from now on. Returns when the
+    /// server has accepted the call.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check), except that a name the server does not know is no error but
+    /// [`SERVICE_UNKNOWN`](ReportedStatus::SERVICE_UNKNOWN).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels the call.
+    pub async fn watch(&self, service: &str) -> Result<Watch, Status> {
+        let request = HealthCheckRequest {
+            service: service.to_owned(),
+        };
+        let deadline = self.deadline();
+        let messages = until(deadline, self.open(WATCH, &request)).await?;
+        Ok(Watch::new(messages, deadline))
+    }
+
+    async fn unary<Q: Message, R: Message + Default>(
+        &self,
+        path: PathAndQuery,
+        request: &Q,
+    ) -> Result<R, Status> {
+        until(self.deadline(), async {
+            let mut messages = self.open(path, request).await?;
+            let Some(message) = messages.next().await? else {
+                return Err(Status::new(Code::INTERNAL, "no message in a unary reply"));
+            };
+            if messages.next().await?.is_some() {
+                return Err(Status::new(Code::INTERNAL, "two messages in a unary reply"));
+            }
+            decode(message)
+        })
+        .await
+    }
+
+    /// Sends a request and waits for the head of its reply.
+    async fn open(&self, path: PathAndQuery, request: &impl Message) -> Result<Messages, Status> {
+        let mut body = BytesMut::new();
+        envelope::encode(&mut body, false, request.encoded_len(), |dst| {
+            // Fails only for want of room, and this buffer grows.
+            let _ = request.encode(dst);
+        });
+        let send = self.send.clone();
+        let mut send = send.ready().await.map_err(|error| from_h2(&error))?;
+        let (reply, mut stream) = send
+            .send_request(self.head(path)?, false)
+            .map_err(|error| from_h2(&error))?;
+        stream
+            .send_data(body.freeze(), true)
+            .map_err(|error| from_h2(&error))?;
+        Messages::new(reply.await.map_err(|error| from_h2(&error))?)
+    }
+
+    fn head(&self, path: PathAndQuery) -> Result<Request<()>, Status> {
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(Scheme::HTTP);
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(path);
+        let uri = Uri::from_parts(parts)
+            .map_err(|error| Status::new(Code::INTERNAL, error.to_string()))?;
+
+        let mut head = Request::new(());
+        *head.method_mut() = Method::POST;
+        *head.version_mut() = Version::HTTP_2;
+        *head.uri_mut() = uri;
+        let headers = head.headers_mut();
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONTENT_TYPE, content_type::GRPC);
+        headers.insert(
+            USER_AGENT,
+            HeaderValue::from_static(concat!("grpc-health/", env!("CARGO_PKG_VERSION"))),
+        );
+        if let Some(limit) = self.timeout {
+            headers.insert(
+                HeaderName::from_static("grpc-timeout"),
+                timeout::encode(limit),
+            );
+        }
+        Ok(head)
+    }
+
+    /// When a call made now is over. A time too far away to be one is no limit.
+    fn deadline(&self) -> Option<Instant> {
+        Instant::now().checked_add(self.timeout?)
+    }
+}
+
+/// A call, or part of one, until the call's deadline.
+pub(super) async fn until<T>(
+    deadline: Option<Instant>,
+    call: impl Future<Output = Result<T, Status>>,
+) -> Result<T, Status> {
+    let Some(deadline) = deadline else {
+        return call.await;
+    };
+    match timeout_at(deadline, call).await {
+        Ok(result) => result,
+        Err(_) => Err(Status::new(
+            Code::DEADLINE_EXCEEDED,
+            "no answer in the time allowed",
+        )),
+    }
+}
+
+pub(super) fn decode<R: Message + Default>(message: Bytes) -> Result<R, Status> {
+    R::decode(message).map_err(|error| Status::new(Code::INTERNAL, error.to_string()))
+}

@@ -1,0 +1,114 @@
+//! The connection.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::SendRequest;
+use http::uri::Authority;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, ToSocketAddrs},
+};
+
+use super::ConnectError;
+
+/// The longest header list we take in. Our own calls need a few hundred bytes.
+const MAX_HEADER_LIST_SIZE: u32 = 16 * 1024;
+
+/// A client of one server's health service, over one HTTP/2 connection.
+///
+/// Clones are cheap and share the connection, which is closed when the last clone and the last
+/// [`Watch`](super::Watch) are gone. A connection that broke stays broken: every later call fails
+/// with UNAVAILABLE.
+#[derive(Clone, Debug)]
+pub struct Client {
+    pub(super) send: SendRequest<Bytes>,
+    pub(super) authority: Authority,
+    pub(super) timeout: Option<Duration>,
+}
+
+impl Client {
+    /// Connects over TCP (without TLS), and spawns the connection's task on the current runtime.
+    ///
+    /// Returns once the TCP connection stands. Whether there is an HTTP/2 server behind it shows
+    /// at the first call.
+    ///
+    /// # Errors
+    ///
+    /// When the address resolves to nothing, or none of what it resolves to can be reached.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, or in one without I/O enabled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the attempt.
+    pub async fn connect(addr: impl ToSocketAddrs) -> Result<Self, ConnectError> {
+        let tcp = TcpStream::connect(addr).await.map_err(ConnectError::tcp)?;
+        // Calls are smaller than a segment; Nagle's algorithm would only delay them.
+        tcp.set_nodelay(true).map_err(ConnectError::tcp)?;
+        let authority = tcp
+            .peer_addr()
+            .ok()
+            .and_then(|peer| peer.to_string().parse().ok());
+        let client = Self::handshake(tcp).await?;
+        Ok(match authority {
+            Some(authority) => client.with_authority(authority),
+            None => client,
+        })
+    }
+
+    /// Makes a client of any byte stream, and spawns the connection's task on the current runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the stream fails as the HTTP/2 preface is written.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the stream.
+    pub async fn handshake<T>(io: T) -> Result<Self, ConnectError>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (send, connection) = h2::client::Builder::new()
+            .enable_push(false)
+            .max_header_list_size(MAX_HEADER_LIST_SIZE)
+            .handshake(io)
+            .await
+            .map_err(ConnectError::handshake)?;
+        // Its error reaches every call that is open; h2 ends it when nobody holds it any more.
+        tokio::spawn(async move {
+            let _ = connection.await;
+        });
+        Ok(Self {
+            send,
+            authority: Authority::from_static("localhost"),
+            timeout: None,
+        })
+    }
+
+    /// Limits each call made by this handle, from its first byte to its last: the server is told
+    /// (`grpc-timeout`), and the call ends here with DEADLINE_EXCEEDED whether or not the server
+    /// keeps to it. Without this, calls wait for ever.
+    ///
+    /// Calls then need a runtime with time enabled.
+    #[must_use]
+    pub const fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Replaces the `:authority` of each call made by this handle: by default the address
+    /// connected to, and `localhost` after [`handshake`](Self::handshake).
+    #[must_use]
+    pub fn with_authority(mut self, authority: Authority) -> Self {
+        self.authority = authority;
+        self
+    }
+}

@@ -1,0 +1,133 @@
+//! The reply to one call: its messages, then its status.
+
+use bytes::Bytes;
+use h2::RecvStream;
+use http::{HeaderMap, Response, StatusCode, header::CONTENT_TYPE};
+
+use super::error::{from_envelope, from_h2};
+use crate::wire::{
+    code::Code,
+    content_type,
+    envelope::{Decoder, Envelope},
+    status::Status,
+};
+
+/// The longest message we take in, gRPC's customary 4 MiB. A list of 16,384 names of 200 bytes fits.
+const MAX_MESSAGE_LEN: usize = 4 * 1024 * 1024;
+
+/// The messages of one reply. Dropping it cancels the call (RST_STREAM, CANCEL) unless it has
+/// ended.
+#[derive(Debug)]
+pub(super) struct Messages {
+    body: RecvStream,
+    decoder: Decoder,
+    /// Received and not decoded yet.
+    chunk: Bytes,
+    /// The head was the whole reply, and said OK.
+    ended: bool,
+}
+
+impl Messages {
+    /// Judges the head of a reply.
+    ///
+    /// A `grpc-status` in a head that ends the stream (Trailers-Only), or that is not HTTP's 200, is
+    /// the server's word; without one the HTTP status decides.
+    pub(super) fn new(response: Response<RecvStream>) -> Result<Self, Status> {
+        let (head, body) = response.into_parts();
+        let mut ended = false;
+        if body.is_end_stream() || head.status != StatusCode::OK {
+            match Status::parse(&head.headers) {
+                Some(status) if status.code() == Code::OK => ended = true,
+                Some(status) => return Err(status),
+                None => {}
+            }
+        }
+        if !ended {
+            if head.status != StatusCode::OK {
+                let code = Code::from_http_status(head.status.as_u16());
+                return Err(Status::new(code, format!("HTTP status {}", head.status)));
+            }
+            check_content_type(&head.headers)?;
+        }
+        Ok(Self {
+            body,
+            decoder: Decoder::new(MAX_MESSAGE_LEN),
+            chunk: Bytes::new(),
+            ended,
+        })
+    }
+
+    /// The next message; `None` once the server has ended the call with OK.
+    ///
+    /// Cancel safe: what was received stays here.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Status> {
+        if self.ended {
+            return Ok(None);
+        }
+        loop {
+            match self.decoder.decode(&mut self.chunk) {
+                Ok(Some(Envelope {
+                    compressed: false,
+                    message,
+                })) => return Ok(Some(message)),
+                Ok(Some(_)) => {
+                    let text = "a compressed message, and we accept no compression";
+                    return Err(Status::new(Code::INTERNAL, text));
+                }
+                Ok(None) => {}
+                Err(error) => return Err(from_envelope(&error)),
+            }
+            match self.body.data().await {
+                Some(data) => {
+                    let data = data.map_err(|error| from_h2(&error))?;
+                    // The decoder bounds what is kept, so the window need not.
+                    self.body
+                        .flow_control()
+                        .release_capacity(data.len())
+                        .map_err(|error| from_h2(&error))?;
+                    self.chunk = data;
+                }
+                None => {
+                    self.end().await?;
+                    self.ended = true;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// Judges the end of a reply.
+    async fn end(&mut self) -> Result<(), Status> {
+        let trailers = self
+            .body
+            .trailers()
+            .await
+            .map_err(|error| from_h2(&error))?;
+        let Some(trailers) = trailers else {
+            return Err(Status::new(
+                Code::INTERNAL,
+                "the reply ended without trailers",
+            ));
+        };
+        let Some(status) = Status::parse(&trailers) else {
+            return Err(Status::new(Code::UNKNOWN, "no grpc-status in the trailers"));
+        };
+        if status.code() != Code::OK {
+            return Err(status);
+        }
+        self.decoder.finish().map_err(|error| from_envelope(&error))
+    }
+}
+
+fn check_content_type(headers: &HeaderMap) -> Result<(), Status> {
+    let value = headers
+        .get(CONTENT_TYPE)
+        .map_or(&b""[..], |value| value.as_bytes());
+    content_type::parse(value).map_err(|_| {
+        let text = format!(
+            "not a gRPC reply: content-type \"{}\"",
+            value.escape_ascii()
+        );
+        Status::new(Code::UNKNOWN, text)
+    })
+}

@@ -1,0 +1,31 @@
+//! A minimal client of the health service: one HTTP/2 connection, without TLS, reconnection or
+//! load balancing.
+//!
+//! ```no_run
+//! # async fn probe() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//!
+//! use grpc_health::client::{Client, ReportedStatus};
+//!
+//! let client = Client::connect("127.0.0.1:50051").await?.with_timeout(Duration::from_secs(1));
+//! assert_eq!(client.check("").await?, ReportedStatus::SERVING);
+//!
+//! let mut watch = client.watch("shop.Cart").await?;
+//! while let Some(status) = watch.next().await {
+//!     println!("{}", status?);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod call;
+mod connect;
+mod error;
+mod messages;
+mod reported;
+mod watch;
+
+pub use connect::Client;
+pub use error::ConnectError;
+pub use reported::ReportedStatus;
+pub use watch::Watch;

@@ -1,0 +1,447 @@
+//! The built command, from outside: its lines, its exit codes, its signals.
+#![cfg(all(feature = "cli", unix))]
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    ffi::OsStr,
+    io::{BufRead, BufReader, Read},
+    net::{SocketAddr, TcpListener},
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    process::{Child, ChildStderr, ChildStdout, Command, Stdio},
+};
+
+use bytes::Bytes;
+use http::Request;
+
+fn command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_grpc-health"));
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
+/// Runs to the end: exit code, stdout, stderr.
+fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> (i32, String, String) {
+    let output = command(args).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code().unwrap(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+/// A command that runs until it is told not to, or until the test has failed.
+struct Running {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    stderr: BufReader<ChildStderr>,
+}
+
+impl Running {
+    fn new<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Self {
+        let mut child = command(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        Self {
+            child,
+            stdout,
+            stderr,
+        }
+    }
+
+    fn line(&mut self) -> String {
+        line(&mut self.stdout)
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-s", name, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// Waits for the end: exit code, and what was not read yet of stdout and of stderr.
+    fn end(mut self) -> (i32, String, String) {
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        self.stdout.read_to_string(&mut stdout).unwrap();
+        self.stderr.read_to_string(&mut stderr).unwrap();
+        (self.child.wait().unwrap().code().unwrap(), stdout, stderr)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn line(from: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    from.read_line(&mut line).unwrap();
+    assert_eq!(line.pop(), Some('\n'), "{line:?}");
+    line
+}
+
+/// `serve` on a free port, and its address.
+fn serve(args: &[&str]) -> (Running, String) {
+    let mut server = Running::new([&["serve", "--listen", "127.0.0.1:0"], args].concat());
+    let addr = listening(&mut server).to_string();
+    (server, addr)
+}
+
+/// The next "listening on" line.
+fn listening(server: &mut Running) -> SocketAddr {
+    let line = server.line();
+    let addr: SocketAddr = line.strip_prefix("listening on ").unwrap().parse().unwrap();
+    assert_ne!(addr.port(), 0);
+    addr
+}
+
+/// A stdout or stderr that nobody reads.
+fn closed() -> Stdio {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    drop(theirs);
+    OwnedFd::from(ours).into()
+}
+
+// --- Arguments ---
+
+#[test]
+fn bad_arguments() {
+    let table: &[(&[&str], &str)] = &[
+        (&[], "Usage"),
+        (&["frobnicate"], "unrecognized subcommand"),
+        (&["serve", "--nope"], "unexpected argument '--nope'"),
+        (&["serve", "extra"], "unexpected argument 'extra'"),
+        (&["serve", "--listen"], "a value is required"),
+        (&["serve", "--listen", "50051"], "expected IP:PORT"),
+        (&["serve", "--listen", "127.0.0.1"], "expected IP:PORT"),
+        (
+            &["serve", "--listen", "127.0.0.1:65536"],
+            "expected IP:PORT",
+        ),
+        (&["serve", "--listen", "::1:0"], "expected IP:PORT"),
+        (
+            &["serve", "--service", "a=SERVING"],
+            "none of serving, not-serving, unknown",
+        ),
+        (
+            &["serve", "--service", "a="],
+            "none of serving, not-serving, unknown",
+        ),
+        (&["serve", "--threads", "0"], "'0' for '--threads <N>'"),
+        (&["serve", "--threads", "-1"], "--threads"),
+        (&["serve", "--threads", "two"], "--threads"),
+        (&["check"], "<ADDR>"),
+        (&["check", "localhost"], "expected HOST:PORT"),
+        (&["check", ":50051"], "expected HOST:PORT"),
+        (&["check", "localhost:grpc"], "expected HOST:PORT"),
+        (
+            &["check", "localhost:1", "--timeout", "0s"],
+            "must be greater than zero",
+        ),
+        (
+            &["check", "localhost:1", "--timeout", "1"],
+            "expected a whole number and",
+        ),
+        (
+            &["check", "localhost:1", "--connect-timeout", "x"],
+            "expected a whole number and",
+        ),
+        (
+            &["check", "localhost:1", "--service"],
+            "a value is required",
+        ),
+        (
+            &["watch", "localhost:1", "--timeout", "1s"],
+            "unexpected argument '--timeout'",
+        ),
+        (
+            &["list", "localhost:1", "--service", "a"],
+            "unexpected argument '--service'",
+        ),
+        (&["list"], "<ADDR>"),
+    ];
+    for (args, expected) in table {
+        let (code, stdout, stderr) = run(*args);
+        assert_eq!((code, stdout.as_str()), (1, ""), "{args:?}: {stderr}");
+        assert!(stderr.contains(expected), "{args:?}: {stderr}");
+    }
+}
+
+#[test]
+fn a_service_the_registry_refuses() {
+    let long = "a".repeat(201);
+    let (code, stdout, stderr) = run(["serve", "--listen", "127.0.0.1:0", "--service", &long]);
+    assert_eq!((code, stdout.as_str()), (1, ""), "{stderr}");
+    assert!(stderr.contains("200"), "{stderr}");
+}
+
+#[test]
+fn help_and_version() {
+    for args in [
+        &["--help"][..],
+        &["-h"],
+        &["help"],
+        &["help", "serve"],
+        &["watch", "--help"],
+    ] {
+        let (code, stdout, stderr) = run(args);
+        assert_eq!((code, stderr.as_str()), (0, ""), "{args:?}");
+        assert!(stdout.contains("Usage: grpc-health"), "{args:?}: {stdout}");
+    }
+    assert!(
+        run(["serve", "--help"])
+            .1
+            .contains("[default: 127.0.0.1:50051]")
+    );
+    let version = concat!("grpc-health ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(run(["--version"]), (0, version.to_owned(), String::new()));
+}
+
+// --- serve ---
+
+#[test]
+fn one_line_for_each_listener() {
+    let mut server = Running::new(["serve", "--listen", "127.0.0.1:0", "--listen", "[::1]:0"]);
+    let addrs = [listening(&mut server), listening(&mut server)];
+    assert!(addrs[0].is_ipv4() && addrs[1].is_ipv6(), "{addrs:?}");
+    for addr in addrs {
+        let (code, stdout, stderr) = run(["check", &addr.to_string()]);
+        assert_eq!((code, stdout.as_str()), (0, "SERVING\n"), "{stderr}");
+    }
+    server.signal("TERM");
+    let (code, stdout, _) = server.end();
+    assert_eq!((code, stdout.as_str()), (0, ""));
+}
+
+#[test]
+fn a_port_in_use() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap().to_string();
+    // The first could be listened on, but nothing is said before all are.
+    for listen in [
+        &["--listen", &addr][..],
+        &["--listen", "127.0.0.1:0", "--listen", &addr],
+    ] {
+        let (code, stdout, stderr) = run([&["serve"], listen].concat());
+        assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+        assert!(
+            stderr.contains(&format!("cannot listen on {addr}: ")),
+            "{stderr}"
+        );
+    }
+}
+
+#[test]
+fn worker_threads() {
+    let (server, addr) = serve(&["--threads", "2"]);
+    assert_eq!(run(["check", &addr]).0, 0);
+    server.signal("TERM");
+    assert_eq!(server.end().0, 0);
+}
+
+#[test]
+fn either_signal_drains() {
+    for signal in ["TERM", "INT"] {
+        let (server, addr) = serve(&["--service", "a"]);
+        let mut watch = Running::new(["watch", &addr, "--service", "a"]);
+        let mut absent = Running::new(["watch", &addr, "--service", "b"]);
+        assert_eq!(watch.line(), "SERVING");
+        assert_eq!(absent.line(), "SERVICE_UNKNOWN");
+        server.signal(signal);
+        assert_eq!(watch.line(), "NOT_SERVING");
+        for watch in [watch, absent] {
+            let (code, stdout, stderr) = watch.end();
+            assert_eq!((code, stdout.as_str()), (3, ""));
+            assert!(stderr.contains("UNAVAILABLE"), "{stderr}");
+        }
+        let (code, stdout, stderr) = server.end();
+        assert_eq!((code, stdout.as_str()), (0, ""));
+        assert!(stderr.contains("draining"), "{stderr}");
+    }
+}
+
+/// A call that has not been sent whole holds the drain up; a second signal does not wait for it.
+#[tokio::test]
+async fn a_second_signal_ends_at_once() {
+    let (mut server, addr) = serve(&[]);
+    let tcp = tokio::net::TcpStream::connect(&addr).await.unwrap();
+    let (client, connection) = h2::client::handshake(tcp).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let mut client = client.ready().await.unwrap();
+    let request = |path: &str| {
+        Request::post(format!("http://{addr}{path}"))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(())
+            .unwrap()
+    };
+    let (_reply, mut unfinished) = client
+        .send_request(request("/grpc.health.v1.Health/Check"), false)
+        .unwrap();
+    unfinished
+        .send_data(Bytes::from_static(&[0]), false)
+        .unwrap();
+    // Once a later call is answered, the server has seen that one.
+    let (reply, _) = client.send_request(request("/x/y"), true).unwrap();
+    assert_eq!(reply.await.unwrap().headers()["grpc-status"], "12");
+
+    server.signal("TERM");
+    assert_eq!(line(&mut server.stderr), "draining");
+    server.signal("TERM");
+    let (code, stdout, stderr) = server.end();
+    assert_eq!(
+        (code, stdout.as_str(), stderr.as_str()),
+        (0, "", "stopping at once\n")
+    );
+    connection.abort();
+}
+
+// --- check, watch, list ---
+
+#[test]
+fn check() {
+    let services = [
+        "--service",
+        "a.B",
+        "--service",
+        "b=not-serving",
+        "--service",
+        "c=d=unknown",
+    ];
+    let (_server, addr) = serve(&services);
+    let table = [
+        ("", 0, "SERVING"),
+        ("a.B", 0, "SERVING"),
+        ("b", 4, "NOT_SERVING"),
+    ];
+    for (name, code, status) in table.into_iter().chain([("c=d", 4, "UNKNOWN")]) {
+        let expected = (code, format!("{status}\n"), String::new());
+        assert_eq!(
+            run(["check", &addr, "--service", name]),
+            expected,
+            "{name:?}"
+        );
+    }
+    let (code, stdout, stderr) = run(["check", &addr, "--service", "absent"]);
+    assert_eq!((code, stdout.as_str()), (3, ""));
+    assert!(stderr.contains("NOT_FOUND"), "{stderr}");
+}
+
+#[test]
+fn the_server_as_a_whole() {
+    let (_server, addr) = serve(&["--service", "=not-serving"]);
+    assert_eq!(
+        run(["check", &addr]),
+        (4, "NOT_SERVING\n".to_owned(), String::new())
+    );
+}
+
+#[test]
+fn list() {
+    let (_server, addr) = serve(&["--service", "b", "--service", "a.B"]);
+    let expected = "\tSERVING\na.B\tSERVING\nb\tSERVING\n".to_owned();
+    assert_eq!(run(["list", &addr]), (0, expected, String::new()));
+
+    let (_server, addr) = serve(&["--service", "b=not-serving", "--service", "a\tB=unknown"]);
+    let expected = "\tSERVING\na\\tB\tUNKNOWN\nb\tNOT_SERVING\n".to_owned();
+    assert_eq!(run(["list", &addr]), (4, expected, String::new()));
+}
+
+#[test]
+fn no_connection() {
+    // Bound by a socket that does not listen: nobody else can take the port meanwhile.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .unwrap();
+    let _context = runtime.enter();
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let addr = socket.local_addr().unwrap().to_string();
+    for command in ["check", "watch", "list"] {
+        let (code, stdout, stderr) = run([command, &addr]);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{command}: {stderr}");
+        assert!(
+            stderr.contains(&format!("failed to connect to {addr}: ")),
+            "{stderr}"
+        );
+    }
+}
+
+/// The kernel takes the connection, and nobody ever answers on it.
+#[test]
+fn no_answer() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = silent.local_addr().unwrap().to_string();
+    for command in ["check", "list"] {
+        let (code, stdout, stderr) = run([command, &addr, "--timeout", "20ms"]);
+        assert_eq!((code, stdout.as_str()), (3, ""), "{command}: {stderr}");
+        assert!(stderr.contains("DEADLINE_EXCEEDED"), "{stderr}");
+    }
+}
+
+// --- Nobody reads ---
+
+#[test]
+fn a_closed_stdout() {
+    let (_server, addr) = serve(&["--service", "a=not-serving"]);
+    let table: [(&[&str], i32); 5] = [
+        (&["check", &addr], 0),
+        (&["check", &addr, "--service", "a"], 4),
+        (&["watch", &addr], 0),
+        (&["watch", &addr, "--service", "a"], 4),
+        (&["list", &addr], 4),
+    ];
+    for (args, code) in table {
+        let output = command(args).stdout(closed()).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{args:?}");
+        assert_eq!(output.stderr, b"", "{args:?}");
+    }
+    let help = command(["--help"]).stdout(closed()).output().unwrap();
+    assert_eq!((help.status.code(), &help.stderr[..]), (Some(0), &b""[..]));
+}
+
+#[test]
+fn a_server_with_a_closed_stdout_serves_on() {
+    let mut child = command(["serve", "--listen", "127.0.0.1:0"])
+        .stdout(closed())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let said = line(&mut stderr);
+    assert!(said.starts_with("cannot write to stdout: "), "{said}");
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-s", "TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_closed_stderr() {
+    let output = command(["check", "nowhere"])
+        .stderr(closed())
+        .output()
+        .unwrap();
+    assert_eq!(
+        (output.status.code(), &output.stdout[..]),
+        (Some(1), &b""[..])
+    );
+}

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Drives the built server with PyPI's grpcio. Extra arguments go to unittest (e.g. -k deadline -v).
+set -eu
+cd "$(dirname "$0")/../.."
+
+target=${CARGO_TARGET_DIR:-target}
+venv=$target/interop-venv
+requirements=tests/interop/requirements.txt
+# Install again only when the requirements have changed.
+if ! cmp -s "$requirements" "$venv/installed.txt"; then
+    python3 -m venv --clear "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$requirements"
+    cp "$requirements" "$venv/installed.txt"
+fi
+
+cargo build --locked --features cli --bin grpc-health --example flip_server
+# grpcio reads proxy settings; the loopback interface has no use for them.
+env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY -u grpc_proxy \
+    GRPC_HEALTH_BIN="$target/debug/grpc-health" \
+    FLIP_SERVER_BIN="$target/debug/examples/flip_server" \
+    "$venv/bin/python" tests/interop/test_health.py "$@"
