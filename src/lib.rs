@@ -40,3 +40,8 @@ pub mod __internals {
         crate::health::request::decode(message)
     }
 }
+
+/// README.md's examples are doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

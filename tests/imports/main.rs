@@ -1,0 +1,282 @@
+//! The crate's rooms, and which of them may import which: read from the sources, not from trust.
+//!
+//! ARCHITECTURE.md explains the table. Paths written with `crate::`, `super::` and `grpc_health::`
+//! are all followed, in test modules too; what an arrow does not allow fails, with file and line.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod rules;
+mod source;
+
+use std::fs;
+use std::path::Path;
+
+use rules::{File, MAX_LINES, MAX_MOD_LINES, judge};
+
+fn sources() -> Vec<File> {
+    fn walk(root: &Path, dir: &Path, found: &mut Vec<File>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(root, &path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let below = path.strip_prefix(root).unwrap().to_str().unwrap();
+                let text = fs::read_to_string(&path).unwrap();
+                found.push(File {
+                    path: below.replace('\\', "/"),
+                    text,
+                });
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    walk(&root, &root, &mut found);
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+#[test]
+fn every_import_is_an_arrow_of_the_table() {
+    let files = sources();
+    assert!(files.len() > 3, "found {} sources only", files.len());
+    let wrong = judge(&files);
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_source_file_is_too_long() {
+    let mut long = Vec::new();
+    for file in sources() {
+        let lines = file.text.lines().count();
+        let is_mod = file.path.ends_with("mod.rs");
+        let limit = if is_mod { MAX_MOD_LINES } else { MAX_LINES };
+        if lines > limit {
+            long.push(format!(
+                "src/{}: {lines} lines, the limit is {limit}",
+                file.path
+            ));
+        }
+    }
+    assert!(long.is_empty(), "\n{}", long.join("\n"));
+}
+
+#[test]
+fn unsafe_code_is_forbidden() {
+    let root = sources()
+        .into_iter()
+        .find(|file| file.path == "lib.rs")
+        .unwrap();
+    assert!(root.text.contains("#![forbid(unsafe_code)]"));
+}
+
+/// What `judge` says about one file with this text.
+fn verdict(path: &str, text: &str) -> Vec<String> {
+    judge(&[File {
+        path: path.to_owned(),
+        text: text.to_owned(),
+    }])
+}
+
+#[test]
+fn forbidden_lines_are_rejected() {
+    let cases = [
+        (
+            "wire/code.rs",
+            "use crate::registry::Registry;",
+            "`wire` imports `registry`",
+        ),
+        (
+            "wire/code.rs",
+            "fn f() { crate::health::g() }",
+            "`wire` imports `health`",
+        ),
+        (
+            "wire/code.rs",
+            "use super::super::registry::Registry;",
+            "`wire` imports `registry`",
+        ),
+        (
+            "wire/mod.rs",
+            "use super::server;",
+            "`wire` imports `server`",
+        ),
+        (
+            "wire/a.rs",
+            "mod b { use super::super::super::call::x; }",
+            "`wire` imports `call`",
+        ),
+        (
+            "wire/code.rs",
+            "use grpc_health::sync;",
+            "`wire` imports `sync`",
+        ),
+        (
+            "server/mod.rs",
+            "use crate::{wire::code, health};",
+            "`server` imports `health`",
+        ),
+        (
+            "server/mod.rs",
+            "use crate::{call, registry::{self, Registry}};",
+            "`registry`",
+        ),
+        (
+            "client/mod.rs",
+            "use crate::Server;",
+            "`client` imports `lib`",
+        ),
+        (
+            "registry/mod.rs",
+            "use crate::*;",
+            "`registry` imports `lib`",
+        ),
+        (
+            "call.rs",
+            "#[cfg(test)] mod tests { use crate::health::H; }",
+            "`call` imports `health`",
+        ),
+        ("router/mod.rs", "", "room `router` is not in the table"),
+        (
+            "wire/timeout.rs",
+            "use std::time::Instant;",
+            "`wire` names `Instant`",
+        ),
+        (
+            "wire/timeout.rs",
+            "use std::{time, sync::atomic::AtomicU64};",
+            "names `AtomicU64`",
+        ),
+        (
+            "wire/timeout.rs",
+            "pub async fn f() {}",
+            "`wire` names `async`",
+        ),
+        (
+            "wire/code.rs",
+            "fn f(r: h2::Reason) {}",
+            "`wire` names `h2`",
+        ),
+        (
+            "registry/watch.rs",
+            "use tokio::sync::Notify;",
+            "`registry` names `tokio`",
+        ),
+        (
+            "registry/slab.rs",
+            "use loom::sync::Arc;",
+            "`loom` outside `sync`",
+        ),
+        (
+            "call.rs",
+            "fn f(x: ::http_body::Frame<u8>) {}",
+            "`call` names `http_body`",
+        ),
+        (
+            "service/mod.rs",
+            "use {bytes::Bytes, tokio::io};",
+            "`service` names `tokio`",
+        ),
+    ];
+    for (path, line, expected) in cases {
+        let found = verdict(path, line);
+        assert!(
+            found.iter().any(|wrong| wrong.contains(expected)),
+            "{path}: {line:?} gave {found:?}, expected {expected}"
+        );
+    }
+}
+
+#[test]
+fn allowed_lines_pass() {
+    let cases = [
+        (
+            "wire/code.rs",
+            "use super::percent; use crate::wire::status::Status;",
+        ),
+        (
+            "wire/code.rs",
+            "pub fn from_h2_reason(h2: u32) -> Option<u32> { h2.checked_add(1) }",
+        ),
+        (
+            "wire/code.rs",
+            "/// See [`crate::registry`] and h2::Reason.\npub(crate) fn f() {}",
+        ),
+        (
+            "wire/code.rs",
+            "const A: &str = \"crate::registry\"; const B: &str = r#\"\"h2::\"#;",
+        ),
+        (
+            "wire/code.rs",
+            "fn f<'a>(x: &'a str) -> char { '\"' } // async crate::registry::x",
+        ),
+        (
+            "wire/code.rs",
+            "/* crate::registry /* nested */ tokio::x */ fn f() {}",
+        ),
+        (
+            "wire/a.rs",
+            "#[cfg(test)] mod tests { use super::*; use tokio::io; async fn f() {} }",
+        ),
+        ("wire/a.rs", "#[cfg(test)] use tokio::{io, net}; fn g() {}"),
+        (
+            "health/mod.rs",
+            "use crate::{service::Service, registry::{Registry, x}, wire, proto};",
+        ),
+        (
+            "server/mod.rs",
+            "use crate::call; use tokio::net::TcpListener;",
+        ),
+        (
+            "registry/slab.rs",
+            "#[cfg(all(test, grpc_health_loom))] mod m { use loom::model; }",
+        ),
+        (
+            "sync.rs",
+            "#[cfg(grpc_health_loom)] pub(crate) use loom::sync::Arc;",
+        ),
+        (
+            "lib.rs",
+            "pub use crate::registry::Registry; pub mod server;",
+        ),
+        (
+            "bin/grpc-health.rs",
+            "use grpc_health::{Registry, server::Server};",
+        ),
+    ];
+    for (path, line) in cases {
+        let found = verdict(path, line);
+        assert!(found.is_empty(), "{path}: {line:?} gave {found:?}");
+    }
+}
+
+#[test]
+fn a_test_module_in_a_file_of_its_own_is_test_code() {
+    let file = |path: &str, text: &str| File {
+        path: path.to_owned(),
+        text: text.to_owned(),
+    };
+    let parent = file("registry/mod.rs", "#[cfg(test)]\nmod model;\nmod slab;");
+    let test = file("registry/model.rs", "use tokio::time; use super::slab;");
+    assert_eq!(judge(&[parent, test]), Vec::<String>::new());
+
+    let parent = file("registry/mod.rs", "mod model;");
+    let test = file("registry/model.rs", "use tokio::time;");
+    assert_eq!(
+        judge(&[parent, test]),
+        ["src/registry/model.rs:1: `registry` names `tokio`"]
+    );
+}
+
+#[test]
+fn what_follows_a_test_item_is_judged_again() {
+    let text = "#[cfg(test)]\nfn a() -> [u8; 2] { [0; 2] }\n\nfn b() { tokio::spawn(()) }";
+    assert_eq!(
+        verdict("registry/a.rs", text),
+        ["src/registry/a.rs:4: `registry` names `tokio`"]
+    );
+}
