@@ -258,6 +258,11 @@ impl<S: Service> Replying<S> {
                 Source::Stream(_) if conditions.write_blocked => return Progress::AfterFlush,
                 _ => {}
             }
+            match self.poll_room(cx) {
+                Poll::Pending => return Progress::Waiting,
+                Poll::Ready(Err(_)) => return Progress::Cancelled,
+                Poll::Ready(Ok(())) => {}
+            }
             match self.next(cx, panics) {
                 Poll::Pending => return Progress::Waiting,
                 Poll::Ready(Some(Ok(reply))) => {
@@ -300,19 +305,23 @@ impl<S: Service> Replying<S> {
             return Poll::Ready(Ok(()));
         };
         while !self.unsent.is_empty() {
-            stream.reserve_capacity(self.unsent.len());
-            let capacity = stream.capacity();
-            if capacity > 0 {
-                let chunk = self.unsent.split_to(capacity.min(self.unsent.len()));
-                stream.send_data(chunk, false)?;
-                self.torn = true;
-            } else if let Some(changed) = ready!(stream.poll_capacity(cx)) {
-                changed?;
-            } else {
-                return Poll::Ready(Err(Reason::CANCEL.into()));
-            }
+            let room = ready!(room(stream, self.unsent.len(), cx))?;
+            let chunk = self.unsent.split_to(room.min(self.unsent.len()));
+            stream.send_data(chunk, false)?;
+            self.torn = true;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Waits until the peer takes more. What the service says before that would be old when it is sent.
+    ///
+    /// An idle stream keeps the byte it reserves of the connection's window: h2 wakes a stream that reserves, so one that reserved
+    /// anew at each poll would never rest.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+        match &mut self.sink {
+            Sink::Head(_) => Poll::Ready(Ok(())),
+            Sink::Body(stream) => room(stream, 1, cx).map_ok(|_| ()),
+        }
     }
 
     /// Ends the call because its deadline has passed.
@@ -324,6 +333,25 @@ impl<S: Service> Replying<S> {
             }
             sink => sink.finish(Some(&call::deadline_exceeded()), prebuilt),
         }
+    }
+}
+
+/// How many bytes may be sent now, of `wanted`; at least one.
+fn room(
+    stream: &mut SendStream<Bytes>,
+    wanted: usize,
+    cx: &mut Context<'_>,
+) -> Poll<Result<usize, h2::Error>> {
+    stream.reserve_capacity(wanted);
+    loop {
+        let capacity = stream.capacity();
+        if capacity > 0 {
+            return Poll::Ready(Ok(capacity));
+        }
+        match ready!(stream.poll_capacity(cx)) {
+            Some(changed) => changed?,
+            None => return Poll::Ready(Err(Reason::CANCEL.into())),
+        };
     }
 }
 
