@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method as HttpMethod, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method as HttpMethod, Response, StatusCode, Uri};
 
 use crate::service::{Method, Service, Unimplemented};
 use crate::wire::code::Code;
@@ -63,8 +63,7 @@ pub(crate) fn accept<S: Service>(service: &S, parts: &Parts) -> Result<Call, Box
     if timeout.is_some_and(|timeout| timeout.is_zero()) {
         return Err(Box::new(trailers_only(&deadline_exceeded())));
     }
-    let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
-    let method = route(service, path)?;
+    let method = route(service, &parts.uri)?;
     if let Some(value) = fields.encoding
         && encoding::parse(value.as_bytes()).is_none()
     {
@@ -113,14 +112,14 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn route<S: Service>(service: &S, path: &str) -> Result<Method, Box<Refusal>> {
-    // The http crate splits a query off; a gRPC path has none, and a service that matches by prefix must not see one.
-    let found = if path.contains('?') {
-        Err(Unimplemented::Service)
-    } else {
-        service.method(path)
+fn route<S: Service>(service: &S, uri: &Uri) -> Result<Method, Box<Refusal>> {
+    // The http crate splits a query off; a gRPC path has none.
+    let found = match uri.query() {
+        None => service.method(uri.path()),
+        Some(_) => Err(Unimplemented::Service),
     };
     found.map_err(|missing| {
+        let path = uri.path();
         let (service, method) = path
             .strip_prefix('/')
             .and_then(|p| p.rsplit_once('/'))

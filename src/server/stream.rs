@@ -235,6 +235,10 @@ impl<S: Service> Replying<S> {
         if self.sink.poll_reset(cx).is_ready() {
             return Progress::Cancelled;
         }
+        if self.is_to_end(conditions) {
+            self.unsent.clear();
+            self.source = Source::Ended(Some(call::going_away()));
+        }
         loop {
             if !self.unsent.is_empty() {
                 match self.send(cx, prebuilt) {
@@ -250,10 +254,6 @@ impl<S: Service> Replying<S> {
                 Source::Ended(status) => {
                     self.sink.finish(status.as_ref(), prebuilt);
                     return Progress::Done;
-                }
-                Source::Stream(_) if self.is_to_end(conditions) => {
-                    self.source = Source::Ended(Some(call::going_away()));
-                    continue;
                 }
                 Source::Stream(_) if conditions.write_blocked => return Progress::AfterFlush,
                 _ => {}
@@ -275,8 +275,16 @@ impl<S: Service> Replying<S> {
         }
     }
 
+    /// Whether a drain ends the call now. A reply that has not begun is given up for it: the peer may never make room.
     fn is_to_end(&self, conditions: Conditions) -> bool {
-        conditions.ending && self.drain == Drain::End && matches!(self.sink, Sink::Body(_))
+        let torn = self.torn && !self.unsent.is_empty();
+        conditions.ending
+            && self.drain == Drain::End
+            && matches!(
+                (&self.source, &self.sink),
+                (Source::Stream(_), Sink::Body(_))
+            )
+            && !torn
     }
 
     /// Asks the service for the next reply. After that of a `Later` there is none.
