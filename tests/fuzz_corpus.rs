@@ -19,6 +19,7 @@ macro_rules! targets {
     ($($(#[$feature:meta])? $target:ident: $path:literal,)*) => {
         $(
             $(#[$feature])?
+            #[allow(unreachable_pub, reason = "the fuzz target, too, is another crate")]
             #[path = $path]
             mod $target;
         )*
