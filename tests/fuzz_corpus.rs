@@ -1,4 +1,11 @@
 //! Replays the corpora of `fuzz/` through the bodies of its targets, without a fuzzer.
+// The bodies assert equations: to panic is their way to report.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,6 +19,7 @@ macro_rules! targets {
     ($($(#[$feature:meta])? $target:ident: $path:literal,)*) => {
         $(
             $(#[$feature])?
+            #[allow(unreachable_pub, reason = "the fuzz target, too, is another crate")]
             #[path = $path]
             mod $target;
         )*

@@ -5,7 +5,7 @@ use grpc_health::__internals::check_request;
 use grpc_health::proto::health::HealthCheckRequest;
 use prost::Message;
 
-pub(crate) fn run(data: &[u8]) {
+pub fn run(data: &[u8]) {
     let ours = check_request(data);
     let prosts = HealthCheckRequest::decode(data);
     match (&ours, &prosts) {

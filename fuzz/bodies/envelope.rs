@@ -6,7 +6,7 @@
 use bytes::{Bytes, BytesMut};
 use grpc_health::wire::envelope::{Decoder, Envelope, EnvelopeError, PREFIX_LEN, encode};
 
-pub(crate) fn run(data: &[u8]) {
+pub fn run(data: &[u8]) {
     let [limit, count, rest @ ..] = data else {
         return;
     };

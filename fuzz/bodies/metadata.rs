@@ -8,7 +8,7 @@ use grpc_health::wire::metadata::{
 };
 use http::{HeaderName, HeaderValue};
 
-pub(crate) fn run(data: &[u8]) {
+pub fn run(data: &[u8]) {
     let value = encode_binary(data);
     assert!(!value.as_bytes().contains(&b'='));
     assert_eq!(

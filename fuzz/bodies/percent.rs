@@ -2,7 +2,7 @@
 
 use grpc_health::wire::percent::{decode, encode};
 
-pub(crate) fn run(data: &[u8]) {
+pub fn run(data: &[u8]) {
     let decoded = decode(data);
     if !data.contains(&b'%') {
         assert_eq!(decoded, String::from_utf8_lossy(data));

@@ -8,7 +8,7 @@ use grpc_health::wire::percent;
 use grpc_health::wire::status::{MAX_MESSAGE_LEN, Status};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-pub(crate) fn run(data: &[u8]) {
+pub fn run(data: &[u8]) {
     let mut lines = data.splitn(3, |&byte| byte == b'\n');
     let [code, message, details] = std::array::from_fn(|_| lines.next().unwrap_or_default());
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use grpc_health::wire::timeout::{encode, parse};
 
-pub(crate) fn run(data: &[u8]) {
+pub fn run(data: &[u8]) {
     match (parse(data), grammar(data)) {
         (Ok(timeout), Some(expected)) => {
             assert_eq!(timeout, expected);
