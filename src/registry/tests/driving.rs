@@ -144,7 +144,7 @@ fn a_standby_that_leaves_is_passed_over() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn under_stress_every_watcher_sees_the_last_status() {
     const SERVICES: usize = 8;
-    const ROUNDS: usize = 2_000;
+    const ROUNDS: usize = 20_000;
     let registry = Registry::new();
     let name = |i: usize| format!("service.{}", i % SERVICES);
 
