@@ -6,5 +6,5 @@ cd "$(dirname "$0")/.."
 export LOOM_MAX_PREEMPTIONS="${LOOM_MAX_PREEMPTIONS:-2}"
 export RUSTFLAGS="${RUSTFLAGS:-} --cfg grpc_health_loom"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/loom"
-export CARGO_PROFILE_TEST_OPT_LEVEL=2 CARGO_PROFILE_TEST_DEBUG=line-tables-only
+export CARGO_PROFILE_DEV_DEBUG=false CARGO_PROFILE_TEST_DEBUG=false
 exec cargo test --lib "registry::models::${1:-}"

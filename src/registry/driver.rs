@@ -143,9 +143,9 @@ impl Seats {
             drop(gone);
         } else if places.standbys.is_empty() {
             places.holder = None;
-            let chain = shared.queue.leave_while_locked();
+            shared.queue.leave_while_locked();
             drop(places);
-            Sweep::of(chain).run(shared, usize::MAX);
+            Sweep::default().run(shared, usize::MAX);
         } else {
             let (next, waker) = places.standbys.remove(0);
             places.holder = Some(next);
@@ -175,13 +175,6 @@ pub(super) struct Sweep {
 }
 
 impl Sweep {
-    fn of(chain: Node) -> Self {
-        Self {
-            chain,
-            ..Self::default()
-        }
-    }
-
     /// Goes on, looking at `budget` nodes and watchers at most; true when nothing is left.
     pub(super) fn run(&mut self, shared: &Shared, mut budget: usize) -> bool {
         loop {

@@ -24,7 +24,7 @@ mod word;
 
 #[cfg(all(test, grpc_health_loom))]
 mod models;
-#[cfg(all(test, not(grpc_health_loom)))]
+#[cfg(test)]
 mod tests;
 
 pub use driver::Driver;

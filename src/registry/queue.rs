@@ -97,7 +97,7 @@ impl Queue {
     /// Whether some driver is responsible for what the caller has pushed.
     ///
     /// The caller's push comes before this load in the head's order. If the load says yes and the
-    /// driver has left since, that driver took the push with it.
+    /// driver has left since, it takes the queue after leaving, and the push with it.
     pub(super) fn is_seated(&self) -> bool {
         // Relaxed: nothing is read on the strength of it but the head and the waker, which
         // synchronise themselves.
@@ -110,9 +110,10 @@ impl Queue {
         self.head.fetch_or(SEATED, Ordering::Relaxed);
     }
 
-    /// Gives up the seat and takes what is queued. The caller holds the seats' lock.
-    pub(super) fn leave_while_locked(&self) -> Node {
-        // Acquire: as for `take`.
-        self.head.swap(0, Ordering::Acquire) & !SEATED
+    /// Whoever pushed before this has counted on the driver, which is to take the queue now.
+    /// The caller holds the seats' lock.
+    pub(super) fn leave_while_locked(&self) {
+        // Relaxed: as above.
+        self.head.fetch_and(!SEATED, Ordering::Relaxed);
     }
 }

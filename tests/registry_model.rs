@@ -1,0 +1,39 @@
+//! Random programs of registry operations against a `HashMap`: see `fuzz/bodies/registry_ops.rs`.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "the model asserts its own invariants"
+)]
+
+#[allow(
+    unreachable_pub,
+    reason = "the fuzz target calls it from another crate"
+)]
+#[path = "../fuzz/bodies/registry_ops.rs"]
+mod registry_ops;
+
+use proptest::prelude::*;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn the_registry_agrees_with_a_map(program in prop::collection::vec(any::<u8>(), 0..600)) {
+        registry_ops::run(&program);
+    }
+}
+
+/// A program that fills the registry, drains it, and hands the seat over, with watchers throughout.
+#[test]
+fn a_fixed_program_reaches_every_corner() {
+    let mut program = Vec::new();
+    for name in 0..10 {
+        program.extend([11, name, 12, name, 12, name, 2, name, 1]);
+    }
+    // Two drivers, of which the first leaves while changes are queued.
+    program.extend([
+        15, 255, 15, 255, 4, 1, 2, 4, 2, 2, 15, 0, 12, 1, 8, 4, 1, 1, 10, 1, 1, 12, 1,
+    ]);
+    program.extend([9, 7, 1, 12, 1, 14, 1, 15, 0]);
+    registry_ops::run(&program);
+}
