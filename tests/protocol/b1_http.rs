@@ -39,7 +39,9 @@ async fn expect_served(peer: &mut Peer, request: &Request) {
 #[tokio::test(start_paused = true)]
 async fn row_01_other_methods_are_405() {
     let mut peer = connect().await;
-    for method in ["GET", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "BREW", "post"] {
+    for method in [
+        "GET", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "BREW", "post",
+    ] {
         let request = Request::new(CHECK).set(":method", method);
         expect_refusal(&mut peer, &request, 405, INTERNAL).await;
     }
@@ -89,7 +91,11 @@ async fn row_03_grpc_content_types_are_accepted() {
 #[tokio::test(start_paused = true)]
 async fn row_04_unknown_subtypes_are_415() {
     let mut peer = connect().await;
-    for value in ["application/grpc+json", "application/grpc+", "application/grpc+protobuf"] {
+    for value in [
+        "application/grpc+json",
+        "application/grpc+",
+        "application/grpc+protobuf",
+    ] {
         let request = Request::new(CHECK).set("content-type", value);
         expect_refusal(&mut peer, &request, 415, INVALID_ARGUMENT).await;
     }
@@ -133,7 +139,12 @@ async fn row_08_malformed_pseudo_headers_are_reset() {
     for name in [":method", ":scheme", ":path"] {
         expect_h2_reset(&mut peer, &Request::new(CHECK).without(name)).await;
     }
-    let repeats = [(":method", "POST"), (":scheme", "http"), (":path", CHECK), (":authority", "a")];
+    let repeats = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", CHECK),
+        (":authority", "a"),
+    ];
     for (name, value) in repeats {
         expect_h2_reset(&mut peer, &Request::new(CHECK).first(name, value)).await;
     }
@@ -148,7 +159,11 @@ async fn row_08_malformed_pseudo_headers_are_reset() {
 #[tokio::test(start_paused = true)]
 async fn row_09_relative_paths_are_reset() {
     let mut peer = connect().await;
-    for path in ["", "grpc.health.v1.Health/Check", "%2Fgrpc.health.v1.Health/Check"] {
+    for path in [
+        "",
+        "grpc.health.v1.Health/Check",
+        "%2Fgrpc.health.v1.Health/Check",
+    ] {
         expect_h2_reset(&mut peer, &Request::new(path)).await;
     }
     peer.expect_silence().await;
@@ -192,7 +207,12 @@ async fn row_10_a_fragment_is_not_part_of_the_path() {
 #[tokio::test(start_paused = true)]
 async fn row_11_unknown_services_are_12() {
     let mut peer = connect().await;
-    for path in ["/no.S/M", "/no.S/Check", "/grpc.health.v1.Healthy/Check", "/Health/Check"] {
+    for path in [
+        "/no.S/M",
+        "/no.S/Check",
+        "/grpc.health.v1.Healthy/Check",
+        "/Health/Check",
+    ] {
         expect_refusal(&mut peer, &Request::new(path), 200, UNIMPLEMENTED).await;
     }
     peer.expect_silence().await;
@@ -211,7 +231,10 @@ async fn row_12_unknown_methods_are_12() {
 #[tokio::test(start_paused = true)]
 async fn row_13_paths_are_case_sensitive() {
     let mut peer = connect().await;
-    for path in ["/GRPC.health.v1.Health/Check", "/grpc.health.v1.Health/check"] {
+    for path in [
+        "/GRPC.health.v1.Health/Check",
+        "/grpc.health.v1.Health/check",
+    ] {
         expect_refusal(&mut peer, &Request::new(path), 200, UNIMPLEMENTED).await;
     }
     peer.expect_silence().await;
@@ -223,7 +246,9 @@ async fn row_14_two_hosts_are_400() {
     let two = Request::new(CHECK).with("host", "a").with("host", "b");
     expect_refusal(&mut peer, &two, 400, INTERNAL).await;
     expect_refusal(&mut peer, &two.clone().without(":authority"), 400, INTERNAL).await;
-    let same = Request::new(CHECK).with("host", "localhost").with("host", "localhost");
+    let same = Request::new(CHECK)
+        .with("host", "localhost")
+        .with("host", "localhost");
     expect_refusal(&mut peer, &same, 400, INTERNAL).await;
     peer.expect_silence().await;
 }
@@ -253,9 +278,15 @@ async fn row_17_a_header_list_over_8_kib_is_431() {
     let full = "v".repeat(8192 - 400);
     expect_served(&mut peer, &Request::new(CHECK).with("x", &full)).await;
     let over = "v".repeat(8192);
-    let stream = peer.call_without_body(&Request::new(CHECK).with("x", &over)).await;
+    let stream = peer
+        .call_without_body(&Request::new(CHECK).with("x", &over))
+        .await;
     match peer.recv_on(stream).await {
-        Frame::Headers { end_stream: true, fields, .. } => {
+        Frame::Headers {
+            end_stream: true,
+            fields,
+            ..
+        } => {
             assert_eq!(fields.names(), [":status"]);
             assert_eq!(fields.get(":status"), Some("431"));
         }
@@ -279,10 +310,18 @@ async fn row_17_a_header_list_over_32_kib_ends_the_connection() {
 async fn row_18_expect_and_connect() {
     let mut peer = connect().await;
     // No 100 comes first: expect_served takes the first HEADERS for the answer.
-    expect_served(&mut peer, &Request::new(CHECK).with("expect", "100-continue")).await;
-    let connect = Request::new(CHECK).set(":method", "CONNECT").without(":scheme");
+    expect_served(
+        &mut peer,
+        &Request::new(CHECK).with("expect", "100-continue"),
+    )
+    .await;
+    let connect = Request::new(CHECK)
+        .set(":method", "CONNECT")
+        .without(":scheme");
     expect_refusal(&mut peer, &connect.without(":path"), 405, INTERNAL).await;
-    let extended = Request::new(CHECK).set(":method", "CONNECT").first(":protocol", "websocket");
+    let extended = Request::new(CHECK)
+        .set(":method", "CONNECT")
+        .first(":protocol", "websocket");
     expect_h2_reset(&mut peer, &extended).await;
     peer.expect_silence().await;
 }
@@ -314,7 +353,10 @@ async fn row_20_an_end_before_the_preface_is_silent() {
         peer.finish().await;
         // h2 speaks first; nothing is said about the end.
         let frames = peer.recv_to_end().await;
-        assert!(matches!(frames[..], [Frame::Settings { ack: false, .. }]), "{frames:?}");
+        assert!(
+            matches!(frames[..], [Frame::Settings { ack: false, .. }]),
+            "{frames:?}"
+        );
         served.await.expect("no panic");
     }
 }

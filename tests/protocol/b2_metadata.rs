@@ -27,8 +27,17 @@ async fn expect_400(peer: &mut Peer, request: &Request) {
 async fn row_21_timeouts_are_accepted() {
     let mut peer = connect().await;
     let values = [
-        "1S", "1H", "1M", "1m", "99999999H", "99999999M", "99999999S", "99999999m", "99999999u",
-        "99999999n", "00000001H",
+        "1S",
+        "1H",
+        "1M",
+        "1m",
+        "99999999H",
+        "99999999M",
+        "99999999S",
+        "99999999m",
+        "99999999u",
+        "99999999n",
+        "00000001H",
     ];
     for value in values {
         expect_served(&mut peer, &Request::new(CHECK).with("grpc-timeout", value)).await;
@@ -52,8 +61,22 @@ async fn row_21_the_longest_timeout_does_not_overflow() {
 async fn row_22_malformed_timeouts_are_400() {
     let mut peer = connect().await;
     let values = [
-        "", "S", "1", "123456789S", "000000001S", "1x", "1s", "1h", "-1S", "+1S", "1.5S", "1 S",
-        "1SS", "1S,2S", "0x1S", "\u{661}S",
+        "",
+        "S",
+        "1",
+        "123456789S",
+        "000000001S",
+        "1x",
+        "1s",
+        "1h",
+        "-1S",
+        "+1S",
+        "1.5S",
+        "1 S",
+        "1SS",
+        "1S,2S",
+        "0x1S",
+        "\u{661}S",
     ];
     for value in values {
         expect_400(&mut peer, &Request::new(CHECK).with("grpc-timeout", value)).await;
@@ -82,7 +105,9 @@ async fn row_23_a_timeout_of_zero_is_4() {
 async fn row_24_two_timeouts_are_400() {
     let mut peer = connect().await;
     for second in ["1S", "2S"] {
-        let request = Request::new(CHECK).with("grpc-timeout", "1S").with("grpc-timeout", second);
+        let request = Request::new(CHECK)
+            .with("grpc-timeout", "1S")
+            .with("grpc-timeout", second);
         expect_400(&mut peer, &request).await;
     }
     peer.expect_silence().await;
@@ -118,7 +143,9 @@ async fn row_25_deadlines_fire_in_their_own_order() {
         streams.push(stream);
     }
     for at in [1, 2, 0] {
-        let ended = peer.skip_to(|frame| matches!(frame, Frame::Headers { .. })).await;
+        let ended = peer
+            .skip_to(|frame| matches!(frame, Frame::Headers { .. }))
+            .await;
         assert_eq!(ended.stream(), streams[at]);
     }
     peer.expect_alive().await;
@@ -144,7 +171,9 @@ async fn row_25_a_deadline_ends_a_call_whose_body_never_comes() {
 #[tokio::test(start_paused = true)]
 async fn row_25_a_deadline_behind_a_stalled_reader_is_a_reset() {
     let fixture = Fixture::new();
-    let mut peer = fixture.connect_with(PIPE, &[(frame::SETTINGS_INITIAL_WINDOW_SIZE, 0)]).await;
+    let mut peer = fixture
+        .connect_with(PIPE, &[(frame::SETTINGS_INITIAL_WINDOW_SIZE, 0)])
+        .await;
     let request = Request::new(CHECK).with("grpc-timeout", "2S");
     let stream = peer.call(&request, &health_request("up")).await;
     peer.expect_head(stream).await;
@@ -160,7 +189,9 @@ async fn row_26_binary_metadata_is_accepted() {
     for value in ["AQI", "AQI=", "AQ,Ag", "AQ==,Ag==", "", "AQ, Ag"] {
         expect_served(&mut peer, &Request::new(CHECK).with("x-bin", value)).await;
     }
-    let two = Request::new(CHECK).with("x-bin", "AQ").with("x-bin", "Ag==");
+    let two = Request::new(CHECK)
+        .with("x-bin", "AQ")
+        .with("x-bin", "Ag==");
     expect_served(&mut peer, &two).await;
     peer.expect_silence().await;
 }

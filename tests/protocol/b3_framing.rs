@@ -80,7 +80,9 @@ async fn row_35_a_message_of_the_limit_is_read() {
     // Three bytes of tag and length.
     let message = field(15, &vec![0; LIMIT - 3]);
     assert_eq!(message.len(), LIMIT);
-    let stream = peer.call(&Request::new(CHECK), &envelope(0, &message)).await;
+    let stream = peer
+        .call(&Request::new(CHECK), &envelope(0, &message))
+        .await;
     assert_eq!(peer.expect_unary_ok(stream).await, SERVING);
     peer.expect_silence().await;
 }
@@ -241,7 +243,11 @@ async fn row_47_bytes_behind_the_message_are_13() {
 async fn row_48_client_trailers_are_ignored() {
     let mut peer = connect().await;
     let mut trailers = Vec::new();
-    for (name, value) in [("grpc-timeout", "junk"), ("grpc-status", "7"), ("x-bin", "!!")] {
+    for (name, value) in [
+        ("grpc-timeout", "junk"),
+        ("grpc-status", "7"),
+        ("x-bin", "!!"),
+    ] {
         crate::support::hpack::encode(&mut trailers, name.as_bytes(), value.as_bytes());
     }
     let stream = peer.start_call(&Request::new(CHECK)).await;
@@ -276,7 +282,8 @@ async fn row_49_padding_is_transparent() {
     for _ in 0..1200 {
         let stream = peer.open();
         let flags = frame::PRIORITY | frame::END_HEADERS;
-        peer.send(&frame::padded(frame::HEADERS, flags, stream, &block, 255)).await;
+        peer.send(&frame::padded(frame::HEADERS, flags, stream, &block, 255))
+            .await;
         let data = frame::padded(frame::DATA, frame::END_STREAM, stream, &body, 255);
         peer.send_flow_controlled(data).await;
         assert_eq!(peer.expect_unary_ok(stream).await, SERVING);

@@ -22,15 +22,39 @@ async fn row_52_a_unary_answer_is_headers_data_headers() {
     let mut peer = connect().await;
     let stream = peer.call(&Request::new(CHECK), &health_request("up")).await;
     let frames = peer.recv_until_idle().await;
-    let frames: Vec<_> = frames.into_iter().filter(|frame| frame.stream() == stream).collect();
-    let [head, data, trailers] = &frames[..] else { panic!("three frames, not {frames:?}") };
-    assert!(matches!(head, Frame::Headers { end_stream: false, .. }));
+    let frames: Vec<_> = frames
+        .into_iter()
+        .filter(|frame| frame.stream() == stream)
+        .collect();
+    let [head, data, trailers] = &frames[..] else {
+        panic!("three frames, not {frames:?}")
+    };
+    assert!(matches!(
+        head,
+        Frame::Headers {
+            end_stream: false,
+            ..
+        }
+    ));
     assert_eq!(fields(head).names(), [":status", "content-type"]);
     assert_eq!(fields(head).get(":status"), Some("200"));
     assert_eq!(fields(head).get("content-type"), Some("application/grpc"));
     let body = b"\x00\x00\x00\x00\x02\x08\x01";
-    assert_eq!(*data, Frame::Data { stream, end_stream: false, payload: body[..].into() });
-    assert!(matches!(trailers, Frame::Headers { end_stream: true, .. }));
+    assert_eq!(
+        *data,
+        Frame::Data {
+            stream,
+            end_stream: false,
+            payload: body[..].into()
+        }
+    );
+    assert!(matches!(
+        trailers,
+        Frame::Headers {
+            end_stream: true,
+            ..
+        }
+    ));
     assert_eq!(fields(trailers).names(), ["grpc-status"]);
     assert_eq!(fields(trailers).get("grpc-status"), Some("0"));
 }
@@ -52,15 +76,30 @@ async fn row_53_the_status_is_in_the_trailers() {
 #[tokio::test(start_paused = true)]
 async fn row_54_an_error_without_messages_is_one_frame() {
     let mut peer = connect().await;
-    let stream = peer.call(&Request::new(CHECK), &health_request("nope")).await;
+    let stream = peer
+        .call(&Request::new(CHECK), &health_request("nope"))
+        .await;
     let frames = peer.recv_until_idle().await;
-    let frames: Vec<_> = frames.into_iter().filter(|frame| frame.stream() == stream).collect();
-    let [Frame::Headers { end_stream: true, fields, .. }] = &frames[..] else {
+    let frames: Vec<_> = frames
+        .into_iter()
+        .filter(|frame| frame.stream() == stream)
+        .collect();
+    let [
+        Frame::Headers {
+            end_stream: true,
+            fields,
+            ..
+        },
+    ] = &frames[..]
+    else {
         panic!("one HEADERS, not {frames:?}")
     };
     assert_eq!(fields.get(":status"), Some("200"));
     assert_eq!(fields.get("content-type"), Some("application/grpc"));
-    assert_eq!(fields.get("grpc-status"), Some(NOT_FOUND.to_string().as_str()));
+    assert_eq!(
+        fields.get("grpc-status"),
+        Some(NOT_FOUND.to_string().as_str())
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,7 +113,8 @@ async fn row_55_an_error_after_messages_is_trailers() {
     fixture.set("up", ServingStatus::NotServing);
     assert_eq!(peer.expect_data(stream).await, NOT_SERVING);
     // expect_trailers knows the names trailers may have: neither :status nor content-type.
-    peer.expect_trailers(stream, crate::support::grpc::DEADLINE_EXCEEDED).await;
+    peer.expect_trailers(stream, crate::support::grpc::DEADLINE_EXCEEDED)
+        .await;
     peer.expect_silence().await;
 }
 
@@ -83,7 +123,12 @@ async fn row_55_an_error_after_messages_is_trailers() {
 async fn row_56_messages_are_escaped_and_capped() {
     let mut peer = connect().await;
     let long = format!("/grpc.health.v1.Health/{}", "m".repeat(7000));
-    for path in ["/grpc.health.v1.Health/%41%", "/a%2Fb.c/\u{e9}", "/a/b\u{263a}", &long] {
+    for path in [
+        "/grpc.health.v1.Health/%41%",
+        "/a%2Fb.c/\u{e9}",
+        "/a/b\u{263a}",
+        &long,
+    ] {
         let stream = peer.call(&Request::new(path), &health_request("up")).await;
         peer.expect_trailers_only(stream, UNIMPLEMENTED).await;
         peer.expect_alive().await;
@@ -107,7 +152,9 @@ async fn row_58_grpc_outcomes_are_http_200() {
         (CHECK, &"n".repeat(201), RESOURCE_EXHAUSTED),
     ];
     for (path, service, code) in outcomes {
-        let stream = peer.call(&Request::new(path), &health_request(service)).await;
+        let stream = peer
+            .call(&Request::new(path), &health_request(service))
+            .await;
         peer.expect_error(stream, 200, code).await;
     }
     peer.expect_silence().await;
@@ -135,10 +182,9 @@ async fn row_60_a_watch_after_goaway_gets_its_message_and_14() {
     let mut peer = fixture.connect().await;
     // As long as the PING behind the first GOAWAY is not acknowledged, new streams are served.
     peer.ack_pings = false;
-    let (stop, stopped) = fixture.serve_until_told();
     let held = peer.start_call(&Request::new(CHECK)).await;
     peer.ping().await;
-    stop.send(()).expect("a server");
+    let stopped = fixture.shut_down();
     assert_eq!(peer.expect_goaway(frame::NO_ERROR).await, i32::MAX as u32);
     let stream = peer.watch("up").await;
     assert_eq!(peer.expect_data(stream).await, NOT_SERVING);
@@ -147,7 +193,7 @@ async fn row_60_a_watch_after_goaway_gets_its_message_and_14() {
     assert_eq!(peer.check("up").await, NOT_SERVING);
     peer.send_data(held, true, &health_request("up")).await;
     assert_eq!(peer.expect_unary_ok(held).await, NOT_SERVING);
-    peer.ack_shutdown_ping().await;
+    peer.ack_ping().await;
     let last = peer.expect_goaway(frame::NO_ERROR).await;
     assert!(last < i32::MAX as u32);
     peer.recv_to_end().await;

@@ -3,7 +3,7 @@
 use crate::fixture::{Fixture, connect};
 use crate::support::frame::{self, CANCEL, Frame, NO_ERROR};
 use crate::support::grpc::{
-    CHECK, LIST, NOT_SERVING, OK, Request, SERVING, SERVICE_UNKNOWN, WATCH, health_request,
+    CHECK, LIST, NOT_SERVING, OK, Request, SERVICE_UNKNOWN, SERVING, WATCH, health_request,
 };
 use crate::support::peer::PIPE;
 use bytes::Bytes;
@@ -41,13 +41,18 @@ async fn row_64_a_call_may_be_cancelled_at_any_point() {
         for sent in 0..=body.len() {
             let stream = peer.start_call(&Request::new(path)).await;
             if sent > 0 {
-                peer.send_data(stream, sent == body.len(), &body[..sent]).await;
+                peer.send_data(stream, sent == body.len(), &body[..sent])
+                    .await;
             }
             peer.recv_until_idle().await;
             peer.send(&frame::reset(stream, CANCEL)).await;
             peer.ping().await;
             peer.expect_silence().await;
-            assert_eq!(fixture.server.stats().calls_waiting, 0, "{path} after {sent} bytes");
+            assert_eq!(
+                fixture.server.stats().calls_waiting,
+                0,
+                "{path} after {sent} bytes"
+            );
         }
     }
 }
@@ -94,11 +99,11 @@ async fn row_64_the_end_of_a_connection_frees_its_slots() {
 async fn row_66_calls_finish_after_goaway() {
     let fixture = Fixture::new();
     let mut peer = fixture.connect().await;
-    let (stop, stopped) = fixture.serve_until_told();
     let held = peer.start_call(&Request::new(CHECK)).await;
-    peer.send_data(held, false, &health_request("up")[..6]).await;
+    peer.send_data(held, false, &health_request("up")[..6])
+        .await;
     peer.ping().await;
-    stop.send(()).expect("a server");
+    let stopped = fixture.shut_down();
     assert_eq!(peer.expect_goaway(NO_ERROR).await, i32::MAX as u32);
     assert_eq!(peer.expect_goaway(NO_ERROR).await, held);
     let calls = fixture.server.stats().calls;
@@ -116,10 +121,23 @@ async fn row_66_calls_finish_after_goaway() {
 async fn row_70_ping_and_settings_are_acknowledged() {
     let mut peer = connect().await;
     peer.send(&frame::ping(*b"payload!")).await;
-    let pong = Frame::Ping { ack: true, payload: *b"payload!" };
+    let pong = Frame::Ping {
+        ack: true,
+        payload: *b"payload!",
+    };
     assert_eq!(peer.recv().await, pong);
-    peer.send(&frame::settings(&[(frame::SETTINGS_MAX_CONCURRENT_STREAMS, 1), (0xff, 1)])).await;
-    assert_eq!(peer.recv().await, Frame::Settings { ack: true, values: vec![] });
+    peer.send(&frame::settings(&[
+        (frame::SETTINGS_MAX_CONCURRENT_STREAMS, 1),
+        (0xff, 1),
+    ]))
+    .await;
+    assert_eq!(
+        peer.recv().await,
+        Frame::Settings {
+            ack: true,
+            values: vec![]
+        }
+    );
     peer.expect_alive().await;
 }
 
@@ -199,9 +217,13 @@ async fn an_answer_waits_for_the_window() {
     peer.expect_head(stream).await;
     peer.expect_silence().await;
     // An error has no DATA, so it waits for nothing.
-    let other = peer.call(&Request::new(CHECK), &health_request("nope")).await;
-    peer.expect_trailers_only(other, crate::support::grpc::NOT_FOUND).await;
-    peer.send(&frame::window_update(stream, SERVING.len() as u32)).await;
+    let other = peer
+        .call(&Request::new(CHECK), &health_request("nope"))
+        .await;
+    peer.expect_trailers_only(other, crate::support::grpc::NOT_FOUND)
+        .await;
+    peer.send(&frame::window_update(stream, SERVING.len() as u32))
+        .await;
     assert_eq!(peer.expect_data(stream).await, SERVING);
     peer.expect_trailers(stream, OK).await;
     peer.expect_silence().await;
@@ -235,7 +257,11 @@ async fn settings_open_the_window() {
     peer.expect_head(check).await;
     let watch = peer.watch("down").await;
     peer.expect_silence().await;
-    peer.send(&frame::settings(&[(frame::SETTINGS_INITIAL_WINDOW_SIZE, 65_535)])).await;
+    peer.send(&frame::settings(&[(
+        frame::SETTINGS_INITIAL_WINDOW_SIZE,
+        65_535,
+    )]))
+    .await;
     assert_eq!(peer.expect_data(watch).await, NOT_SERVING);
     assert_eq!(peer.expect_data(check).await, SERVING);
     peer.expect_trailers(check, OK).await;
@@ -289,7 +315,8 @@ async fn a_peer_that_does_not_read_gets_the_last_value() {
     let fixture = Fixture::new();
     let settings = [(frame::SETTINGS_INITIAL_WINDOW_SIZE, i32::MAX as u32)];
     let mut peer = fixture.connect_with(CAPACITY, &settings).await;
-    peer.send(&frame::window_update(0, i32::MAX as u32 - 65_535)).await;
+    peer.send(&frame::window_update(0, i32::MAX as u32 - 65_535))
+        .await;
     let stream = peer.watch("up").await;
     for _ in 0..5_000 {
         for status in [NotServing, Serving] {
@@ -303,13 +330,24 @@ async fn a_peer_that_does_not_read_gets_the_last_value() {
     fixture.registry.clear("up");
     let frames = peer.recv_until_idle().await;
     let payload = |frame: Frame| match frame {
-        Frame::Data { payload, end_stream: false, .. } => payload,
+        Frame::Data {
+            payload,
+            end_stream: false,
+            ..
+        } => payload,
         other => panic!("expected DATA, got {other:?}"),
     };
     let messages: Vec<Bytes> = frames.into_iter().map(payload).collect();
     let one = frame::Head::LEN + SERVING.len();
-    assert!(messages.len() <= CAPACITY / one + 3, "{} messages", messages.len());
-    assert!(messages.windows(2).all(|pair| pair[0] != pair[1]), "{messages:?}");
+    assert!(
+        messages.len() <= CAPACITY / one + 3,
+        "{} messages",
+        messages.len()
+    );
+    assert!(
+        messages.windows(2).all(|pair| pair[0] != pair[1]),
+        "{messages:?}"
+    );
     assert_eq!(messages.last().expect("the last value"), SERVICE_UNKNOWN);
     // And it is served again like any other.
     fixture.set("up", Serving);

@@ -9,11 +9,16 @@ use crate::support::grpc::{
 use crate::support::peer::Peer;
 use grpc_health::ServingStatus::{self, NotServing, ServiceUnknown, Serving, Unknown};
 
-const STATUSES: [(ServingStatus, &[u8]); 3] =
-    [(Unknown, UNKNOWN), (Serving, SERVING), (NotServing, NOT_SERVING)];
+const STATUSES: [(ServingStatus, &[u8]); 3] = [
+    (Unknown, UNKNOWN),
+    (Serving, SERVING),
+    (NotServing, NOT_SERVING),
+];
 
 async fn expect_not_found(peer: &mut Peer, service: &str) {
-    let stream = peer.call(&Request::new(CHECK), &health_request(service)).await;
+    let stream = peer
+        .call(&Request::new(CHECK), &health_request(service))
+        .await;
     peer.expect_trailers_only(stream, NOT_FOUND).await;
 }
 
@@ -226,7 +231,10 @@ async fn row_79_watch_of_a_cleared_service_stays() {
 #[tokio::test(start_paused = true)]
 async fn row_79_a_handle_revives_a_cleared_service() {
     let fixture = Fixture::new();
-    let handle = fixture.registry.register("handled", NotServing).expect("room");
+    let handle = fixture
+        .registry
+        .register("handled", NotServing)
+        .expect("room");
     let mut peer = fixture.connect().await;
     let stream = peer.watch("handled").await;
     assert_eq!(peer.expect_data(stream).await, NOT_SERVING);
@@ -242,22 +250,25 @@ async fn row_79_a_handle_revives_a_cleared_service() {
 fn entries(body: &[u8]) -> Vec<(String, Option<u8>)> {
     let len = u32::from_be_bytes(body[1..5].try_into().expect("a prefix")) as usize;
     assert_eq!((body[0], body.len()), (0, len + 5));
-    fields(&body[5..]).into_iter().map(|(number, entry)| {
-        assert_eq!(number, 1);
-        let (mut name, mut status) = (String::new(), None);
-        for (number, value) in fields(entry) {
-            match number {
-                1 => name = String::from_utf8(value.into()).expect("UTF-8"),
-                2 if value.is_empty() => {}
-                2 => {
-                    assert_eq!((value.len(), value[0]), (2, 0x08), "a HealthCheckResponse");
-                    status = Some(value[1]);
+    fields(&body[5..])
+        .into_iter()
+        .map(|(number, entry)| {
+            assert_eq!(number, 1);
+            let (mut name, mut status) = (String::new(), None);
+            for (number, value) in fields(entry) {
+                match number {
+                    1 => name = String::from_utf8(value.into()).expect("UTF-8"),
+                    2 if value.is_empty() => {}
+                    2 => {
+                        assert_eq!((value.len(), value[0]), (2, 0x08), "a HealthCheckResponse");
+                        status = Some(value[1]);
+                    }
+                    other => panic!("field {other}"),
                 }
-                other => panic!("field {other}"),
             }
-        }
-        (name, status)
-    }).collect()
+            (name, status)
+        })
+        .collect()
 }
 
 /// Length-delimited fields only.
@@ -308,9 +319,14 @@ async fn row_80_list_is_sorted_and_has_the_empty_name() {
         ("up", Some(1)),
         ("zebra", None),
     ];
-    let expected: Vec<_> = expected.map(|(name, status)| (name.to_owned(), status)).into();
+    let expected: Vec<_> = expected
+        .map(|(name, status)| (name.to_owned(), status))
+        .into();
     let listed: Vec<_> = list(&mut peer).await;
-    let listed: Vec<_> = listed.into_iter().map(|(n, s)| (n, s.filter(|s| *s != 0))).collect();
+    let listed: Vec<_> = listed
+        .into_iter()
+        .map(|(n, s)| (n, s.filter(|s| *s != 0)))
+        .collect();
     assert_eq!(listed, expected);
     peer.expect_silence().await;
 }
@@ -349,11 +365,14 @@ async fn row_80_list_skips_unknown_fields() {
 #[tokio::test(start_paused = true)]
 async fn row_81_a_registry_shut_down_shows_not_serving() {
     let fixture = Fixture::new();
-    fixture.registry.pin("live").expect_pinned();
+    assert!(fixture.registry.pin("live"));
     fixture.set("live", Serving);
     let mut peer = fixture.connect().await;
-    let (up, live, nope) =
-        (peer.watch("up").await, peer.watch("live").await, peer.watch("nope").await);
+    let (up, live, nope) = (
+        peer.watch("up").await,
+        peer.watch("live").await,
+        peer.watch("nope").await,
+    );
     assert_eq!(peer.expect_data(up).await, SERVING);
     assert_eq!(peer.expect_data(live).await, SERVING);
     assert_eq!(peer.expect_data(nope).await, SERVICE_UNKNOWN);
@@ -382,23 +401,32 @@ async fn row_81_a_registry_shut_down_shows_not_serving() {
 async fn row_81_a_server_shut_down_says_so_in_order() {
     let fixture = Fixture::new();
     let mut peer = fixture.connect().await;
-    let (stop, stopped) = fixture.serve_until_told();
     let (up, nope) = (peer.watch("up").await, peer.watch("nope").await);
     assert_eq!(peer.expect_data(up).await, SERVING);
     assert_eq!(peer.expect_data(nope).await, SERVICE_UNKNOWN);
     peer.expect_silence().await;
-    stop.send(()).expect("a server");
+    let stopped = fixture.shut_down();
     let frames = peer.recv_to_end().await;
     let at = |wanted: &dyn Fn(&Frame) -> bool| {
-        frames.iter().position(wanted).unwrap_or_else(|| panic!("missing in {frames:?}"))
+        frames
+            .iter()
+            .position(wanted)
+            .unwrap_or_else(|| panic!("missing in {frames:?}"))
     };
     let told = at(&|frame| matches!(frame, Frame::Data { stream, .. } if *stream == up));
     let goaway = at(&|frame| matches!(frame, Frame::GoAway { .. }));
     assert!(told < goaway, "{frames:?}");
     for watch in [up, nope] {
         let end = at(&|frame| match frame {
-            Frame::Headers { stream, end_stream: true, fields } if *stream == watch => {
-                assert_eq!(fields.get("grpc-status"), Some(UNAVAILABLE.to_string().as_str()));
+            Frame::Headers {
+                stream,
+                end_stream: true,
+                fields,
+            } if *stream == watch => {
+                assert_eq!(
+                    fields.get("grpc-status"),
+                    Some(UNAVAILABLE.to_string().as_str())
+                );
                 assert_eq!(fields.get(":status"), None);
                 true
             }
@@ -411,7 +439,10 @@ async fn row_81_a_server_shut_down_says_so_in_order() {
         _ => None,
     });
     let goaways: Vec<_> = goaways.collect();
-    assert_eq!(goaways, [(i32::MAX as u32, frame::NO_ERROR), (nope, frame::NO_ERROR)]);
+    assert_eq!(
+        goaways,
+        [(i32::MAX as u32, frame::NO_ERROR), (nope, frame::NO_ERROR)]
+    );
     stopped.await.expect("no panic");
 }
 
@@ -424,7 +455,11 @@ async fn row_82_watch_is_never_unimplemented() {
     fixture.registry.shutdown();
     for service in ["up", "", "nope"] {
         let stream = peer.watch(service).await;
-        let expected = if service == "nope" { SERVICE_UNKNOWN } else { NOT_SERVING };
+        let expected = if service == "nope" {
+            SERVICE_UNKNOWN
+        } else {
+            NOT_SERVING
+        };
         assert_eq!(peer.expect_data(stream).await, expected);
     }
     fixture.registry.clear("");
@@ -460,7 +495,12 @@ async fn row_84_a_name_over_200_bytes_is_8() {
     let message = field(1, "\u{e9}".repeat(101).as_bytes());
     expect_check_and_watch(&mut peer, &message, RESOURCE_EXHAUSTED).await;
     // A name that long cannot be known.
-    assert!(fixture.registry.set_service_status(&"n".repeat(201), Serving).is_err());
+    assert!(
+        fixture
+            .registry
+            .set_service_status(&"n".repeat(201), Serving)
+            .is_err()
+    );
     // At the limit it is looked up.
     let stream = peer.watch(&"n".repeat(200)).await;
     assert_eq!(peer.expect_data(stream).await, SERVICE_UNKNOWN);
@@ -471,7 +511,9 @@ async fn row_84_a_name_over_200_bytes_is_8() {
 async fn row_84_a_request_over_4_kib_is_8() {
     let mut peer = connect().await;
     for path in [CHECK, WATCH, LIST] {
-        let stream = peer.call(&Request::new(path), &envelope(0, &field(15, &[0; 4094]))).await;
+        let stream = peer
+            .call(&Request::new(path), &envelope(0, &field(15, &[0; 4094])))
+            .await;
         peer.expect_trailers_only(stream, RESOURCE_EXHAUSTED).await;
         peer.expect_alive().await;
     }

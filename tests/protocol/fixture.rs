@@ -20,27 +20,38 @@ impl Fixture {
 
     pub(crate) fn with_streams(max: u32) -> Self {
         let registry = Registry::new();
-        registry.set_service_status("up", ServingStatus::Serving).expect("room");
-        registry.set_service_status("down", ServingStatus::NotServing).expect("room");
+        registry
+            .set_service_status("up", ServingStatus::Serving)
+            .expect("room");
+        registry
+            .set_service_status("down", ServingStatus::NotServing)
+            .expect("room");
         let service = HealthService::new(registry.clone());
-        let server = Server::builder().max_concurrent_streams(max).service(service).build();
+        let server = Server::builder()
+            .max_concurrent_streams(max)
+            .service(service)
+            .build();
         Self { registry, server }
     }
 
     pub(crate) fn set(&self, service: &str, status: ServingStatus) {
-        self.registry.set_service_status(service, status).expect("room");
+        self.registry
+            .set_service_status(service, status)
+            .expect("room");
     }
 
     /// Serves `io` until its end.
     pub(crate) fn serve<T>(&self, io: T) -> JoinHandle<()>
     where
-        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let connection = self.server.serve_connection(io);
-        tokio::spawn(async move {
-            // How a connection ended is for the frames to tell.
-            let _ = connection.await;
-        })
+        tokio::spawn(self.server.serve_connection(io))
+    }
+
+    /// Begins to shut the server down; completes when it is.
+    pub(crate) fn shut_down(&self) -> JoinHandle<()> {
+        let server = self.server.clone();
+        tokio::spawn(async move { server.shutdown().await })
     }
 
     /// A connection with the default settings.

@@ -52,15 +52,33 @@ async fn order_of_pairs() {
     let get = Request::new(CHECK).set(":method", "GET");
     let pairs = [
         (get.clone().without("content-type"), 415, 3),
-        (get.clone().set("content-type", "text/html").with("grpc-timeout", "x"), 415, 3),
+        (
+            get.clone()
+                .set("content-type", "text/html")
+                .with("grpc-timeout", "x"),
+            415,
+            3,
+        ),
         (get.clone().with("grpc-timeout", "x"), 400, INTERNAL),
         (get.clone().with("x-bin", "!"), 400, INTERNAL),
         (get.clone().with("grpc-timeout", "0n"), 405, INTERNAL),
         (get.set(":path", NOWHERE), 405, INTERNAL),
-        (Request::new(CHECK).with("grpc-timeout", "0n").with("x-bin", "!"), 400, INTERNAL),
-        (Request::new(NOWHERE).with("grpc-timeout", "0n"), 200, DEADLINE_EXCEEDED),
         (
-            Request::new(CHECK).with("grpc-timeout", "0n").with("grpc-encoding", "zz"),
+            Request::new(CHECK)
+                .with("grpc-timeout", "0n")
+                .with("x-bin", "!"),
+            400,
+            INTERNAL,
+        ),
+        (
+            Request::new(NOWHERE).with("grpc-timeout", "0n"),
+            200,
+            DEADLINE_EXCEEDED,
+        ),
+        (
+            Request::new(CHECK)
+                .with("grpc-timeout", "0n")
+                .with("grpc-encoding", "zz"),
             200,
             DEADLINE_EXCEEDED,
         ),

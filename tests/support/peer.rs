@@ -196,6 +196,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Peer<T> {
             .await;
     }
 
+    /// Answers the PING that was read while `ack_pings` was off.
+    pub(crate) async fn ack_ping(&mut self) {
+        let ping = self
+            .skip_to(|frame| matches!(frame, Frame::Ping { ack: false, .. }))
+            .await;
+        let Frame::Ping { payload, .. } = ping else {
+            unreachable!("just matched")
+        };
+        self.send(&frame::ping_ack(payload)).await;
+    }
+
     async fn read_frame(&mut self) -> Option<Frame> {
         let patience = self.patience;
         let read = tokio::time::timeout(patience, self.read_frame_at_leisure()).await;
