@@ -365,8 +365,8 @@ async fn row_80_list_skips_unknown_fields() {
 #[tokio::test(start_paused = true)]
 async fn row_81_a_registry_shut_down_shows_not_serving() {
     let fixture = Fixture::new();
-    assert!(fixture.registry.pin("live"));
     fixture.set("live", Serving);
+    assert!(fixture.registry.pin("live"));
     let mut peer = fixture.connect().await;
     let (up, live, nope) = (
         peer.watch("up").await,

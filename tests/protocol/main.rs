@@ -12,8 +12,10 @@ mod b3_framing;
 mod b4_response;
 mod b5_streams;
 mod b6_health;
+mod delivery;
 mod fixture;
 mod order;
 mod peer;
+mod shutdown;
 #[path = "../support/mod.rs"]
 mod support;

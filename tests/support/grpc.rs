@@ -191,7 +191,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Peer<T> {
         stream
     }
 
-    async fn expect_headers(&mut self, stream: u32, last: bool) -> Fields {
+    /// HEADERS, with END_STREAM or without.
+    pub(crate) async fn expect_headers(&mut self, stream: u32, last: bool) -> Fields {
         match self.recv_on(stream).await {
             Frame::Headers {
                 end_stream, fields, ..
