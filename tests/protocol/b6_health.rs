@@ -1,26 +1,13 @@
-//! Rows 74–84: the health service itself.
+//! Rows 74–76 and 81–84: Check, a shutdown, and the edges of both; see `b6_watch` and `b6_list` for the rest.
 
-use crate::fixture::{Fixture, connect};
+use crate::fixture::{Fixture, STATUSES, connect};
 use crate::support::frame::{self, Frame};
 use crate::support::grpc::{
-    CHECK, INTERNAL, LIST, NOT_FOUND, NOT_SERVING, RESOURCE_EXHAUSTED, Request, SERVICE_UNKNOWN,
-    SERVING, UNAVAILABLE, UNKNOWN, WATCH, envelope, field, health_request,
+    CHECK, INTERNAL, LIST, NOT_SERVING, RESOURCE_EXHAUSTED, Request, SERVICE_UNKNOWN, SERVING,
+    UNAVAILABLE, UNKNOWN, WATCH, envelope, field, health_request,
 };
 use crate::support::peer::Peer;
-use grpc_health::ServingStatus::{self, NotServing, ServiceUnknown, Serving, Unknown};
-
-const STATUSES: [(ServingStatus, &[u8]); 3] = [
-    (Unknown, UNKNOWN),
-    (Serving, SERVING),
-    (NotServing, NOT_SERVING),
-];
-
-async fn expect_not_found(peer: &mut Peer, service: &str) {
-    let stream = peer
-        .call(&Request::new(CHECK), &health_request(service))
-        .await;
-    peer.expect_trailers_only(stream, NOT_FOUND).await;
-}
+use grpc_health::ServingStatus::{NotServing, ServiceUnknown, Serving, Unknown};
 
 async fn expect_check_and_watch(peer: &mut Peer, message: &[u8], code: u16) {
     for path in [CHECK, WATCH] {
@@ -53,12 +40,12 @@ async fn row_75_check_of_an_unknown_service_is_5() {
     let fixture = Fixture::new();
     let mut peer = fixture.connect().await;
     for service in ["nope", "Up", "up ", "u", "upp", &"n".repeat(200)] {
-        expect_not_found(&mut peer, service).await;
+        peer.expect_not_found(service).await;
     }
     fixture.registry.clear("up");
-    expect_not_found(&mut peer, "up").await;
+    peer.expect_not_found("up").await;
     fixture.set("down", ServiceUnknown);
-    expect_not_found(&mut peer, "down").await;
+    peer.expect_not_found("down").await;
     fixture.set("nope", NotServing);
     assert_eq!(peer.check("nope").await, NOT_SERVING);
     peer.expect_silence().await;
@@ -73,292 +60,7 @@ async fn row_76_the_empty_name_is_the_whole_server() {
     assert_eq!(peer.check("").await, NOT_SERVING);
     assert_eq!(peer.check("up").await, SERVING);
     fixture.registry.clear("");
-    expect_not_found(&mut peer, "").await;
-    peer.expect_silence().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn row_77_watch_sends_the_status_now_and_every_change() {
-    let fixture = Fixture::new();
-    let mut peer = fixture.connect().await;
-    for service in ["up", "", "down"] {
-        fixture.set(service, Serving);
-        let stream = peer.watch(service).await;
-        assert_eq!(peer.expect_data(stream).await, SERVING);
-        peer.expect_silence().await;
-        for (status, body) in STATUSES {
-            fixture.set(service, status);
-            assert_eq!(peer.expect_data(stream).await, body);
-            peer.expect_silence().await;
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn row_77_the_same_status_is_not_sent_twice() {
-    let fixture = Fixture::new();
-    let mut peer = fixture.connect().await;
-    let stream = peer.watch("up").await;
-    assert_eq!(peer.expect_data(stream).await, SERVING);
-    fixture.set("up", Serving);
-    peer.expect_silence().await;
-    // There and back before the server could look.
-    fixture.set("up", NotServing);
-    fixture.set("up", Serving);
-    peer.expect_silence().await;
-    fixture.set("down", Serving);
-    peer.expect_silence().await;
-    fixture.set("up", NotServing);
-    assert_eq!(peer.expect_data(stream).await, NOT_SERVING);
-    fixture.set("up", NotServing);
-    peer.expect_silence().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn row_77_changes_are_coalesced_to_the_latest() {
-    let fixture = Fixture::new();
-    let mut peer = fixture.connect().await;
-    let stream = peer.watch("up").await;
-    assert_eq!(peer.expect_data(stream).await, SERVING);
-    for _ in 0..10_000 {
-        fixture.set("up", NotServing);
-        fixture.set("up", Serving);
-    }
-    fixture.set("up", Unknown);
-    assert_eq!(peer.expect_data(stream).await, UNKNOWN);
-    peer.expect_silence().await;
-}
-
-/// A status set between the request and its first answer is the first answer, or follows it.
-#[tokio::test(start_paused = true)]
-async fn row_77_no_change_is_lost_at_the_start() {
-    for turns in 0..10 {
-        let fixture = Fixture::new();
-        let mut peer = fixture.connect().await;
-        let stream = peer.call(&Request::new(WATCH), &health_request("up")).await;
-        for _ in 0..turns {
-            tokio::task::yield_now().await;
-        }
-        fixture.set("up", NotServing);
-        peer.expect_head(stream).await;
-        let first = peer.expect_data(stream).await;
-        if first != NOT_SERVING {
-            assert_eq!(first, SERVING);
-            assert_eq!(peer.expect_data(stream).await, NOT_SERVING);
-        }
-        peer.expect_silence().await;
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn row_77_every_watcher_on_every_connection_is_told() {
-    let fixture = Fixture::new();
-    let mut peers = Vec::new();
-    for _ in 0..4 {
-        let mut peer = fixture.connect_with(1 << 20, &[]).await;
-        let mut streams = Vec::new();
-        for _ in 0..100 {
-            let stream = peer.watch("up").await;
-            assert_eq!(peer.expect_data(stream).await, SERVING);
-            streams.push(stream);
-        }
-        peers.push((peer, streams));
-    }
-    for (status, body) in [(NotServing, NOT_SERVING), (Serving, SERVING)] {
-        fixture.set("up", status);
-        for (peer, streams) in &mut peers {
-            for stream in streams {
-                assert_eq!(peer.expect_data(*stream).await, body);
-            }
-            peer.expect_silence().await;
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn row_78_watch_of_an_unknown_service_waits_for_it() {
-    let fixture = Fixture::new();
-    let mut peer = fixture.connect().await;
-    let streams = [peer.watch("later").await, peer.watch("later").await];
-    let other = peer.watch("never").await;
-    for stream in [streams[0], streams[1], other] {
-        assert_eq!(peer.expect_data(stream).await, SERVICE_UNKNOWN);
-    }
-    peer.expect_silence().await;
-    fixture.set("later", NotServing);
-    for stream in streams {
-        assert_eq!(peer.expect_data(stream).await, NOT_SERVING);
-    }
-    fixture.set("later", Serving);
-    for stream in streams {
-        assert_eq!(peer.expect_data(stream).await, SERVING);
-    }
-    peer.expect_silence().await;
-}
-
-/// Asking after a name does not register it.
-#[tokio::test(start_paused = true)]
-async fn row_78_watching_registers_nothing() {
-    let fixture = Fixture::new();
-    let before = fixture.registry.services();
-    let mut peer = fixture.connect().await;
-    for i in 0..200 {
-        let stream = peer.watch(&format!("unknown-{i}")).await;
-        assert_eq!(peer.expect_data(stream).await, SERVICE_UNKNOWN);
-    }
-    expect_not_found(&mut peer, "unknown-0").await;
-    assert_eq!(fixture.registry.services(), before);
-    peer.expect_silence().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn row_79_watch_of_a_cleared_service_stays() {
-    let fixture = Fixture::new();
-    let mut peer = fixture.connect().await;
-    let stream = peer.watch("up").await;
-    assert_eq!(peer.expect_data(stream).await, SERVING);
-    fixture.registry.clear("up");
-    assert_eq!(peer.expect_data(stream).await, SERVICE_UNKNOWN);
-    fixture.registry.clear("up");
-    peer.expect_silence().await;
-    fixture.set("up", NotServing);
-    assert_eq!(peer.expect_data(stream).await, NOT_SERVING);
-    fixture.set("up", ServiceUnknown);
-    assert_eq!(peer.expect_data(stream).await, SERVICE_UNKNOWN);
-    peer.expect_silence().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn row_79_a_handle_revives_a_cleared_service() {
-    let fixture = Fixture::new();
-    let handle = fixture
-        .registry
-        .register("handled", NotServing)
-        .expect("room");
-    let mut peer = fixture.connect().await;
-    let stream = peer.watch("handled").await;
-    assert_eq!(peer.expect_data(stream).await, NOT_SERVING);
-    fixture.registry.clear("handled");
-    assert_eq!(peer.expect_data(stream).await, SERVICE_UNKNOWN);
-    handle.set_serving();
-    assert_eq!(peer.expect_data(stream).await, SERVING);
-    assert_eq!(peer.check("handled").await, SERVING);
-    peer.expect_silence().await;
-}
-
-/// The entries of a `HealthListResponse` in the order of the wire.
-fn entries(body: &[u8]) -> Vec<(String, Option<u8>)> {
-    let len = u32::from_be_bytes(body[1..5].try_into().expect("a prefix")) as usize;
-    assert_eq!((body[0], body.len()), (0, len + 5));
-    fields(&body[5..])
-        .into_iter()
-        .map(|(number, entry)| {
-            assert_eq!(number, 1);
-            let (mut name, mut status) = (String::new(), None);
-            for (number, value) in fields(entry) {
-                match number {
-                    1 => name = String::from_utf8(value.into()).expect("UTF-8"),
-                    2 if value.is_empty() => {}
-                    2 => {
-                        assert_eq!((value.len(), value[0]), (2, 0x08), "a HealthCheckResponse");
-                        status = Some(value[1]);
-                    }
-                    other => panic!("field {other}"),
-                }
-            }
-            (name, status)
-        })
-        .collect()
-}
-
-/// Length-delimited fields only.
-fn fields(mut message: &[u8]) -> Vec<(u8, &[u8])> {
-    let mut fields = Vec::new();
-    while let [key, rest @ ..] = message {
-        assert_eq!(key & 7, 2, "length-delimited");
-        let (mut len, mut used) = (0, 0);
-        for (i, byte) in rest.iter().enumerate() {
-            len |= usize::from(byte & 0x7f) << (7 * i);
-            used = i + 1;
-            if byte & 0x80 == 0 {
-                break;
-            }
-        }
-        fields.push((key >> 3, &rest[used..used + len]));
-        message = &rest[used + len..];
-    }
-    fields
-}
-
-async fn list(peer: &mut Peer) -> Vec<(String, Option<u8>)> {
-    let stream = peer.call(&Request::new(LIST), &envelope(0, b"")).await;
-    peer.expect_head(stream).await;
-    let mut body = peer.expect_data(stream).await.to_vec();
-    let len = u32::from_be_bytes(body[1..5].try_into().expect("a prefix")) as usize + 5;
-    while body.len() < len {
-        body.extend(peer.expect_data(stream).await);
-    }
-    peer.expect_trailers(stream, crate::support::grpc::OK).await;
-    entries(&body)
-}
-
-#[tokio::test(start_paused = true)]
-async fn row_80_list_is_sorted_and_has_the_empty_name() {
-    let fixture = Fixture::new();
-    let mut peer = fixture.connect().await;
-    fixture.set("zebra", Unknown);
-    fixture.set("Zebra", Serving);
-    fixture.set("a", NotServing);
-    fixture.set("gone", Serving);
-    fixture.registry.clear("gone");
-    let expected = [
-        ("", Some(1)),
-        ("Zebra", Some(1)),
-        ("a", Some(2)),
-        ("down", Some(2)),
-        ("up", Some(1)),
-        ("zebra", None),
-    ];
-    let expected: Vec<_> = expected
-        .map(|(name, status)| (name.to_owned(), status))
-        .into();
-    let listed: Vec<_> = list(&mut peer).await;
-    let listed: Vec<_> = listed
-        .into_iter()
-        .map(|(n, s)| (n, s.filter(|s| *s != 0)))
-        .collect();
-    assert_eq!(listed, expected);
-    peer.expect_silence().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn row_80_list_of_100_is_answered_and_of_101_is_8() {
-    let fixture = Fixture::new();
-    let mut peer = fixture.connect().await;
-    // Three are there.
-    for i in 0..97 {
-        fixture.set(&format!("{i:0200}"), Serving);
-    }
-    let listed = list(&mut peer).await;
-    assert_eq!(listed.len(), 100);
-    assert!(listed.is_sorted(), "{listed:?}");
-    fixture.set("one more", Serving);
-    let stream = peer.call(&Request::new(LIST), &envelope(0, b"")).await;
-    peer.expect_trailers_only(stream, RESOURCE_EXHAUSTED).await;
-    peer.expect_alive().await;
-    fixture.registry.clear("one more");
-    assert_eq!(list(&mut peer).await.len(), 100);
-    peer.expect_silence().await;
-}
-
-/// A request of List has no fields; those it has are skipped.
-#[tokio::test(start_paused = true)]
-async fn row_80_list_skips_unknown_fields() {
-    let mut peer = connect().await;
-    let stream = peer.call(&Request::new(LIST), &health_request("up")).await;
-    peer.expect_head(stream).await;
-    assert_eq!(entries(&peer.expect_data(stream).await).len(), 3);
-    peer.expect_trailers(stream, crate::support::grpc::OK).await;
+    peer.expect_not_found("").await;
     peer.expect_silence().await;
 }
 

@@ -1,10 +1,18 @@
 //! The server under test, on in-memory pipes.
 
+use crate::support::grpc::{NOT_SERVING, SERVING, UNKNOWN};
 use crate::support::io::Trickle;
 use crate::support::peer::{PIPE, Peer};
 use grpc_health::{HealthService, Registry, Server, ServingStatus};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::task::JoinHandle;
+
+/// The statuses a known service may have, and the whole reply of each.
+pub(crate) const STATUSES: [(ServingStatus, &[u8]); 3] = [
+    (ServingStatus::Unknown, UNKNOWN),
+    (ServingStatus::Serving, SERVING),
+    (ServingStatus::NotServing, NOT_SERVING),
+];
 
 /// A registry, and a server of its health service that has no socket.
 pub(crate) struct Fixture {

@@ -12,10 +12,13 @@ mod b3_framing;
 mod b4_response;
 mod b5_streams;
 mod b6_health;
+mod b6_list;
+mod b6_watch;
 mod delivery;
 mod fixture;
 mod order;
 mod peer;
+mod rows;
 mod shutdown;
 #[path = "../support/mod.rs"]
 mod support;
