@@ -2,12 +2,9 @@
 
 use crate::fixture::{Fixture, connect};
 use crate::support::frame::{self, CANCEL, Frame, NO_ERROR};
-use crate::support::grpc::{
-    CHECK, LIST, NOT_SERVING, OK, Request, SERVICE_UNKNOWN, SERVING, WATCH, health_request,
-};
+use crate::support::grpc::{CHECK, LIST, NOT_SERVING, Request, SERVING, WATCH, health_request};
 use crate::support::peer::PIPE;
-use bytes::Bytes;
-use grpc_health::ServingStatus::{NotServing, Serving, Unknown};
+use grpc_health::ServingStatus::{NotServing, Serving};
 
 const NO_WINDOW: [(u16, u32); 1] = [(frame::SETTINGS_INITIAL_WINDOW_SIZE, 0)];
 
@@ -208,148 +205,51 @@ async fn a_full_batch_is_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_waits_for_the_window() {
+async fn a_half_closed_connection_is_closed() {
     let fixture = Fixture::new();
-    let mut peer = fixture.connect_with(PIPE, &NO_WINDOW).await;
-    let stream = peer.call(&Request::new(CHECK), &health_request("up")).await;
-    peer.expect_head(stream).await;
-    peer.expect_silence().await;
-    // An error has no DATA, so it waits for nothing.
-    let other = peer
-        .call(&Request::new(CHECK), &health_request("nope"))
-        .await;
-    peer.expect_trailers_only(other, crate::support::grpc::NOT_FOUND)
-        .await;
-    peer.send(&frame::window_update(stream, SERVING.len() as u32))
-        .await;
-    assert_eq!(peer.expect_data(stream).await, SERVING);
-    peer.expect_trailers(stream, OK).await;
-    peer.expect_silence().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_answer_comes_in_parts_through_a_small_window() {
-    let fixture = Fixture::new();
-    let mut peer = fixture.connect_with(PIPE, &NO_WINDOW).await;
-    let stream = peer.call(&Request::new(CHECK), &health_request("up")).await;
-    peer.expect_head(stream).await;
-    let mut body = Vec::new();
-    for _ in SERVING {
-        peer.expect_silence().await;
-        peer.send(&frame::window_update(stream, 1)).await;
-        let part = peer.expect_data(stream).await;
-        assert_eq!(part.len(), 1);
-        body.extend(part);
-    }
-    assert_eq!(body, SERVING);
-    peer.expect_trailers(stream, OK).await;
-    peer.expect_silence().await;
-}
-
-/// The window is opened for all streams at once, by SETTINGS.
-#[tokio::test(start_paused = true)]
-async fn settings_open_the_window() {
-    let fixture = Fixture::new();
-    let mut peer = fixture.connect_with(PIPE, &NO_WINDOW).await;
-    let check = peer.call(&Request::new(CHECK), &health_request("up")).await;
-    peer.expect_head(check).await;
-    let watch = peer.watch("down").await;
-    peer.expect_silence().await;
-    peer.send(&frame::settings(&[(
-        frame::SETTINGS_INITIAL_WINDOW_SIZE,
-        65_535,
-    )]))
-    .await;
-    assert_eq!(peer.expect_data(watch).await, NOT_SERVING);
-    assert_eq!(peer.expect_data(check).await, SERVING);
-    peer.expect_trailers(check, OK).await;
-    peer.expect_silence().await;
-}
-
-/// The statuses of a stalled reader's service change and change back: it has seen the last one.
-#[tokio::test(start_paused = true)]
-async fn a_change_and_back_behind_a_closed_window_is_nothing() {
-    let fixture = Fixture::new();
-    let settings = [(frame::SETTINGS_INITIAL_WINDOW_SIZE, SERVING.len() as u32)];
-    let mut peer = fixture.connect_with(PIPE, &settings).await;
+    let mut peer = fixture.connect().await;
     let stream = peer.watch("up").await;
     assert_eq!(peer.expect_data(stream).await, SERVING);
-    fixture.set("up", NotServing);
-    peer.expect_silence().await;
-    fixture.set("up", Serving);
-    peer.expect_silence().await;
-    peer.send(&frame::window_update(stream, 1000)).await;
-    peer.expect_silence().await;
-    fixture.set("up", NotServing);
-    assert_eq!(peer.expect_data(stream).await, NOT_SERVING);
+    peer.finish().await;
+    peer.recv_to_end().await;
+    assert_eq!(fixture.server.stats().calls_waiting, 0);
+}
+
+/// As long as the parts of a header block are together, it may have several.
+#[tokio::test(start_paused = true)]
+async fn a_header_block_may_come_in_parts() {
+    let mut peer = connect().await;
+    let stream = peer.open();
+    let block = Request::new(CHECK).encode();
+    let parts: Vec<_> = block.chunks(block.len().div_ceil(5)).collect();
+    for (at, part) in parts.iter().enumerate() {
+        let kind = if at == 0 {
+            frame::HEADERS
+        } else {
+            frame::CONTINUATION
+        };
+        let flags = if at + 1 == parts.len() {
+            frame::END_HEADERS
+        } else {
+            0
+        };
+        peer.send(&frame::raw(kind, flags, stream, part)).await;
+    }
+    peer.send_data(stream, true, &health_request("up")).await;
+    assert_eq!(peer.expect_unary_ok(stream).await, SERVING);
     peer.expect_silence().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_the_latest_comes_through_a_reopened_window() {
-    let fixture = Fixture::new();
-    let settings = [(frame::SETTINGS_INITIAL_WINDOW_SIZE, SERVING.len() as u32)];
-    let mut peer = fixture.connect_with(PIPE, &settings).await;
-    let stream = peer.watch("up").await;
-    assert_eq!(peer.expect_data(stream).await, SERVING);
-    for _ in 0..100 {
-        for status in [NotServing, Unknown] {
-            fixture.set("up", status);
-            peer.expect_silence().await;
-        }
+async fn unknown_frames_are_ignored() {
+    let mut peer = connect().await;
+    let stream = peer.start_call(&Request::new(CHECK)).await;
+    for kind in [0x2, 0xb, 0x10, 0xff] {
+        // The first is PRIORITY, whose five bytes depend on no stream.
+        peer.send(&frame::raw(kind, 0, stream, &[0, 0, 0, 0, 16]))
+            .await;
     }
-    fixture.registry.clear("up");
-    peer.expect_silence().await;
-    peer.send(&frame::window_update(stream, 1000)).await;
-    assert_eq!(peer.expect_data(stream).await, SERVICE_UNKNOWN);
-    peer.expect_silence().await;
-}
-
-/// All windows are open, but the peer does not read its socket: what the pipe holds and a couple
-/// more are all it gets of 10,000 changes, and the last one is among them.
-#[tokio::test(start_paused = true)]
-async fn a_peer_that_does_not_read_gets_the_last_value() {
-    const CAPACITY: usize = 128;
-    let fixture = Fixture::new();
-    let settings = [(frame::SETTINGS_INITIAL_WINDOW_SIZE, i32::MAX as u32)];
-    let mut peer = fixture.connect_with(CAPACITY, &settings).await;
-    peer.send(&frame::window_update(0, i32::MAX as u32 - 65_535))
-        .await;
-    let stream = peer.watch("up").await;
-    for _ in 0..5_000 {
-        for status in [NotServing, Serving] {
-            fixture.set("up", status);
-            // Let the server see each change on its own.
-            for _ in 0..3 {
-                tokio::task::yield_now().await;
-            }
-        }
-    }
-    fixture.registry.clear("up");
-    let frames = peer.recv_until_idle().await;
-    let payload = |frame| match frame {
-        Frame::Data {
-            payload,
-            end_stream: false,
-            ..
-        } => Some(payload),
-        _ => None,
-    };
-    let messages: Vec<Bytes> = frames.into_iter().filter_map(payload).collect();
-    let one = frame::Head::LEN + SERVING.len();
-    assert!(
-        messages.len() <= CAPACITY / one + 3,
-        "{} messages",
-        messages.len()
-    );
-    assert!(
-        messages.windows(2).all(|pair| pair[0] != pair[1]),
-        "{messages:?}"
-    );
-    assert_eq!(messages.last().expect("the last value"), SERVICE_UNKNOWN);
-    // And it is served again like any other.
-    fixture.set("up", Serving);
-    assert_eq!(peer.expect_data(stream).await, SERVING);
-    peer.expect_alive().await;
+    peer.send_data(stream, true, &health_request("up")).await;
+    assert_eq!(peer.expect_unary_ok(stream).await, SERVING);
     peer.expect_silence().await;
 }

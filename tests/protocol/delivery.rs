@@ -91,6 +91,22 @@ async fn through_a_narrow_pipe() {
     }
 }
 
+/// Most clients do not wait for the server's SETTINGS.
+#[tokio::test(start_paused = true)]
+async fn everything_in_one_write() {
+    let fixture = Fixture::new();
+    let (mut peer, _) = fixture.connect_silently();
+    let mut script = PREFACE.to_vec();
+    script.extend(frame::settings(&[]));
+    let stream = peer.open();
+    script.extend(frame::headers(stream, false, &Request::new(CHECK).encode()));
+    script.extend(frame::data(stream, true, &health_request("up")));
+    script.extend(frame::settings_ack());
+    peer.send(&script).await;
+    assert_eq!(peer.expect_unary_ok(stream).await, SERVING);
+    peer.expect_alive().await;
+}
+
 /// Over real sockets, on a real clock.
 #[tokio::test]
 async fn over_tcp() {

@@ -16,6 +16,7 @@ mod b6_list;
 mod b6_watch;
 mod delivery;
 mod fixture;
+mod flow;
 mod order;
 mod peer;
 mod rows;
