@@ -1,4 +1,4 @@
-//! The protocol, input by input.
+//! The protocol, input by input: one file per section, one test (or more) per row, whose name it carries.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -6,6 +6,20 @@
     clippy::indexing_slicing
 )]
 
+mod b1_http;
+mod b2_metadata;
+mod b3_framing;
+mod b4_response;
+mod b5_streams;
+mod b6_health;
+mod b6_list;
+mod b6_watch;
+mod delivery;
+mod fixture;
+mod flow;
+mod order;
 mod peer;
+mod rows;
+mod shutdown;
 #[path = "../support/mod.rs"]
 mod support;

@@ -182,6 +182,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Peer<T> {
         self.expect_unary_ok(stream).await
     }
 
+    /// Check of `service`, which is not known.
+    pub(crate) async fn expect_not_found(&mut self, service: &str) {
+        let stream = self
+            .call(&Request::new(CHECK), &health_request(service))
+            .await;
+        self.expect_trailers_only(stream, NOT_FOUND).await;
+    }
+
     /// Watch of `service`, open, its head read.
     pub(crate) async fn watch(&mut self, service: &str) -> u32 {
         let stream = self
@@ -191,7 +199,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Peer<T> {
         stream
     }
 
-    async fn expect_headers(&mut self, stream: u32, last: bool) -> Fields {
+    /// HEADERS, with END_STREAM or without.
+    pub(crate) async fn expect_headers(&mut self, stream: u32, last: bool) -> Fields {
         match self.recv_on(stream).await {
             Frame::Headers {
                 end_stream, fields, ..

@@ -4,8 +4,11 @@ use super::frame::{self, Frame, Head};
 use super::hpack;
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt as _, DuplexStream};
 
 /// How long a peer waits before it declares the other side dead. On a paused clock this passes at
 /// once when nobody has anything left to do; it is longer than any timer of the server.
@@ -87,21 +90,33 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Peer<T> {
         stream
     }
 
-    /// Writes `bytes` as they are.
-    pub(crate) async fn send(&mut self, bytes: &[u8]) {
-        let sent = tokio::time::timeout(self.patience, self.io.write_all(bytes)).await;
+    /// Writes `bytes` as they are. What the server says before it reads on is read meanwhile.
+    pub(crate) async fn send(&mut self, mut bytes: &[u8]) {
+        let Self { io, received, .. } = self;
+        let sent = poll_fn(|cx| {
+            while !bytes.is_empty() {
+                match Pin::new(&mut *io).poll_write(cx, bytes) {
+                    Poll::Ready(n) => bytes = &bytes[n?..],
+                    Poll::Pending => match pin!(io.read_buf(received)).poll(cx) {
+                        Poll::Ready(Ok(1..)) => {}
+                        _ => return Poll::Pending,
+                    },
+                }
+            }
+            Poll::Ready(std::io::Result::Ok(()))
+        });
+        let sent = tokio::time::timeout(self.patience, sent).await;
         sent.expect("the server reads")
             .expect("the server keeps the connection open");
     }
 
-    /// Writes a HEADERS or DATA frame, waiting for the connection's window where it is a DATA
-    /// frame that does not fit it.
+    /// Writes a DATA frame once the connection's window has room for it.
     pub(crate) async fn send_data(&mut self, stream: u32, end_stream: bool, payload: &[u8]) {
         self.send_flow_controlled(frame::data(stream, end_stream, payload))
             .await;
     }
 
-    /// Writes one DATA frame once the connection's window has room for it.
+    /// Writes a frame whose whole length counts against the connection's window.
     pub(crate) async fn send_flow_controlled(&mut self, frame: Vec<u8>) {
         let len = (frame.len() - Head::LEN) as i64;
         while self.window < len {
@@ -194,6 +209,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Peer<T> {
         self.send(&frame::ping(payload)).await;
         self.skip_to(|frame| *frame == Frame::Ping { ack: true, payload })
             .await;
+    }
+
+    /// Answers the PING that was read while `ack_pings` was off.
+    pub(crate) async fn ack_ping(&mut self) {
+        let ping = self
+            .skip_to(|frame| matches!(frame, Frame::Ping { ack: false, .. }))
+            .await;
+        let Frame::Ping { payload, .. } = ping else {
+            unreachable!("just matched")
+        };
+        self.send(&frame::ping_ack(payload)).await;
     }
 
     async fn read_frame(&mut self) -> Option<Frame> {

@@ -1,0 +1,256 @@
+//! The way down, frame by frame; the order of its steps is also in rows 60, 66 and 81.
+
+use crate::fixture::Fixture;
+use crate::support::frame::{Frame, NO_ERROR};
+use crate::support::grpc::{
+    CHECK, NOT_SERVING, Request, SERVICE_UNKNOWN, SERVING, UNAVAILABLE, WATCH, health_request,
+};
+use grpc_health::ServingStatus::{NotServing, Serving};
+use grpc_health::{HealthService, Registry, Server};
+use std::time::Duration;
+use tokio::time::Instant;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn with_deadline(deadline: Duration) -> Fixture {
+    let registry = Registry::new();
+    registry.set_service_status("up", Serving).expect("room");
+    let service = HealthService::new(registry.clone());
+    let server = Server::builder()
+        .shutdown_deadline(deadline)
+        .service(service)
+        .build();
+    Fixture { registry, server }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_is_closed_at_once() {
+    let fixture = Fixture::new();
+    let mut peer = fixture.connect().await;
+    peer.expect_silence().await;
+    let start = Instant::now();
+    let stopped = fixture.shut_down();
+    assert_eq!(peer.expect_goaway(NO_ERROR).await, i32::MAX as u32);
+    assert_eq!(peer.expect_goaway(NO_ERROR).await, 0);
+    peer.recv_to_end().await;
+    stopped.await.expect("no panic");
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    assert_eq!(fixture.server.stats().connections_open, 0);
+}
+
+/// All that is told is told before the GOAWAY, and only then are watches ended.
+#[tokio::test(start_paused = true)]
+async fn watchers_are_told_before_they_are_ended() {
+    let fixture = Fixture::new();
+    fixture.set("live", Serving);
+    assert!(fixture.registry.pin("live"));
+    let mut peer = fixture.connect().await;
+    let services = ["", "up", "down", "live", "nope"];
+    let mut streams = Vec::new();
+    for service in services {
+        let stream = peer.watch(service).await;
+        peer.expect_data(stream).await;
+        streams.push(stream);
+    }
+    peer.expect_silence().await;
+    let stopped = fixture.shut_down();
+    let frames = peer.recv_to_end().await;
+    let goaway = frames
+        .iter()
+        .position(|frame| matches!(frame, Frame::GoAway { .. }));
+    let (told, ended) = frames.split_at(goaway.expect("a GOAWAY"));
+    let mut told: Vec<_> = told
+        .iter()
+        .map(|frame| match frame {
+            Frame::Data {
+                stream, payload, ..
+            } => {
+                assert_eq!(payload, NOT_SERVING);
+                *stream
+            }
+            other => panic!("{other:?} before the GOAWAY"),
+        })
+        .collect();
+    told.sort_unstable();
+    // `down` was so before, `live` is pinned, `nope` is not known.
+    assert_eq!(told, streams[..2]);
+    for stream in streams {
+        let of_stream: Vec<_> = ended
+            .iter()
+            .filter(|frame| frame.stream() == stream)
+            .collect();
+        let [
+            Frame::Headers {
+                end_stream: true,
+                fields,
+                ..
+            },
+        ] = of_stream[..]
+        else {
+            panic!("trailers, not {of_stream:?}")
+        };
+        assert_eq!(
+            fields.get("grpc-status"),
+            Some(UNAVAILABLE.to_string().as_str())
+        );
+    }
+    stopped.await.expect("no panic");
+}
+
+/// A Watch whose first message does not fit the window yet is ended all the same.
+#[tokio::test(start_paused = true)]
+async fn a_watch_behind_a_closed_window_is_ended() {
+    let fixture = Fixture::new();
+    let settings = [(crate::support::frame::SETTINGS_INITIAL_WINDOW_SIZE, 7)];
+    let mut peer = fixture
+        .connect_with(crate::support::peer::PIPE, &settings)
+        .await;
+    let stream = peer.watch("up").await;
+    assert_eq!(peer.expect_data(stream).await, SERVING);
+    fixture.set("up", NotServing);
+    peer.expect_silence().await;
+    let start = Instant::now();
+    let stopped = fixture.shut_down();
+    peer.expect_goaway(NO_ERROR).await;
+    peer.expect_trailers(stream, UNAVAILABLE).await;
+    peer.recv_to_end().await;
+    stopped.await.expect("no panic");
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_connection_is_shut_down() {
+    let fixture = Fixture::new();
+    let mut peers = Vec::new();
+    for _ in 0..10 {
+        let mut peer = fixture.connect().await;
+        let stream = peer.watch("up").await;
+        assert_eq!(peer.expect_data(stream).await, SERVING);
+        peers.push((peer, stream));
+    }
+    let stopped = fixture.shut_down();
+    for (peer, stream) in &mut peers {
+        assert_eq!(peer.expect_data(*stream).await, NOT_SERVING);
+        peer.expect_goaway(NO_ERROR).await;
+        peer.expect_trailers(*stream, UNAVAILABLE).await;
+        peer.recv_to_end().await;
+    }
+    stopped.await.expect("no panic");
+    assert_eq!(fixture.server.stats().connections_open, 0);
+}
+
+/// A call that never completes is waited for until the deadline, and then cut.
+#[tokio::test(start_paused = true)]
+async fn the_deadline_cuts_what_is_left() {
+    let fixture = with_deadline(30 * SECOND);
+    let mut peer = fixture.connect().await;
+    let stream = peer.start_call(&Request::new(CHECK)).await;
+    peer.ping().await;
+    let start = Instant::now();
+    let stopped = fixture.shut_down();
+    assert_eq!(peer.expect_goaway(NO_ERROR).await, i32::MAX as u32);
+    assert_eq!(peer.expect_goaway(NO_ERROR).await, stream);
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    let rest = peer.recv_to_end().await;
+    assert!(
+        !rest
+            .iter()
+            .any(|frame| matches!(frame, Frame::Headers { .. })),
+        "{rest:?}"
+    );
+    stopped.await.expect("no panic");
+    assert!(start.elapsed() >= 30 * SECOND && start.elapsed() <= 31 * SECOND);
+    assert_eq!(fixture.server.stats().connections_open, 0);
+    assert_eq!(fixture.server.stats().calls_waiting, 0);
+}
+
+/// h2 waits for the acknowledgement of the PING behind the first GOAWAY without an end of its own.
+#[tokio::test(start_paused = true)]
+async fn the_deadline_cuts_a_peer_that_acknowledges_nothing() {
+    let fixture = with_deadline(5 * SECOND);
+    let mut peer = fixture.connect().await;
+    peer.ack_pings = false;
+    let start = Instant::now();
+    let stopped = fixture.shut_down();
+    assert_eq!(peer.expect_goaway(NO_ERROR).await, i32::MAX as u32);
+    peer.recv_to_end().await;
+    stopped.await.expect("no panic");
+    assert!(start.elapsed() >= 5 * SECOND && start.elapsed() <= 6 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_cuts_a_peer_that_does_not_read() {
+    let fixture = with_deadline(5 * SECOND);
+    let mut peer = fixture.connect_with(64, &[]).await;
+    for _ in 0..8 {
+        peer.call(&Request::new(CHECK), &health_request("up")).await;
+    }
+    let start = Instant::now();
+    fixture.shut_down().await.expect("no panic");
+    assert!(start.elapsed() >= 5 * SECOND && start.elapsed() <= 6 * SECOND);
+    assert_eq!(fixture.server.stats().calls_waiting, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_cuts_a_handshake() {
+    let fixture = with_deadline(5 * SECOND);
+    let (mut peer, served) = fixture.connect_silently();
+    tokio::task::yield_now().await;
+    let start = Instant::now();
+    fixture.shut_down().await.expect("no panic");
+    assert!(start.elapsed() <= 6 * SECOND);
+    served.await.expect("no panic");
+    peer.recv_to_end().await;
+}
+
+/// The kernel has accepted the connection, the server not yet; or the embedder brings one late.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_comes_late_is_told_to_go() {
+    let fixture = with_deadline(5 * SECOND);
+    let mut held = fixture.connect().await;
+    let stream = held.start_call(&Request::new(CHECK)).await;
+    held.ping().await;
+    let stopped = fixture.shut_down();
+    held.expect_goaway(NO_ERROR).await;
+    let mut late = fixture.connect().await;
+    late.expect_goaway(NO_ERROR).await;
+    late.recv_to_end().await;
+    held.send_data(stream, true, &health_request("up")).await;
+    assert_eq!(held.expect_unary_ok(stream).await, NOT_SERVING);
+    held.recv_to_end().await;
+    stopped.await.expect("no panic");
+}
+
+/// Its first message tells the truth, its end says that another server may do better.
+#[tokio::test(start_paused = true)]
+async fn a_watch_of_an_unknown_name_after_goaway() {
+    let fixture = Fixture::new();
+    let mut peer = fixture.connect().await;
+    peer.ack_pings = false;
+    let stopped = fixture.shut_down();
+    peer.expect_goaway(NO_ERROR).await;
+    for (service, body) in [("nope", SERVICE_UNKNOWN), ("", NOT_SERVING)] {
+        let stream = peer
+            .call(&Request::new(WATCH), &health_request(service))
+            .await;
+        peer.expect_head(stream).await;
+        assert_eq!(peer.expect_data(stream).await, body);
+        peer.expect_trailers(stream, UNAVAILABLE).await;
+    }
+    peer.ack_ping().await;
+    peer.recv_to_end().await;
+    stopped.await.expect("no panic");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_registry_remembers_what_is_set_meanwhile() {
+    let fixture = Fixture::new();
+    fixture.shut_down().await.expect("no panic");
+    fixture.set("up", NotServing);
+    fixture.set("down", Serving);
+    assert_eq!(fixture.registry.get_service_status("down"), NotServing);
+    fixture.registry.resume();
+    assert_eq!(fixture.registry.get_service_status("up"), NotServing);
+    assert_eq!(fixture.registry.get_service_status("down"), Serving);
+    assert_eq!(fixture.registry.get_service_status(""), Serving);
+}
