@@ -1,6 +1,19 @@
 //! The connection, from its first byte to its last.
 
-use crate::script::*;
+use std::error::Error;
+
+use grpc_health::{
+    client::{Client, ReportedStatus},
+    wire::code::Code,
+};
+use h2::Reason;
+use tokio::{
+    io::{AsyncWriteExt, duplex},
+    net::{TcpListener, TcpSocket},
+    sync::mpsc,
+};
+
+use crate::script::{envelope, open_reply, pair, reply, serving};
 
 #[tokio::test]
 async fn a_connection_that_breaks() {

@@ -1,6 +1,42 @@
 //! What the client makes of one reply.
 
-use crate::script::*;
+use std::{collections::BTreeMap, future::poll_fn};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use grpc_health::{
+    client::ReportedStatus,
+    proto::health::{HealthCheckResponse, HealthListResponse},
+    wire::{code::Code, status::Status},
+};
+use h2::{Reason, RecvStream};
+use http::{HeaderMap, Request, Response};
+use prost::Message;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::script::{Respond, envelope, head, open_reply, reply, scripted, serving, trailers};
+
+/// A server that sends `data` and leaves the reply open: what the client makes of it, and with
+/// what it resets the stream.
+async fn open_ended(data: impl Into<Bytes>) -> (Result<ReportedStatus, Status>, Reason) {
+    let (reset_tx, reset) = oneshot::channel();
+    let mut script = Some((data.into(), reset_tx));
+    let client = scripted(move |_, respond| {
+        let (data, reset) = script.take().unwrap();
+        let mut stream = open_reply(respond, data);
+        tokio::spawn(async move {
+            reset
+                .send(poll_fn(|cx| stream.poll_reset(cx)).await.unwrap())
+                .unwrap();
+        });
+    })
+    .await;
+    let result = client.check("").await;
+    (result, reset.await.unwrap())
+}
+
+async fn check_code(script: impl FnMut(Request<RecvStream>, Respond) + Send + 'static) -> Code {
+    scripted(script).await.check("").await.unwrap_err().code()
+}
 
 // --- What is asked ---
 

@@ -1,6 +1,13 @@
 //! The scripted server.
 
 use bytes::Bytes;
+use grpc_health::client::Client;
+use h2::{
+    RecvStream, SendStream,
+    server::{Connection, SendResponse},
+};
+use http::{HeaderMap, Request, Response};
+use tokio::io::{DuplexStream, duplex};
 
 pub(crate) type Respond = SendResponse<Bytes>;
 
@@ -12,7 +19,9 @@ pub(crate) async fn pair() -> (Client, Connection<DuplexStream, Bytes>) {
 }
 
 /// A client whose every call is answered by `script`.
-pub(crate) async fn scripted(mut script: impl FnMut(Request<RecvStream>, Respond) + Send + 'static) -> Client {
+pub(crate) async fn scripted(
+    mut script: impl FnMut(Request<RecvStream>, Respond) + Send + 'static,
+) -> Client {
     let (client, mut server) = pair().await;
     tokio::spawn(async move {
         while let Some(Ok((request, respond))) = server.accept().await {
@@ -57,27 +66,3 @@ pub(crate) fn open_reply(mut respond: Respond, data: impl Into<Bytes>) -> SendSt
     stream.send_data(data.into(), false).unwrap();
     stream
 }
-
-/// A server that sends `data` and leaves the reply open: what the client makes of it, and with
-/// what it resets the stream.
-pub(crate) async fn open_ended(data: impl Into<Bytes>) -> (Result<ReportedStatus, Status>, Reason) {
-    let (reset_tx, reset) = oneshot::channel();
-    let mut script = Some((data.into(), reset_tx));
-    let client = scripted(move |_, respond| {
-        let (data, reset) = script.take().unwrap();
-        let mut stream = open_reply(respond, data);
-        tokio::spawn(async move {
-            reset
-                .send(poll_fn(|cx| stream.poll_reset(cx)).await.unwrap())
-                .unwrap();
-        });
-    })
-    .await;
-    let result = client.check("").await;
-    (result, reset.await.unwrap())
-}
-
-pub(crate) async fn check_code(script: impl FnMut(Request<RecvStream>, Respond) + Send + 'static) -> Code {
-    scripted(script).await.check("").await.unwrap_err().code()
-}
-

@@ -1,6 +1,15 @@
 //! Watches, and calls that are given up.
 
-use crate::script::*;
+use std::{future::poll_fn, time::Duration};
+
+use grpc_health::{
+    client::ReportedStatus,
+    wire::{code::Code, timeout},
+};
+use h2::Reason;
+use tokio::sync::mpsc;
+
+use crate::script::{envelope, open_reply, pair, reply, scripted, serving};
 
 // --- Watch ---
 
