@@ -6,4 +6,5 @@
 mod connection;
 mod replies;
 mod script;
+mod server;
 mod streams;
