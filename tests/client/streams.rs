@@ -9,7 +9,7 @@ use grpc_health::{
 use h2::Reason;
 use tokio::sync::mpsc;
 
-use crate::script::{envelope, open_reply, pair, reply, scripted, serving};
+use crate::script::{envelope, head, open_reply, pair, reply, scripted, serving, trailers};
 
 // --- Watch ---
 
@@ -195,4 +195,24 @@ async fn a_limit_beyond_the_clock_is_none() {
     let client = scripted(|_, respond| reply(respond, serving(), 0)).await;
     let client = client.with_timeout(Duration::MAX);
     assert_eq!(client.check("").await.unwrap(), ReportedStatus::SERVING);
+}
+
+/// h2 counts small frames until they are read; those of a dropped watch must not stay counted.
+#[tokio::test]
+async fn dropped_watches_leave_room_for_others() {
+    let client = scripted(|_, mut respond| {
+        let mut stream = respond.send_response(head(), false).unwrap();
+        for _ in 0..100 {
+            stream.send_data(serving().into(), false).unwrap();
+        }
+        stream.send_trailers(trailers(14)).unwrap();
+    })
+    .await;
+    for _ in 0..400 {
+        let mut watch = client.watch("").await.unwrap();
+        assert_eq!(
+            watch.next().await.unwrap().unwrap(),
+            ReportedStatus::SERVING
+        );
+    }
 }
