@@ -140,7 +140,7 @@ fn bad_arguments() {
             "none of serving, not-serving, unknown",
         ),
         (&["serve", "--threads", "0"], "'0' for '--threads <N>'"),
-        (&["serve", "--threads", "-1"], "--threads"),
+        (&["serve", "--threads=-1"], "--threads"),
         (&["serve", "--threads", "two"], "--threads"),
         (&["check"], "<ADDR>"),
         (&["check", "localhost"], "expected HOST:PORT"),

@@ -15,6 +15,10 @@ use super::ConnectError;
 /// The longest header list we take in. Our own calls need a few hundred bytes.
 const MAX_HEADER_LIST_SIZE: u32 = 16 * 1024;
 
+/// What the frames of unread messages may cost, by h2's count of at most 256 bytes each. Its own
+/// choice is spent by 130 of our 7-byte messages, as many watches or calls at a time bring at once.
+const DATA_FRAME_BUDGET: usize = 4 * 1024 * 1024;
+
 /// A client of one server's health service, over one HTTP/2 connection.
 ///
 /// Clones are cheap and share the connection, which is closed when the last clone and the last
@@ -79,6 +83,7 @@ impl Client {
         let (send, connection) = h2::client::Builder::new()
             .enable_push(false)
             .max_header_list_size(MAX_HEADER_LIST_SIZE)
+            .data_frame_budget(DATA_FRAME_BUDGET)
             .handshake(io)
             .await
             .map_err(ConnectError::handshake)?;
