@@ -65,9 +65,8 @@ pub(crate) fn accept<S: Service>(service: &S, parts: &Parts) -> Result<Call, Box
     }
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     let method = route(service, path)?;
-    if let Some(value) = fields.encoding
-        && encoding::parse(value.as_bytes()).is_none()
-    {
+    let unknown = |value: &&HeaderValue| encoding::parse(value.as_bytes()).is_none();
+    if let Some(value) = fields.encoding.filter(unknown) {
         return Err(unknown_encoding(value));
     }
     Ok(Call { method, timeout })
