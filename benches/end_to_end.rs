@@ -49,7 +49,7 @@ impl Peer {
 
     async fn serve_pipe(self, io: DuplexStream) {
         match self {
-            Self::Ours => drop(ours().serve_connection(io).await),
+            Self::Ours => ours().serve_connection(io).await,
             Self::Tonic => {
                 let (_reporter, health) = tonic_health::server::health_reporter();
                 // A stream that ends would end the server before its connections.

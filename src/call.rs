@@ -64,9 +64,8 @@ pub(crate) fn accept<S: Service>(service: &S, parts: &Parts) -> Result<Call, Box
         return Err(Box::new(trailers_only(&deadline_exceeded())));
     }
     let method = route(service, &parts.uri)?;
-    if let Some(value) = fields.encoding
-        && encoding::parse(value.as_bytes()).is_none()
-    {
+    let unknown = |value: &&HeaderValue| encoding::parse(value.as_bytes()).is_none();
+    if let Some(value) = fields.encoding.filter(unknown) {
         return Err(unknown_encoding(value));
     }
     Ok(Call { method, timeout })

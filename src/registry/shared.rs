@@ -161,9 +161,10 @@ impl Shared {
         let mut writer = self.writer.lock();
         writer.drained = drained;
         for id in 0..self.slab.len() {
-            if let Some(slot) = self.slab.get(id)
-                && slot.word.update(|word| word.with_drained(drained))
-            {
+            let Some(slot) = self.slab.get(id) else {
+                continue;
+            };
+            if slot.word.update(|word| word.with_drained(drained)) {
                 any |= self.queue.push(node(id), &slot.waiters.links);
             }
         }

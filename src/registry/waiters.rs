@@ -98,11 +98,13 @@ impl Waiters {
                 }
                 *examine -= 1;
                 *cursor += 1;
-                if let Entry::Used(parked) = entry
-                    && parked.as_ref().is_some_and(|parked| due(parked.note))
-                    && let Some(place) = free.next()
-                {
-                    *place = parked.take();
+                let Entry::Used(parked) = entry else {
+                    continue;
+                };
+                if parked.as_ref().is_some_and(|parked| due(parked.note)) {
+                    if let Some(place) = free.next() {
+                        *place = parked.take();
+                    }
                 }
             }
         }

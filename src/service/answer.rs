@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::wire::code::Code;
 use crate::wire::status::Status;
 
 /// One reply: a whole envelope (5-byte prefix and body), or the status that ends the call.
@@ -16,4 +17,9 @@ pub enum Answer<S, F> {
     Stream(S),
     /// With one reply, later.
     Later(F),
+}
+
+/// The status of a call whose handler panicked.
+pub(crate) fn panicked() -> Status {
+    Status::new(Code::UNKNOWN, "the handler panicked")
 }

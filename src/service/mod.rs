@@ -6,6 +6,7 @@
 mod answer;
 mod head;
 
+pub(crate) use answer::panicked;
 pub use answer::{Answer, Reply};
 pub use head::{Drain, Head, Lifecycle, Method, PeerInfo, Unimplemented};
 
@@ -14,8 +15,6 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_core::Stream;
-
-use crate::wire::status::Status;
 
 /// A future that a host polls for as long as it serves a [`Service`].
 pub type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -53,9 +52,4 @@ pub trait Service: Send + Sync + 'static {
     fn background(&self) -> Option<Background> {
         None
     }
-}
-
-/// The `Status` of a call whose handler panicked.
-pub(crate) fn panicked() -> Status {
-    Status::new(crate::wire::code::Code::UNKNOWN, "the handler panicked")
 }
