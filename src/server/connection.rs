@@ -160,6 +160,8 @@ where
                 waiting.expire(cx, turn);
                 waiting.poll_ready(turn);
             });
+            // Before the peer can see an answer, it is counted.
+            self.tell();
             // Only this poll has the task's waker: what h2 wakes before it is written by it.
             if let Poll::Ready(next) = poll_accept(&mut self.http2, cx) {
                 if let Some(closed) = self.take(next) {

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -231,10 +231,25 @@ impl<S: Service> Replying<S> {
         conditions: Conditions,
         panics: &mut u64,
     ) -> Progress {
-        // An error is a cancel too.
-        if self.sink.poll_reset(cx).is_ready() {
+        // h2 wakes a stream that reserves capacity. While this one is polled that is no news to it, so its waker is left out.
+        if self.sink.is_reset(&mut Context::from_waker(Waker::noop())) {
             return Progress::Cancelled;
         }
+        let progress = self.advance(cx, prebuilt, conditions, panics);
+        let goes_on = matches!(progress, Progress::Waiting | Progress::AfterFlush);
+        if goes_on && self.sink.is_reset(cx) {
+            return Progress::Cancelled;
+        }
+        progress
+    }
+
+    fn advance(
+        &mut self,
+        cx: &mut Context<'_>,
+        prebuilt: &Prebuilt,
+        conditions: Conditions,
+        panics: &mut u64,
+    ) -> Progress {
         if self.is_to_end(conditions) {
             self.unsent.clear();
             self.source = Source::Ended(Some(call::going_away()));
@@ -264,7 +279,10 @@ impl<S: Service> Replying<S> {
                 Poll::Ready(Ok(())) => {}
             }
             match self.next(cx, panics) {
-                Poll::Pending => return Progress::Waiting,
+                Poll::Pending => {
+                    self.sink.give_room_back();
+                    return Progress::Waiting;
+                }
                 Poll::Ready(Some(Ok(reply))) => {
                     self.unsent = reply;
                     self.torn = false;
@@ -322,9 +340,6 @@ impl<S: Service> Replying<S> {
     }
 
     /// Waits until the peer takes more. What the service says before that would be old when it is sent.
-    ///
-    /// An idle stream keeps the byte it reserves of the connection's window: h2 wakes a stream that reserves, so one that reserved
-    /// anew at each poll would never rest.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
         match &mut self.sink {
             Sink::Head(_) => Poll::Ready(Ok(())),
@@ -364,10 +379,19 @@ fn room(
 }
 
 impl Sink {
-    fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reason, h2::Error>> {
-        match self {
+    /// Whether the peer has given the call up, or the stream is gone; if not, `cx` is woken when that or the window changes.
+    fn is_reset(&mut self, cx: &mut Context<'_>) -> bool {
+        let reset = match self {
             Self::Head(respond) => respond.poll_reset(cx),
             Self::Body(stream) => stream.poll_reset(cx),
+        };
+        reset.is_ready()
+    }
+
+    /// An idle stream keeps nothing of the connection's window from the others.
+    fn give_room_back(&mut self) {
+        if let Self::Body(stream) = self {
+            stream.reserve_capacity(0);
         }
     }
 
