@@ -1,0 +1,30 @@
+//! One call on one HTTP/2 stream: reading its request, and writing its replies.
+
+mod reading;
+mod replying;
+mod sink;
+
+pub(super) use reading::{Broken, Finished, Reading, read};
+pub(super) use replying::{Progress, Replying};
+pub(super) use sink::refuse;
+
+use super::host::Host;
+use super::stats::Tally;
+use crate::service::PeerInfo;
+
+/// What calls need while they are polled.
+pub(super) struct Turn<'a, S> {
+    pub(super) host: &'a Host<S>,
+    pub(super) peer: &'a PeerInfo,
+    pub(super) tally: &'a mut Tally,
+    pub(super) conditions: Conditions,
+}
+
+/// What the connection's state means to its streams.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Conditions {
+    /// The socket takes no more: no stream of the service is polled.
+    pub(super) write_blocked: bool,
+    /// Calls of methods that a drain ends are ended.
+    pub(super) ending: bool,
+}

@@ -1,0 +1,150 @@
+//! The request: its body, its one message, and what the service makes of that.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::SendResponse;
+
+use super::Turn;
+use super::replying::{Replying, Source};
+use super::sink::{Sink, refuse};
+use crate::call::{Call, Collector, Prebuilt};
+use crate::service::{Answer, Head, Service, panicked};
+use crate::wire::status::Status;
+
+/// Why a request is not read to its end.
+#[derive(Debug)]
+pub(in crate::server) enum Broken {
+    /// It is to be answered with this.
+    Refused(Status),
+    /// The stream is gone.
+    Gone,
+}
+
+/// Reads what there is of a request's body.
+pub(in crate::server) fn read(
+    body: &mut RecvStream,
+    collector: &mut Collector,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), Broken>> {
+    loop {
+        let chunk = match ready!(body.poll_data(cx)) {
+            Some(Ok(chunk)) => chunk,
+            Some(Err(_)) => return Poll::Ready(Err(Broken::Gone)),
+            // Trailers, if there are any, say nothing to a server.
+            None => return Poll::Ready(Ok(())),
+        };
+        let len = chunk.len();
+        if let Err(status) = collector.push(chunk) {
+            return Poll::Ready(Err(Broken::Refused(status)));
+        }
+        if body.is_end_stream() {
+            return Poll::Ready(Ok(()));
+        }
+        // An error means that the stream is gone, which the next poll tells.
+        let _ = body.flow_control().release_capacity(len);
+    }
+}
+
+/// A request that is being read.
+#[derive(Debug)]
+pub(in crate::server) struct Reading {
+    pub(in crate::server) body: RecvStream,
+    pub(in crate::server) respond: SendResponse<Bytes>,
+    pub(in crate::server) collector: Collector,
+    pub(in crate::server) call: Call,
+}
+
+/// What comes of a request that is not read any further.
+pub(in crate::server) enum Finished<S: Service> {
+    /// Its answer is not complete.
+    Replying(Replying<S>),
+    /// Its answer is complete.
+    Done,
+    /// The stream is gone.
+    Gone,
+}
+
+impl Reading {
+    /// Goes on from how the body ended: gives the message to the service, or refuses the call.
+    pub(in crate::server) fn finish<S: Service>(
+        mut self,
+        read: Result<(), Broken>,
+        at: &mut Turn<'_, S>,
+    ) -> Finished<S> {
+        let message = match read {
+            Ok(()) => self.collector.finish(),
+            Err(Broken::Refused(status)) => Err(status),
+            Err(Broken::Gone) => return Finished::Gone,
+        };
+        match message {
+            // The body's handle goes first: it is not wanted while the service works.
+            Ok(message) => {
+                drop(self.body);
+                dispatch(at, self.respond, &self.call, message)
+            }
+            Err(status) => {
+                refuse(&mut self.respond, &status);
+                Finished::Done
+            }
+        }
+    }
+}
+
+/// Gives a whole request to the service, and sends a reply that is ready.
+fn dispatch<S: Service>(
+    at: &mut Turn<'_, S>,
+    mut respond: SendResponse<Bytes>,
+    call: &Call,
+    message: Bytes,
+) -> Finished<S> {
+    let head = Head::new(call.method.id(), call.timeout, at.peer);
+    let answer = catch_unwind(AssertUnwindSafe(|| at.host.service.call(&head, message)));
+    let source = match answer {
+        Ok(Answer::Now(Ok(reply))) => return send_whole(&at.host.prebuilt, respond, call, reply),
+        Ok(Answer::Now(Err(status))) => {
+            refuse(&mut respond, &status);
+            return Finished::Done;
+        }
+        Ok(Answer::Stream(stream)) => Source::Stream(stream),
+        Ok(Answer::Later(future)) => Source::Later(future),
+        Err(_) => {
+            at.tally.panics += 1;
+            refuse(&mut respond, &panicked());
+            return Finished::Done;
+        }
+    };
+    Finished::Replying(Replying::new(
+        source,
+        Sink::Head(respond),
+        Bytes::new(),
+        call,
+    ))
+}
+
+/// Answers with one reply, at once if the windows allow it.
+fn send_whole<S: Service>(
+    prebuilt: &Prebuilt,
+    mut respond: SendResponse<Bytes>,
+    call: &Call,
+    reply: Bytes,
+) -> Finished<S> {
+    let Ok(mut stream) = respond.send_response(prebuilt.head(), false) else {
+        return Finished::Gone;
+    };
+    stream.reserve_capacity(reply.len());
+    if stream.capacity() < reply.len() {
+        let source = Source::Ended(None);
+        return Finished::Replying(Replying::new(source, Sink::Body(stream), reply, call));
+    }
+    let sent = stream
+        .send_data(reply, false)
+        .and_then(|()| stream.send_trailers(prebuilt.trailers()));
+    if sent.is_ok() {
+        Finished::Done
+    } else {
+        Finished::Gone
+    }
+}

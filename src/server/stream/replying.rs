@@ -1,0 +1,195 @@
+//! The replies: where they come from, and how far they have got.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use h2::Reason;
+
+use super::Conditions;
+use super::sink::{Sink, room};
+use crate::call::{self, Call, Prebuilt};
+use crate::service::{Drain, Reply, Service, panicked};
+use crate::wire::status::Status;
+
+/// A call whose answer is not complete.
+pub(in crate::server) struct Replying<S: Service> {
+    source: Source<S>,
+    sink: Sink,
+    /// What is left of the current reply.
+    unsent: Bytes,
+    /// Whether part of the current reply has been sent.
+    torn: bool,
+    drain: Drain,
+}
+
+/// Where replies come from.
+pub(super) enum Source<S: Service> {
+    Stream(S::Stream),
+    Later(S::Future),
+    /// Nowhere any more; this is the call's status, `None` for OK.
+    Ended(Option<Status>),
+}
+
+/// How far a poll got.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::server) enum Progress {
+    /// The answer is complete.
+    Done,
+    /// Something will wake the stream.
+    Waiting,
+    /// The stream is to be polled again once h2 has written everything.
+    AfterFlush,
+    /// The stream is gone.
+    Cancelled,
+}
+
+impl<S: Service> Replying<S> {
+    pub(super) const fn new(source: Source<S>, sink: Sink, unsent: Bytes, call: &Call) -> Self {
+        Self {
+            source,
+            sink,
+            unsent,
+            torn: false,
+            drain: call.method.on_drain(),
+        }
+    }
+
+    /// Goes on with the answer. At most one reply is given to h2 between two flushes: it has no limit of its own to what it queues
+    /// for a peer with an open window that does not read its socket.
+    pub(in crate::server) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        prebuilt: &Prebuilt,
+        conditions: Conditions,
+        panics: &mut u64,
+    ) -> Progress {
+        // h2 wakes a stream that reserves capacity. While this one is polled that is no news to it, so its waker is left out.
+        if self.sink.is_reset(&mut Context::from_waker(Waker::noop())) {
+            return Progress::Cancelled;
+        }
+        let progress = self.advance(cx, prebuilt, conditions, panics);
+        let goes_on = matches!(progress, Progress::Waiting | Progress::AfterFlush);
+        if goes_on && self.sink.is_reset(cx) {
+            return Progress::Cancelled;
+        }
+        progress
+    }
+
+    fn advance(
+        &mut self,
+        cx: &mut Context<'_>,
+        prebuilt: &Prebuilt,
+        conditions: Conditions,
+        panics: &mut u64,
+    ) -> Progress {
+        if self.is_to_end(conditions) {
+            self.unsent.clear();
+            self.source = Source::Ended(Some(call::going_away()));
+        }
+        loop {
+            if !self.unsent.is_empty() {
+                match self.send(cx, prebuilt) {
+                    Poll::Pending => return Progress::Waiting,
+                    Poll::Ready(Err(_)) => return Progress::Cancelled,
+                    Poll::Ready(Ok(())) if matches!(self.source, Source::Stream(_)) => {
+                        return Progress::AfterFlush;
+                    }
+                    Poll::Ready(Ok(())) => {}
+                }
+            }
+            match &self.source {
+                Source::Ended(status) => {
+                    self.sink.finish(status.as_ref(), prebuilt);
+                    return Progress::Done;
+                }
+                Source::Stream(_) if conditions.write_blocked => return Progress::AfterFlush,
+                _ => {}
+            }
+            match self.poll_room(cx) {
+                Poll::Pending => return Progress::Waiting,
+                Poll::Ready(Err(_)) => return Progress::Cancelled,
+                Poll::Ready(Ok(())) => {}
+            }
+            match self.next(cx, panics) {
+                Poll::Pending => {
+                    self.sink.give_room_back();
+                    return Progress::Waiting;
+                }
+                Poll::Ready(Some(Ok(reply))) => {
+                    self.unsent = reply;
+                    self.torn = false;
+                }
+                Poll::Ready(Some(Err(status))) => self.source = Source::Ended(Some(status)),
+                Poll::Ready(None) => self.source = Source::Ended(None),
+            }
+        }
+    }
+
+    /// Whether a drain ends the call now. A reply that has not begun is given up for it: the peer may never make room.
+    fn is_to_end(&self, conditions: Conditions) -> bool {
+        let torn = self.torn && !self.unsent.is_empty();
+        conditions.ending
+            && self.drain == Drain::End
+            && matches!(
+                (&self.source, &self.sink),
+                (Source::Stream(_), Sink::Body(_))
+            )
+            && !torn
+    }
+
+    /// Asks the service for the next reply. After that of a `Later` there is none.
+    fn next(&mut self, cx: &mut Context<'_>, panics: &mut u64) -> Poll<Option<Reply>> {
+        let polled = catch_unwind(AssertUnwindSafe(|| match &mut self.source {
+            Source::Stream(stream) => Pin::new(stream).poll_next(cx),
+            Source::Later(future) => Pin::new(future).poll(cx).map(Some),
+            Source::Ended(_) => Poll::Ready(None),
+        }));
+        let Ok(next) = polled else {
+            *panics += 1;
+            return Poll::Ready(Some(Err(panicked())));
+        };
+        if next.is_ready() && matches!(self.source, Source::Later(_)) {
+            self.source = Source::Ended(None);
+        }
+        next
+    }
+
+    /// Sends the head, if that is to do, and what the windows allow of the current reply.
+    fn send(&mut self, cx: &mut Context<'_>, prebuilt: &Prebuilt) -> Poll<Result<(), h2::Error>> {
+        if let Sink::Head(respond) = &mut self.sink {
+            self.sink = Sink::Body(respond.send_response(prebuilt.head(), false)?);
+        }
+        let Sink::Body(stream) = &mut self.sink else {
+            return Poll::Ready(Ok(()));
+        };
+        while !self.unsent.is_empty() {
+            let room = ready!(room(stream, self.unsent.len(), cx))?;
+            let chunk = self.unsent.split_to(room.min(self.unsent.len()));
+            stream.send_data(chunk, false)?;
+            self.torn = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Waits until the peer takes more. What the service says before that would be old when it is sent.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+        match &mut self.sink {
+            Sink::Head(_) => Poll::Ready(Ok(())),
+            Sink::Body(stream) => room(stream, 1, cx).map_ok(|_| ()),
+        }
+    }
+
+    /// Ends the call because its deadline has passed.
+    pub(in crate::server) fn expire(&mut self, prebuilt: &Prebuilt) {
+        match &mut self.sink {
+            // Trailers inside a message would be no answer.
+            Sink::Body(stream) if self.torn && !self.unsent.is_empty() => {
+                stream.send_reset(Reason::CANCEL)
+            }
+            sink => sink.finish(Some(&call::deadline_exceeded()), prebuilt),
+        }
+    }
+}

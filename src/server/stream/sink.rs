@@ -1,0 +1,77 @@
+//! h2's side of an answer.
+
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, SendStream};
+
+use crate::call::{self, Prebuilt};
+use crate::wire::status::Status;
+
+/// Refuses a call before any reply. With its handles dropped, h2 resets what the peer still sends (NO_ERROR).
+pub(in crate::server) fn refuse(respond: &mut SendResponse<Bytes>, status: &Status) {
+    let _ = respond.send_response(call::trailers_only(status), true);
+}
+
+/// Where replies go to.
+pub(super) enum Sink {
+    /// No head has been sent.
+    Head(SendResponse<Bytes>),
+    Body(SendStream<Bytes>),
+}
+
+/// How many bytes may be sent now, of `wanted`; at least one.
+pub(super) fn room(
+    stream: &mut SendStream<Bytes>,
+    wanted: usize,
+    cx: &mut Context<'_>,
+) -> Poll<Result<usize, h2::Error>> {
+    stream.reserve_capacity(wanted);
+    loop {
+        let capacity = stream.capacity();
+        if capacity > 0 {
+            return Poll::Ready(Ok(capacity));
+        }
+        match ready!(stream.poll_capacity(cx)) {
+            Some(changed) => changed?,
+            None => return Poll::Ready(Err(Reason::CANCEL.into())),
+        };
+    }
+}
+
+impl Sink {
+    /// Whether the peer has given the call up, or the stream is gone; if not, `cx` is woken when that or the window changes.
+    pub(super) fn is_reset(&mut self, cx: &mut Context<'_>) -> bool {
+        let reset = match self {
+            Self::Head(respond) => respond.poll_reset(cx),
+            Self::Body(stream) => stream.poll_reset(cx),
+        };
+        reset.is_ready()
+    }
+
+    /// An idle stream keeps nothing of the connection's window from the others.
+    pub(super) fn give_room_back(&mut self) {
+        if let Self::Body(stream) = self {
+            stream.reserve_capacity(0);
+        }
+    }
+
+    /// Ends the answer. An error means that the stream is gone, and nobody left to tell.
+    pub(super) fn finish(&mut self, status: Option<&Status>, prebuilt: &Prebuilt) {
+        match (self, status) {
+            (Self::Head(respond), Some(status)) => refuse(respond, status),
+            (Self::Head(respond), None) => {
+                if let Ok(mut stream) = respond.send_response(prebuilt.head(), false) {
+                    let _ = stream.send_trailers(prebuilt.trailers());
+                }
+            }
+            (Self::Body(stream), Some(status)) => {
+                let _ = stream.send_trailers(call::trailers(status));
+            }
+            (Self::Body(stream), None) => {
+                let _ = stream.send_trailers(prebuilt.trailers());
+            }
+        }
+    }
+}
