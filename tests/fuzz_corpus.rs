@@ -44,6 +44,7 @@ targets! {
     timeout: "../fuzz/bodies/timeout.rs",
     metadata: "../fuzz/bodies/metadata.rs",
     status: "../fuzz/bodies/status.rs",
+    registry_ops: "../fuzz/bodies/registry_ops.rs",
     #[cfg(feature = "__internals")]
     check_request: "../fuzz/bodies/check_request.rs",
 }
