@@ -87,7 +87,8 @@ impl<S> Builder<S> {
     }
 
     /// Sets how many streams that the server has reset are remembered, so that frames still on their way to them are ignored. Default:
-    /// as many as [`max_concurrent_streams`](Self::max_concurrent_streams). With more, such a frame ends the connection.
+    /// as many as [`max_concurrent_streams`](Self::max_concurrent_streams). For one that is
+    /// forgotten, DATA is answered with RST_STREAM (`STREAM_CLOSED`), and HEADERS end the connection.
     pub const fn max_concurrent_reset_streams(mut self, streams: usize) -> Self {
         self.config.max_concurrent_reset_streams = Some(streams);
         self
