@@ -302,8 +302,9 @@ fn at_once(threads: usize, iterations: u64, work: impl Fn(usize, u64) + Sync) ->
                 })
             })
             .collect();
-        barrier.wait();
+        // Before the barrier: a main thread that is late must not miss the work.
         let start = Instant::now();
+        barrier.wait();
         for worker in workers {
             worker.join().unwrap();
         }

@@ -46,7 +46,7 @@ impl ServiceHandle {
     #[inline]
     pub fn set(&self, status: ServingStatus) {
         self.shared
-            .update_slot(self.id, self.slot(), |word| word.with_status(status));
+            .update(self.id, self.slot(), |word| word.with_status(status));
     }
 
     /// `set(ServingStatus::Serving)`.

@@ -82,7 +82,7 @@ impl Registry {
     ) -> Result<(), RegistryError> {
         if let Some((id, slot)) = self.shared.find(name) {
             self.shared
-                .update_slot(id, slot, |word| word.with_status(status));
+                .update(id, slot, |word| word.with_status(status));
         } else if status != ServingStatus::ServiceUnknown {
             self.shared.register(name, status)?;
         }
@@ -127,7 +127,7 @@ impl Registry {
     /// Its place is kept for the same name. Nothing happens if the name is not registered.
     pub fn clear(&self, name: &str) {
         if let Some((id, slot)) = self.shared.find(name) {
-            self.shared.update_slot(id, slot, |word| {
+            self.shared.update(id, slot, |word| {
                 word.with_status(ServingStatus::ServiceUnknown)
             });
         }
@@ -189,7 +189,7 @@ impl Registry {
         let found = self.shared.find(name);
         if let Some((id, slot)) = found {
             self.shared
-                .update_slot(id, slot, |word| word.with_pinned(pinned));
+                .update(id, slot, |word| word.with_pinned(pinned));
         }
         found.is_some()
     }

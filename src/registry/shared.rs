@@ -65,19 +65,16 @@ impl Shared {
         Ok(self.names.tag(name))
     }
 
-    /// The number of a name's slot.
-    #[inline]
-    pub(super) fn find_tagged(&self, tag: Tag, name: &str) -> Option<u32> {
-        self.names.find(tag, |id| {
-            self.slab.get(id).is_some_and(|slot| slot.name() == name)
-        })
-    }
-
-    /// The number of a name's slot, and the slot.
+    /// A name's slot and its number.
     #[inline]
     pub(super) fn find(&self, name: &str) -> Option<(u32, &Slot)> {
+        self.find_tagged(self.tag(name).ok()?, name)
+    }
+
+    #[inline]
+    pub(super) fn find_tagged(&self, tag: Tag, name: &str) -> Option<(u32, &Slot)> {
         let mut found = None;
-        self.names.find(self.tag(name).ok()?, |id| {
+        self.names.find(tag, |id| {
             found = self
                 .slab
                 .get(id)
@@ -88,23 +85,28 @@ impl Shared {
         found
     }
 
-    /// Sets a status, registering the name if it is new.
+    /// Sets a status, registering the name if it is new; the number of its slot.
     pub(super) fn register(&self, name: &str, status: ServingStatus) -> Result<u32, RegistryError> {
         let tag = self.tag(name)?;
-        let mut id = self.find_tagged(tag, name);
-        if id.is_none() {
-            let writer = self.writer.lock();
-            id = self.find_tagged(tag, name);
-            if id.is_none() {
-                let word = Word::new(status, writer.drained);
-                let id = self.insert_while_locked(tag, name, word)?;
-                drop(writer);
-                self.published(tag);
-                return Ok(id);
+        let known = match self.find_tagged(tag, name) {
+            None => {
+                let writer = self.writer.lock();
+                // Again: another may have registered it meanwhile.
+                match self.find_tagged(tag, name) {
+                    None => {
+                        let word = Word::new(status, writer.drained);
+                        let id = self.insert_while_locked(tag, name, word)?;
+                        drop(writer);
+                        self.published(tag);
+                        return Ok(id);
+                    }
+                    Some(known) => known,
+                }
             }
-        }
-        let id = id.unwrap_or_default();
-        self.update(id, |word| word.with_status(status));
+            Some(known) => known,
+        };
+        let (id, slot) = known;
+        self.update(id, slot, |word| word.with_status(status));
         Ok(id)
     }
 
@@ -134,14 +136,7 @@ impl Shared {
 
     /// Changes one word, and has its watchers woken if they are to see it.
     #[inline]
-    pub(super) fn update(&self, id: u32, change: impl Fn(Word) -> Word) {
-        if let Some(slot) = self.slab.get(id) {
-            self.update_slot(id, slot, change);
-        }
-    }
-
-    #[inline]
-    pub(super) fn update_slot(&self, id: u32, slot: &Slot, change: impl Fn(Word) -> Word) {
+    pub(super) fn update(&self, id: u32, slot: &Slot, change: impl Fn(Word) -> Word) {
         if slot.word.update(change) {
             self.changed(id, slot);
         }

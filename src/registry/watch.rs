@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use super::names::Tag;
 use super::shared::Shared;
+use super::slab::Slot;
 use super::waiters::Key;
 use super::{RegistryError, ServingStatus};
 use crate::sync::Arc;
@@ -35,7 +36,7 @@ impl Watcher {
     pub(super) fn new(shared: &Arc<Shared>, name: &str) -> Result<Self, RegistryError> {
         let tag = shared.tag(name)?;
         let place = match shared.find_tagged(tag, name) {
-            Some(id) => join_slot(shared, id),
+            Some((id, slot)) => join_slot(id, slot),
             None => {
                 let key = shared.bucket(tag).1.join(|| ());
                 Place::Bucket {
@@ -104,11 +105,11 @@ impl Watcher {
         let Place::Bucket { name, tag, key } = &self.place else {
             return false;
         };
-        let Some(id) = self.shared.find_tagged(*tag, name) else {
+        let Some((id, slot)) = self.shared.find_tagged(*tag, name) else {
             return false;
         };
         self.shared.bucket(*tag).1.leave(*key, || ());
-        self.place = join_slot(&self.shared, id);
+        self.place = join_slot(id, slot);
         true
     }
 
@@ -127,15 +128,9 @@ impl Watcher {
 }
 
 /// Into the slot's list, and only then WATCHED: whoever sees the bit finds the watcher.
-fn join_slot(shared: &Shared, id: u32) -> Place {
-    let key = shared
-        .slab
-        .get(id)
-        .map(|slot| slot.waiters.join(|| slot.word.set_watched_while_locked()));
-    Place::Slot {
-        id,
-        key: key.unwrap_or_default(),
-    }
+fn join_slot(id: u32, slot: &Slot) -> Place {
+    let key = slot.waiters.join(|| slot.word.set_watched_while_locked());
+    Place::Slot { id, key }
 }
 
 impl Drop for Watcher {
