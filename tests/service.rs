@@ -268,6 +268,35 @@ async fn row_59_a_panic_costs_one_call() {
 }
 
 #[tokio::test]
+async fn panics_beside_calls_cost_no_more() {
+    struct Rash;
+    impl Service for Rash {
+        type Stream = Replies;
+        type Future = std::future::Ready<Reply>;
+        fn method(&self, path: &str) -> Result<Method, Unimplemented> {
+            assert_eq!(path, "/toy.Toy/Now");
+            Ok(Method::new(0))
+        }
+        fn call(&self, _: &Head<'_>, _: Bytes) -> Answer<Replies, Self::Future> {
+            Answer::Now(Ok(message(b"")))
+        }
+        fn lifecycle(&self, _: Lifecycle) {
+            panic!("as told");
+        }
+    }
+    let server = Server::builder().service(Rash).build();
+    let (client, io) = duplex(1 << 16);
+    tokio::spawn(server.serve_connection(io));
+    let (client, connection) = h2::client::handshake(client).await.unwrap();
+    tokio::spawn(connection);
+    let (head, _) = call(&client, "Odd", None).await;
+    assert_eq!(status_of(&head), Code::UNKNOWN);
+    call(&client, "Now", None).await.1.data(5).await;
+    server.shutdown().await;
+    assert_eq!(server.stats().panics, 3);
+}
+
+#[tokio::test]
 async fn a_cancelled_call_drops_its_handler_and_frees_its_place() {
     for method in ["Later", "Stream"] {
         let (_answer, later) = oneshot::channel();

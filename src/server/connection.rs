@@ -4,6 +4,7 @@
 //! requests costs a write of its own.
 
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use http::Request;
+use http::request::Parts;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep};
 
@@ -24,7 +26,7 @@ use super::stats::Tally;
 use super::stream::{Broken, Conditions, Finished, Reading, Turn, read};
 use super::waiting::{State, Waiting};
 use crate::call::{self, Call, Collector, Refusal};
-use crate::service::{PeerInfo, Service};
+use crate::service::{PeerInfo, Service, panicked};
 
 /// How often a turn goes round before it lets other tasks run.
 const ROUNDS: usize = 16;
@@ -207,7 +209,7 @@ where
         match next {
             Some(Ok((request, respond))) => {
                 let (parts, body) = request.into_parts();
-                let call = call::accept(&self.host.service, &parts);
+                let call = self.judge(&parts);
                 self.batch.push(Incoming {
                     body,
                     respond,
@@ -218,6 +220,14 @@ where
             Some(Err(_)) => Some(Closed::WithError),
             None => Some(Closed::Cleanly),
         }
+    }
+
+    fn judge(&mut self, parts: &Parts) -> Result<Call, Box<Refusal>> {
+        let judged = || call::accept(&self.host.service, parts);
+        catch_unwind(AssertUnwindSafe(judged)).unwrap_or_else(|_| {
+            self.tally.panics += 1;
+            Err(Box::new(call::trailers_only(&panicked())))
+        })
     }
 
     /// Answers the batch, or takes a call among those that wait.

@@ -1,5 +1,7 @@
 //! What all connections of a server share.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 
 use tokio::task::AbortHandle;
@@ -45,11 +47,18 @@ impl<S: Service> Host<S> {
         });
     }
 
+    /// Tells the service, whose panic must not keep the server up.
+    fn tell(&self, event: Lifecycle) {
+        if catch_unwind(AssertUnwindSafe(|| self.service.lifecycle(event))).is_err() {
+            self.counters.panics.fetch_add(1, Relaxed);
+        }
+    }
+
     /// Takes the server down, in order. Only the first call does anything.
     pub(super) async fn shut_down(&self) {
         if self.drain.start() {
-            self.service.lifecycle(Lifecycle::Announce);
-            self.service.lifecycle(Lifecycle::Closing);
+            self.tell(Lifecycle::Announce);
+            self.tell(Lifecycle::Closing);
             self.drain.run(self.config.shutdown_deadline).await;
         }
     }

@@ -23,7 +23,7 @@ pub struct Stats {
     pub calls_cancelled: u64,
     /// Calls whose deadline passed while they waited.
     pub deadlines_exceeded: u64,
-    /// Calls whose handler panicked.
+    /// Panics of the service that were caught.
     pub panics: u64,
     /// Bytes read from all connections, HTTP/2 framing included.
     pub bytes_read: u64,

@@ -22,7 +22,7 @@ pub type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// A set of RPC methods, served by a host.
 ///
 /// Calls run in the task of the connection they came on: a method that blocks its thread holds up every call of that connection.
-/// A panic in [`call`](Self::call), or while a stream or future of it is polled, ends that one call with
+/// A panic in [`method`](Self::method) or [`call`](Self::call), or while a stream or future of it is polled, ends that one call with
 /// [`Code::UNKNOWN`](crate::Code::UNKNOWN). That needs unwinding: under `panic = "abort"` a panic ends the process.
 pub trait Service: Send + Sync + 'static {
     /// The replies of a server-streaming method: whole envelopes, prefix included, and then either the end (status OK) or an error.
