@@ -4,7 +4,7 @@
 #   scripts/fuzz-smoke.sh [SECONDS]      10 by default, for each target
 #
 # Exits 1 on a finding; its input is kept in fuzz/artifacts/TARGET/. Exits 0 and says so where
-# there is no nightly toolchain, or cargo-fuzz is missing and cannot be installed.
+# there is no nightly toolchain.
 set -eu
 
 seconds=${1:-10}
@@ -18,7 +18,7 @@ skip() {
 cargo +nightly --version >/dev/null 2>&1 || skip "no nightly toolchain"
 if ! cargo +nightly fuzz --version >/dev/null 2>&1; then
     echo "fuzz smoke: installing cargo-fuzz"
-    cargo +nightly install cargo-fuzz --locked || skip "cargo-fuzz cannot be installed"
+    cargo +nightly install cargo-fuzz --locked
 fi
 
 cargo +nightly fuzz build
