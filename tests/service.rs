@@ -251,6 +251,24 @@ async fn a_stream_that_ends_without_a_reply_is_ok() {
 }
 
 #[tokio::test]
+async fn empty_replies_are_left_out_and_hold_nobody_up() {
+    let (sender, stream) = mpsc::channel(100);
+    for _ in 0..99 {
+        sender.try_send(Ok(Bytes::new())).unwrap();
+    }
+    sender.try_send(Ok(message(b"x"))).unwrap();
+    drop(sender);
+    let server = serve(Toy {
+        stream: Mutex::new(Some(stream)),
+        ..Toy::default()
+    });
+    let client = connect(&server).await;
+    let (_, mut reply) = call(&client, "Stream", None).await;
+    assert_eq!(reply.data(6).await, message(b"x"));
+    assert_eq!(reply.status().await.code(), Code::OK);
+}
+
+#[tokio::test]
 async fn row_59_a_panic_costs_one_call() {
     let server = serve(Toy {
         reply: message(b"fine"),

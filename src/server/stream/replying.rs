@@ -118,6 +118,8 @@ impl<S: Service> Replying<S> {
                     self.sink.give_room_back();
                     return Progress::Waiting;
                 }
+                // No envelope, so nothing to send; but a stream of nothing else must not hold the task.
+                Poll::Ready(Some(Ok(reply))) if reply.is_empty() => return Progress::AfterFlush,
                 Poll::Ready(Some(Ok(reply))) => {
                     self.unsent = reply;
                     self.torn = false;
