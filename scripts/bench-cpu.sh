@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
 # CPU per Check of the server process, in microseconds: ours, tonic-health and the floor.
 #
-# The server has one core and h2load the other. Each round asks every server in turn; the table
-# has the medians, then the lowest and highest.
+# The server has one core and h2load the other. Each round asks every server in turn, and a ratio
+# is the median of the rounds' ratios, so that a busy minute of the machine falls on all of them.
 #
-# usage: scripts/bench-cpu.sh [ROUNDS (5)] [SERVER... (ours tonic floor)]
+# usage: scripts/bench-cpu.sh [ROUNDS (9)] [SERVER... (ours tonic floor)]
 set -euo pipefail
 # shellcheck source=scripts/bench-lib.sh
 . "$(dirname "$0")/bench-lib.sh"
 need h2load nghttp2-client
 need taskset util-linux
 
-ROUNDS=${1:-5}
+ROUNDS=${1:-9}
 shift $(($# > 0))
 SERVERS=("$@")
 [ $# -gt 0 ] || SERVERS=(ours tonic floor)
-declare -A REQUESTS=([1]=40000 [10]=100000 [100]=200000)
+declare -A REQUESTS=([1]=20000 [10]=60000 [100]=100000)
 build
 
 for round in $(seq "$ROUNDS"); do
@@ -35,22 +35,20 @@ for round in $(seq "$ROUNDS"); do
 done
 
 printf '| CPU µs per Check, h2load -c 4 | m=1 | m=10 | m=100 |\n|---|---|---|---|\n'
-declare -A MEDIAN
 for server in "${SERVERS[@]}"; do
     row="| $server |"
     for in_flight in 1 10 100; do
         file=$WORK/$server.$in_flight
-        MEDIAN[$server.$in_flight]=$(median <"$file")
-        row+=$(printf ' %.2f (%.2f–%.2f) |' "${MEDIAN[$server.$in_flight]}" \
+        row+=$(printf ' %.2f (%.2f–%.2f) |' "$(median <"$file")" \
             "$(sort -n "$file" | head -1)" "$(sort -n "$file" | tail -1)")
     done
     echo "$row"
 done
 for peer in tonic floor; do
-    [ -n "${MEDIAN[ours.1]:-}" ] && [ -n "${MEDIAN[$peer.1]:-}" ] || continue
+    [ -e "$WORK/ours.1" ] && [ -e "$WORK/$peer.1" ] || continue
     row="| ours / $peer |"
     for in_flight in 1 10 100; do
-        row+=" $(ratio "${MEDIAN[ours.$in_flight]}" "${MEDIAN[$peer.$in_flight]}") |"
+        row+=$(printf " %.2f |" "$(ratios "$WORK/ours.$in_flight" "$WORK/$peer.$in_flight" | median)")
     done
     echo "$row"
 done

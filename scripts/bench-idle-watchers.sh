@@ -12,11 +12,11 @@ need valgrind valgrind
 
 SERVERS=("$@")
 [ $# -gt 0 ] || SERVERS=(ours tonic)
-ROUNDS=5
+ROUNDS=9
 WATCHES=1000
 STREAMS=2000               # more than Watches and Checks together
-FLIGHTS=(1 100)
-declare -A REQUESTS=([1]=20000 [100]=100000) FEW=([1]=500 [100]=2000) MANY=([1]=2500 [100]=12000)
+FLIGHTS=(10 100)
+declare -A REQUESTS=([10]=50000 [100]=100000) FEW=([10]=2000 [100]=2000) MANY=([10]=12000 [100]=12000)
 OUT=target/callgrind
 mkdir -p "$OUT"
 build
@@ -68,8 +68,9 @@ for server in "${SERVERS[@]}"; do
     for in_flight in "${FLIGHTS[@]}"; do
         none=$(median <"$WORK/$server.0.$in_flight")
         some=$(median <"$WORK/$server.$WATCHES.$in_flight")
-        printf '| %s, m=%s, CPU µs per Check | %.2f | %.2f | %s |\n' \
-            "$server" "$in_flight" "$none" "$some" "$(ratio "$some" "$none")"
+        printf '| %s, m=%s, CPU µs per Check | %.2f | %.2f | %.2f |\n' \
+            "$server" "$in_flight" "$none" "$some" \
+            "$(ratios "$WORK/$server.$WATCHES.$in_flight" "$WORK/$server.0.$in_flight" | median)"
         instructions "$server" 0 "$in_flight"
         none=$PER_CHECK
         instructions "$server" "$WATCHES" "$in_flight"
@@ -77,5 +78,5 @@ for server in "${SERVERS[@]}"; do
             "$server" "$in_flight" "$none" "$PER_CHECK" "$(ratio "$PER_CHECK" "$none")"
     done
 done
-printf '\nCPU: median of %s interleaved rounds. ' "$ROUNDS"
+printf '\nCPU: medians of %s interleaved rounds, and of the ratios in each. ' "$ROUNDS"
 machine

@@ -100,5 +100,8 @@ h2load_checks() {
 
 median() { sort -n | awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'; }
 
+# ratios FILE FILE: of their lines, one by one
+ratios() { paste "$1" "$2" | awk '{ printf "%.3f\n", $1 / $2 }'; }
+
 # ratio A B
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
