@@ -128,6 +128,74 @@ impl<S> Builder<S> {
         self
     }
 
+    /// Sets how many PING frames a client may send at once. Default: 100. As many again come in evenly over
+    /// [`burst_refill`](Self::burst_refill), and one more for each HEADERS and DATA frame that the server writes: clients that measure
+    /// the path send one for what they read. One too many ends the connection with `ENHANCE_YOUR_CALM`, as it does for each of the
+    /// bursts below.
+    pub const fn ping_burst(mut self, frames: u32) -> Self {
+        self.config.ping_burst = frames;
+        self
+    }
+
+    /// Sets how many SETTINGS frames a client may send at once, those of its handshake included. Default: 10. A new window size in
+    /// one costs a walk over all streams.
+    pub const fn settings_burst(mut self, frames: u32) -> Self {
+        self.config.settings_burst = frames;
+        self
+    }
+
+    /// Sets how many PRIORITY frames a client may send at once. Default: 1,000. They are ignored.
+    pub const fn priority_burst(mut self, frames: u32) -> Self {
+        self.config.priority_burst = frames;
+        self
+    }
+
+    /// Sets how many WINDOW_UPDATE frames a client may send at once. Default: 1,000. Two more are added for each HEADERS and DATA frame
+    /// that the server writes.
+    pub const fn window_update_burst(mut self, frames: u32) -> Self {
+        self.config.window_update_burst = frames;
+        self
+    }
+
+    /// Sets how many streams a client may reset at once, whether or not the server has seen them (rapid reset, CVE-2023-44487).
+    /// Default: 1,000.
+    pub const fn reset_burst(mut self, frames: u32) -> Self {
+        self.config.reset_burst = frames;
+        self
+    }
+
+    /// Sets how many frames of types without a use a client may send at once, GOAWAY among them. Default: 100.
+    pub const fn unknown_frame_burst(mut self, frames: u32) -> Self {
+        self.config.unknown_frame_burst = frames;
+        self
+    }
+
+    /// Sets how many DATA, HEADERS and CONTINUATION frames without content a client may send at once, not counting those that end a
+    /// stream or a header block. Default: 100. h2 has a limit of 100 such DATA frames in the life of a connection.
+    pub const fn empty_frame_burst(mut self, frames: u32) -> Self {
+        self.config.empty_frame_burst = frames;
+        self
+    }
+
+    /// Sets the time in which a burst that is used up is full again, evenly. Default: 30 s, which makes 33 resets a second, and 3 PINGs.
+    pub const fn burst_refill(mut self, duration: Duration) -> Self {
+        self.config.burst_refill = duration;
+        self
+    }
+
+    /// Sets how long a header block may take to come in. Default: 10 s. Until it is whole a connection can do nothing else. The
+    /// connection ends with `ENHANCE_YOUR_CALM`.
+    pub const fn header_block_timeout(mut self, duration: Duration) -> Self {
+        self.config.header_block_timeout = duration;
+        self
+    }
+
+    /// Sets after how many bytes read a connection lets other tasks run. Default: 65,536. It is at least one read.
+    pub const fn read_budget(mut self, bytes: usize) -> Self {
+        self.config.read_budget = bytes;
+        self
+    }
+
     /// Sets how long calls may take to complete once the server shuts down. Default: 10 s. What is left then is cut.
     pub const fn shutdown_deadline(mut self, deadline: Duration) -> Self {
         self.config.shutdown_deadline = deadline;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use h2::server::Builder as Http2;
 
+use super::guard;
+
 /// The limits. [`Builder`](super::Builder) documents each; README.md has them in one table.
 #[derive(Debug, Clone)]
 pub(super) struct Config {
@@ -19,6 +21,16 @@ pub(super) struct Config {
     pub(super) max_local_error_reset_streams: usize,
     pub(super) max_send_buffer_size: usize,
     pub(super) data_frame_budget: Option<usize>,
+    pub(super) ping_burst: u32,
+    pub(super) settings_burst: u32,
+    pub(super) priority_burst: u32,
+    pub(super) window_update_burst: u32,
+    pub(super) reset_burst: u32,
+    pub(super) unknown_frame_burst: u32,
+    pub(super) empty_frame_burst: u32,
+    pub(super) burst_refill: Duration,
+    pub(super) header_block_timeout: Duration,
+    pub(super) read_budget: usize,
     pub(super) shutdown_deadline: Duration,
 }
 
@@ -40,6 +52,16 @@ impl Default for Config {
             max_local_error_reset_streams: 1_024,
             max_send_buffer_size: 64 << 10,
             data_frame_budget: None,
+            ping_burst: 100,
+            settings_burst: 10,
+            priority_burst: 1_000,
+            window_update_burst: 1_000,
+            reset_burst: 1_000,
+            unknown_frame_burst: 100,
+            empty_frame_burst: 100,
+            burst_refill: Duration::from_secs(30),
+            header_block_timeout: Duration::from_secs(10),
+            read_budget: 64 << 10,
             shutdown_deadline: Duration::from_secs(10),
         }
     }
@@ -59,6 +81,20 @@ impl Config {
     fn data_budget(&self) -> usize {
         let derived = || self.streams().saturating_mul(DATA_BUDGET_PER_STREAM);
         self.data_frame_budget.unwrap_or_else(derived)
+    }
+
+    /// What the guard lets through.
+    pub(super) const fn guard(&self) -> guard::Limits {
+        guard::Limits {
+            ping: self.ping_burst,
+            settings: self.settings_burst,
+            priority: self.priority_burst,
+            window_update: self.window_update_burst,
+            reset: self.reset_burst,
+            unknown: self.unknown_frame_burst,
+            empty: self.empty_frame_burst,
+            refill: self.burst_refill,
+        }
     }
 
     /// h2's builder with these limits.

@@ -59,7 +59,9 @@ async fn handshake<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
     link: &Arc<Link>,
     io: T,
 ) -> Option<Result<Http2<T>, h2::Error>> {
-    let mut handshake = host.http2.handshake(Guard::new(io, Arc::clone(link)));
+    let mut handshake = host
+        .http2
+        .handshake(Guard::new(io, Arc::clone(link), &host.config));
     poll_fn(|cx| {
         link.begin();
         loop {
@@ -258,9 +260,15 @@ where
     /// Follows the server's drain, one step a round, so that each is written before the next. Ready when there is no more time.
     fn depart(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let phase = self.link.phase();
-        if phase >= Phase::Cut && !matches!(self.departure, Departure::Cut(_)) {
+        let flooded = self.link.is_flooded();
+        if (flooded || phase >= Phase::Cut) && !matches!(self.departure, Departure::Cut(_)) {
             self.waiting.clear(&mut self.tally);
-            self.http2.abrupt_shutdown(Reason::NO_ERROR);
+            self.tally.floods += u64::from(flooded);
+            self.http2.abrupt_shutdown(if flooded {
+                Reason::ENHANCE_YOUR_CALM
+            } else {
+                Reason::NO_ERROR
+            });
             self.departure = Departure::Cut(Box::pin(sleep(LAST_WORDS)));
         }
         match &mut self.departure {

@@ -15,6 +15,11 @@ pub(super) struct Link {
     pub(super) write_blocked: AtomicBool,
     pub(super) bytes_read: AtomicU64,
     pub(super) bytes_written: AtomicU64,
+    /// `bytes_read` when this poll of the task began.
+    read_before: AtomicU64,
+    /// The client's first SETTINGS are here: its part of the handshake is done.
+    pub(super) settings_seen: AtomicBool,
+    flooded: AtomicBool,
 }
 
 /// The streams that want to be polled. Its lock is a leaf: nothing is called while it is held. h2 wakes streams under a mutex of its
@@ -36,6 +41,9 @@ impl Link {
             write_blocked: AtomicBool::new(false),
             bytes_read: AtomicU64::new(0),
             bytes_written: AtomicU64::new(0),
+            read_before: AtomicU64::new(0),
+            settings_seen: AtomicBool::new(false),
+            flooded: AtomicBool::new(false),
         }
     }
 
@@ -50,6 +58,14 @@ impl Link {
         let waker = ready.task.take();
         drop(ready);
         drop(waker);
+        let read = self.bytes_read.load(Relaxed);
+        self.read_before.store(read, Relaxed);
+    }
+
+    /// Bytes read since the task's poll began.
+    pub(super) fn read_in_poll(&self) -> u64 {
+        let read = self.bytes_read.load(Relaxed);
+        read.wrapping_sub(self.read_before.load(Relaxed))
     }
 
     /// Moves the streams that are ready into `keys`, which is empty.
@@ -88,6 +104,21 @@ impl Link {
     pub(super) fn set_phase(&self, phase: Phase) {
         // The lock orders this store before the look at `phase` that follows the wake.
         self.phase.store(phase as u8, Relaxed);
+        self.notify();
+    }
+
+    /// The peer has sent more than it may: the task is to end the connection.
+    pub(super) fn set_flooded(&self) {
+        self.flooded.store(true, Relaxed);
+        self.notify();
+    }
+
+    pub(super) fn is_flooded(&self) -> bool {
+        self.flooded.load(Relaxed)
+    }
+
+    /// Something other than a stream wants the task.
+    fn notify(&self) {
         let mut ready = self.ready();
         ready.notified = true;
         let task = ready.task.take();

@@ -13,6 +13,9 @@ pub struct Stats {
     pub connections: u64,
     /// Connections that ended with an error: of the socket, or of HTTP/2.
     pub connection_errors: u64,
+    /// Connections that were ended because the peer sent too many frames of no use, reset too many streams, or did not complete a
+    /// header block. h2's own limits are not counted here.
+    pub floods: u64,
     /// Errors of `accept`, such as a process out of file descriptors.
     pub accept_errors: u64,
     /// Requests that were accepted, refused ones included.
@@ -36,6 +39,7 @@ pub struct Stats {
 pub(super) struct Counters {
     pub(super) connections: AtomicU64,
     pub(super) connection_errors: AtomicU64,
+    pub(super) floods: AtomicU64,
     pub(super) accept_errors: AtomicU64,
     pub(super) calls: AtomicU64,
     pub(super) calls_waiting: AtomicU64,
@@ -52,6 +56,7 @@ impl Counters {
             connections_open: connections_open as u64,
             connections: self.connections.load(Relaxed),
             connection_errors: self.connection_errors.load(Relaxed),
+            floods: self.floods.load(Relaxed),
             accept_errors: self.accept_errors.load(Relaxed),
             calls: self.calls.load(Relaxed),
             calls_waiting: self.calls_waiting.load(Relaxed),
@@ -71,6 +76,7 @@ pub(super) struct Tally {
     pub(super) cancelled: u64,
     pub(super) expired: u64,
     pub(super) panics: u64,
+    pub(super) floods: u64,
     /// Calls waiting now, and as last told.
     pub(super) waiting: u64,
     told_waiting: u64,
@@ -85,6 +91,7 @@ impl Tally {
         flush(&counters.calls_cancelled, &mut self.cancelled);
         flush(&counters.deadlines_exceeded, &mut self.expired);
         flush(&counters.panics, &mut self.panics);
+        flush(&counters.floods, &mut self.floods);
         difference(
             &counters.calls_waiting,
             self.waiting,

@@ -1,0 +1,143 @@
+//! Frame heads (RFC 9113, section 4.1) out of a stream of bytes in any pieces. Payloads are skipped, not looked at.
+
+/// The bytes of a frame's head.
+const HEAD: usize = 9;
+
+pub(super) const DATA: u8 = 0x0;
+pub(super) const HEADERS: u8 = 0x1;
+pub(super) const PRIORITY: u8 = 0x2;
+pub(super) const RST_STREAM: u8 = 0x3;
+pub(super) const SETTINGS: u8 = 0x4;
+pub(super) const PING: u8 = 0x6;
+pub(super) const WINDOW_UPDATE: u8 = 0x8;
+pub(super) const CONTINUATION: u8 = 0x9;
+
+pub(super) const ACK: u8 = 0x1;
+pub(super) const END_STREAM: u8 = 0x1;
+pub(super) const END_HEADERS: u8 = 0x4;
+
+/// What a frame says about itself, but for its stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    /// The bytes of its payload.
+    pub(super) len: u32,
+    pub(super) kind: u8,
+    pub(super) flags: u8,
+}
+
+impl Head {
+    const fn parse(&[a, b, c, kind, flags, ..]: &[u8; HEAD]) -> Self {
+        let len = u32::from_be_bytes([0, a, b, c]);
+        Self { len, kind, flags }
+    }
+
+    pub(super) const fn has(self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+}
+
+/// Finds the heads of a stream of frames.
+#[derive(Debug)]
+pub(super) struct Heads {
+    /// The first bytes of a head that came in pieces, and their number.
+    partial: [u8; HEAD],
+    have: usize,
+    /// What is still to come of the current frame's payload.
+    payload: u32,
+}
+
+impl Heads {
+    pub(super) const fn new() -> Self {
+        Self {
+            partial: [0; HEAD],
+            have: 0,
+            payload: 0,
+        }
+    }
+
+    /// The next head. `None` when all of `bytes` has been taken.
+    #[inline]
+    pub(super) fn next(&mut self, bytes: &mut &[u8]) -> Option<Head> {
+        if self.payload > 0 {
+            let skipped = bytes
+                .len()
+                .min(usize::try_from(self.payload).unwrap_or(usize::MAX));
+            *bytes = bytes.get(skipped..).unwrap_or_default();
+            self.payload -= u32::try_from(skipped).unwrap_or(self.payload);
+        }
+        let head = if self.have == 0 {
+            if let Some((head, rest)) = bytes.split_first_chunk() {
+                *bytes = rest;
+                Head::parse(head)
+            } else {
+                self.collect(bytes)?
+            }
+        } else {
+            self.collect(bytes)?
+        };
+        self.payload = head.len;
+        Some(head)
+    }
+
+    /// A head that comes in pieces.
+    #[cold]
+    fn collect(&mut self, bytes: &mut &[u8]) -> Option<Head> {
+        while let Some((byte, rest)) = bytes.split_first() {
+            if let Some(place) = self.partial.get_mut(self.have) {
+                *place = *byte;
+            }
+            *bytes = rest;
+            self.have += 1;
+            if self.have == HEAD {
+                self.have = 0;
+                return Some(Head::parse(&self.partial));
+            }
+        }
+        None
+    }
+
+    /// Whether the current frame's payload is whole.
+    pub(super) const fn is_whole(&self) -> bool {
+        self.payload == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heads(heads: &mut Heads, mut bytes: &[u8]) -> Vec<Head> {
+        let mut found = Vec::new();
+        while let Some(head) = heads.next(&mut bytes) {
+            found.push(head);
+        }
+        assert!(bytes.is_empty());
+        found
+    }
+
+    #[test]
+    fn heads_are_found_in_any_pieces_and_payloads_are_skipped() {
+        let mut bytes = vec![0, 0, 0, SETTINGS, ACK, 0, 0, 0, 0];
+        bytes.extend([0, 1, 2, DATA, 0xff, 0, 0, 0, 3]);
+        bytes.extend([9; 258]);
+        bytes.extend([0, 0, 1, 0xee, 0, 0, 0, 0, 0, 7]);
+        let head = |len, kind, flags| Head { len, kind, flags };
+        let expected = [
+            head(0, SETTINGS, ACK),
+            head(258, DATA, 0xff),
+            head(1, 0xee, 0),
+        ];
+        for size in 1..=bytes.len() {
+            let mut parser = Heads::new();
+            let found: Vec<_> = bytes
+                .chunks(size)
+                .flat_map(|chunk| heads(&mut parser, chunk))
+                .collect();
+            assert_eq!(found, expected, "in pieces of {size}");
+            assert!(parser.is_whole());
+        }
+        let mut parser = Heads::new();
+        assert_eq!(heads(&mut parser, &bytes[..20]).len(), 2);
+        assert!(!parser.is_whole());
+    }
+}

@@ -1,0 +1,226 @@
+//! The wrapper between the socket and h2.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::super::config::Config;
+use super::super::link::Link;
+use super::policy::Policy;
+
+/// A connection's byte stream, watched.
+#[derive(Debug)]
+pub(in crate::server) struct Guard<T> {
+    io: T,
+    link: Arc<Link>,
+    policy: Policy,
+    start: Instant,
+    /// How many bytes are read in one poll of the connection.
+    read_budget: u64,
+    header_block_timeout: Duration,
+    /// Only while a header block is on its way; with the time it began.
+    header_block: Option<(Duration, Pin<Box<Sleep>>)>,
+}
+
+impl<T> Guard<T> {
+    pub(in crate::server) fn new(io: T, link: Arc<Link>, config: &Config) -> Self {
+        Self {
+            io,
+            link,
+            policy: Policy::new(&config.guard()),
+            start: Instant::now(),
+            read_budget: u64::try_from(config.read_budget).unwrap_or(u64::MAX),
+            header_block_timeout: config.header_block_timeout,
+            header_block: None,
+        }
+    }
+
+    /// Notes whether the peer's side is full: h2 gives up a write at the first `Pending` and takes it up again when woken.
+    fn note<R>(&self, result: Poll<R>) -> Poll<R> {
+        let blocked = result.is_pending();
+        if self.link.is_write_blocked() != blocked {
+            self.link.write_blocked.store(blocked, Relaxed);
+        }
+        result
+    }
+
+    /// Judges what has just been read. False if the peer has gone too far.
+    fn admit(&mut self, bytes: &[u8]) -> bool {
+        add(&self.link.bytes_read, bytes.len());
+        let start = self.start;
+        if self.policy.read(bytes, || start.elapsed()).is_err() {
+            self.link.set_flooded();
+            return false;
+        }
+        if self.policy.is_settings_seen() && !self.link.settings_seen.load(Relaxed) {
+            self.link.settings_seen.store(true, Relaxed);
+        }
+        true
+    }
+
+    /// Nothing more has come. Sees to it that a header block does not take for ever.
+    fn wait_for_header_block(&mut self, cx: &mut Context<'_>) {
+        let Some(since) = self.policy.header_block_since() else {
+            self.header_block = None;
+            return;
+        };
+        if self
+            .header_block
+            .as_ref()
+            .is_none_or(|(of, _)| *of != since)
+        {
+            let end = since.checked_add(self.header_block_timeout);
+            let end = end.and_then(|end| self.start.checked_add(end));
+            self.header_block = end.map(|end| (since, Box::pin(sleep_until(end))));
+        }
+        if let Some((_, timer)) = &mut self.header_block {
+            if timer.as_mut().poll(cx).is_ready() {
+                self.link.set_flooded();
+            }
+        }
+    }
+}
+
+/// There is one writer, so a load and a store do.
+fn add(counter: &AtomicU64, n: usize) {
+    let n = u64::try_from(n).unwrap_or(u64::MAX);
+    counter.store(counter.load(Relaxed).wrapping_add(n), Relaxed);
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.link.is_flooded() {
+            // The connection knows, and does not wait for more.
+            return Poll::Pending;
+        }
+        if this.link.read_in_poll() >= this.read_budget {
+            // Other tasks first.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let before = buf.filled().len();
+        let result = Pin::new(&mut this.io).poll_read(cx, buf);
+        if result.is_pending() {
+            this.wait_for_header_block(cx);
+            return Poll::Pending;
+        }
+        if !this.admit(buf.filled().get(before..).unwrap_or_default()) {
+            buf.set_filled(before);
+            return Poll::Pending;
+        }
+        result
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.io).poll_write(cx, buf);
+        if let Poll::Ready(Ok(n)) = &result {
+            add(&this.link.bytes_written, *n);
+            this.policy.wrote(buf.get(..*n).unwrap_or(buf));
+        }
+        this.note(result)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.io).poll_write_vectored(cx, bufs);
+        if let Poll::Ready(Ok(n)) = &result {
+            add(&this.link.bytes_written, *n);
+            let mut left = *n;
+            for buf in bufs {
+                let written = buf.get(..left).unwrap_or(buf);
+                this.policy.wrote(written);
+                left -= written.len();
+            }
+        }
+        this.note(result)
+    }
+
+    // h2 chooses by this from which size on it does not copy.
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = Pin::new(&mut self.io).poll_flush(cx);
+        self.note(result)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn bytes_are_counted_both_ways_and_a_full_pipe_is_seen() {
+        let (ours, mut peer) = duplex(8);
+        let link = Arc::new(Link::new());
+        let mut guard = Guard::new(ours, Arc::clone(&link), &Config::default());
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+
+        peer.write_all(b"abc").await.unwrap();
+        let mut buf = [0; 8];
+        assert_eq!(guard.read(&mut buf).await.unwrap(), 3);
+        assert_eq!(link.bytes_read.load(Relaxed), 3);
+
+        guard.write_all(b"12345678").await.unwrap();
+        assert!(!link.is_write_blocked());
+        assert!(Pin::new(&mut guard).poll_write(&mut cx, b"9").is_pending());
+        assert!(link.is_write_blocked());
+        assert_eq!(link.bytes_written.load(Relaxed), 8);
+
+        peer.read_exact(&mut buf).await.unwrap();
+        guard.write_all(b"9").await.unwrap();
+        assert!(!link.is_write_blocked());
+        assert_eq!(link.bytes_written.load(Relaxed), 9);
+    }
+
+    #[tokio::test]
+    async fn vectored_writes_are_forwarded() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (client, accepted) =
+            tokio::join!(tokio::net::TcpStream::connect(addr), listener.accept());
+        let link = Arc::new(Link::new());
+        let mut guard = Guard::new(client.unwrap(), Arc::clone(&link), &Config::default());
+        assert!(guard.is_write_vectored());
+        let n = guard
+            .write_vectored(&[IoSlice::new(b"ab"), IoSlice::new(b"cd")])
+            .await
+            .unwrap();
+        assert_eq!(n, 4);
+        let mut buf = [0; 4];
+        accepted.unwrap().0.read_exact(&mut buf).await.unwrap();
+        assert_eq!(&buf, b"abcd");
+        assert_eq!(link.bytes_written.load(Relaxed), 4);
+    }
+}

@@ -1,0 +1,305 @@
+//! What a peer may send: a judgement on the bytes that pass, whatever pieces they come in, with the time passed in.
+
+use std::time::Duration;
+
+use super::budget::Budget;
+use super::frames::{self, Head, Heads};
+
+/// What every client says first (RFC 9113, section 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How many of each kind of frame a peer may send at once, and the time in which it may send as many again.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::server) struct Limits {
+    pub(in crate::server) ping: u32,
+    pub(in crate::server) settings: u32,
+    pub(in crate::server) priority: u32,
+    pub(in crate::server) window_update: u32,
+    pub(in crate::server) reset: u32,
+    pub(in crate::server) unknown: u32,
+    pub(in crate::server) empty: u32,
+    pub(in crate::server) refill: Duration,
+}
+
+/// What there was too much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flood {
+    Ping,
+    Settings,
+    Priority,
+    WindowUpdate,
+    Reset,
+    Unknown,
+    Empty,
+}
+
+/// The judge of one connection.
+#[derive(Debug)]
+pub(super) struct Policy {
+    refill: Duration,
+    ping: Budget,
+    settings: Budget,
+    priority: Budget,
+    window_update: Budget,
+    reset: Budget,
+    unknown: Budget,
+    empty: Budget,
+    opening: Opening,
+    incoming: Heads,
+    outgoing: Heads,
+    settings_seen: bool,
+    header_block: Block,
+    /// Set for good by the first flood.
+    flood: Option<Flood>,
+}
+
+/// How far the preface is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    /// So many of its bytes are here.
+    Preface(usize),
+    /// It is whole, and frames follow.
+    Frames,
+    /// It is none. h2 closes the connection, and what follows means nothing.
+    Foreign,
+}
+
+/// The header block that is coming in: until it ends nothing else can (RFC 9113, section 4.3).
+#[derive(Debug, Clone, Copy)]
+struct Block {
+    open: bool,
+    /// Whether it ends with the current frame.
+    ends: bool,
+    /// Since when it is not whole; unknown before the bytes at hand are through.
+    since: Option<Duration>,
+}
+
+impl Block {
+    const NONE: Self = Self {
+        open: false,
+        ends: false,
+        since: None,
+    };
+}
+
+impl Policy {
+    pub(super) const fn new(limits: &Limits) -> Self {
+        Self {
+            refill: limits.refill,
+            ping: Budget::new(limits.ping),
+            settings: Budget::new(limits.settings),
+            priority: Budget::new(limits.priority),
+            window_update: Budget::new(limits.window_update),
+            reset: Budget::new(limits.reset),
+            unknown: Budget::new(limits.unknown),
+            empty: Budget::new(limits.empty),
+            opening: Opening::Preface(0),
+            incoming: Heads::new(),
+            outgoing: Heads::new(),
+            settings_seen: false,
+            header_block: Block::NONE,
+            flood: None,
+        }
+    }
+
+    /// Judges bytes of the peer. The time since the connection's beginning is asked for only when it matters.
+    pub(super) fn read(
+        &mut self,
+        mut bytes: &[u8],
+        now: impl Fn() -> Duration,
+    ) -> Result<(), Flood> {
+        if let Some(flood) = self.flood {
+            return Err(flood);
+        }
+        if self.opening != Opening::Frames {
+            self.open(&mut bytes);
+        }
+        let mut judged = Ok(());
+        while let Some(head) = self.incoming.next(&mut bytes) {
+            // A new head: the frame before it is whole.
+            if self.header_block.ends {
+                self.header_block = Block::NONE;
+            }
+            judged = self.judge(head, &now);
+            if judged.is_err() {
+                break;
+            }
+        }
+        self.flood = judged.err();
+        if self.header_block.open {
+            self.look_at_block(&now);
+        }
+        judged
+    }
+
+    /// Takes note of bytes that the peer is sent. Each HEADERS and DATA frame gives it a PING and two WINDOW_UPDATEs: clients that
+    /// measure the path answer what they read with as many.
+    pub(super) fn wrote(&mut self, mut bytes: &[u8]) {
+        while let Some(head) = self.outgoing.next(&mut bytes) {
+            match head.kind {
+                frames::DATA | frames::HEADERS => {
+                    self.ping.credit(1);
+                    self.window_update.credit(2);
+                }
+                // What has to be acknowledged.
+                frames::PING if !head.has(frames::ACK) => self.ping.credit(1),
+                frames::SETTINGS if !head.has(frames::ACK) => self.settings.credit(1),
+                _ => {}
+            }
+        }
+    }
+
+    /// Since when a header block has been on its way.
+    pub(super) const fn header_block_since(&self) -> Option<Duration> {
+        self.header_block.since
+    }
+
+    /// Whether the peer has sent SETTINGS, the last part of the handshake.
+    pub(super) const fn is_settings_seen(&self) -> bool {
+        self.settings_seen
+    }
+
+    /// Compares the preface and takes it off `bytes`.
+    #[cold]
+    fn open(&mut self, bytes: &mut &[u8]) {
+        if let Opening::Preface(have) = self.opening {
+            let missing = PREFACE.get(have..).unwrap_or_default();
+            let n = missing.len().min(bytes.len());
+            let (here, rest) = bytes.split_at(n);
+            self.opening = if !missing.starts_with(here) {
+                Opening::Foreign
+            } else if n == missing.len() {
+                Opening::Frames
+            } else {
+                Opening::Preface(have + n)
+            };
+            *bytes = rest;
+        }
+        if self.opening == Opening::Foreign {
+            *bytes = &[];
+        }
+    }
+
+    fn judge(&mut self, head: Head, now: &impl Fn() -> Duration) -> Result<(), Flood> {
+        let is_last = head.has(frames::END_STREAM);
+        let (budget, flood) = match head.kind {
+            frames::DATA if head.len > 0 || is_last => return Ok(()),
+            frames::HEADERS => {
+                self.begin_block(head);
+                if head.len > 0 || is_last {
+                    return Ok(());
+                }
+                (&mut self.empty, Flood::Empty)
+            }
+            frames::CONTINUATION => {
+                let ends = head.has(frames::END_HEADERS);
+                self.header_block.ends = ends && self.header_block.open;
+                if head.len > 0 || ends {
+                    return Ok(());
+                }
+                (&mut self.empty, Flood::Empty)
+            }
+            frames::DATA => (&mut self.empty, Flood::Empty),
+            frames::PRIORITY => (&mut self.priority, Flood::Priority),
+            frames::RST_STREAM => (&mut self.reset, Flood::Reset),
+            frames::SETTINGS => {
+                self.settings_seen = true;
+                (&mut self.settings, Flood::Settings)
+            }
+            frames::PING => (&mut self.ping, Flood::Ping),
+            frames::WINDOW_UPDATE => (&mut self.window_update, Flood::WindowUpdate),
+            // Of the types that there are only GOAWAY, which is of no use twice, and PUSH_PROMISE, an error.
+            _ => (&mut self.unknown, Flood::Unknown),
+        };
+        budget.take(self.refill, now).then_some(()).ok_or(flood)
+    }
+
+    const fn begin_block(&mut self, head: Head) {
+        self.header_block = Block {
+            open: true,
+            ends: head.has(frames::END_HEADERS),
+            since: None,
+        };
+    }
+
+    /// After the last byte at hand: the header block is over, or on its way from now on.
+    fn look_at_block(&mut self, now: &impl Fn() -> Duration) {
+        if self.header_block.ends && self.incoming.is_whole() {
+            self.header_block = Block::NONE;
+        } else if self.header_block.since.is_none() {
+            self.header_block.since = Some(now());
+        }
+    }
+}
+
+/// Bytes that pass at one time, to the peer or from it.
+#[cfg(feature = "__internals")]
+#[derive(Debug, Clone, Copy)]
+pub struct Step<'a> {
+    /// The time since the connection's beginning.
+    pub now: Duration,
+    /// Whether the peer is sent them.
+    pub written: bool,
+    /// Any number of bytes.
+    pub bytes: &'a [u8],
+}
+
+/// What is judged of a whole connection, as text: all of it but what depends on the pieces. For the fuzz target.
+#[cfg(feature = "__internals")]
+pub fn program<'a>(
+    burst: u32,
+    refill: Duration,
+    steps: impl IntoIterator<Item = Step<'a>>,
+) -> String {
+    let mut policy = Policy::new(&Limits::all(burst, refill));
+    for step in steps {
+        if step.written {
+            policy.wrote(step.bytes);
+        } else {
+            let _ = policy.read(step.bytes, || step.now);
+        }
+        if policy.flood.is_some() {
+            break;
+        }
+    }
+    policy.verdict()
+}
+
+#[cfg(any(test, feature = "__internals"))]
+impl Limits {
+    const fn all(burst: u32, refill: Duration) -> Self {
+        Self {
+            ping: burst,
+            settings: burst,
+            priority: burst,
+            window_update: burst,
+            reset: burst,
+            unknown: burst,
+            empty: burst,
+            refill,
+        }
+    }
+}
+
+#[cfg(any(test, feature = "__internals"))]
+impl Policy {
+    fn verdict(&self) -> String {
+        let budgets = [
+            &self.ping,
+            &self.settings,
+            &self.priority,
+            &self.window_update,
+            &self.reset,
+            &self.unknown,
+            &self.empty,
+        ];
+        format!(
+            "flood {:?}, settings {}, header block since {:?}, {:?}, left {:?}",
+            self.flood,
+            self.settings_seen,
+            self.header_block.since,
+            self.opening,
+            budgets.map(Budget::left),
+        )
+    }
+}
