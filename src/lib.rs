@@ -31,6 +31,8 @@ pub use wire::status::Status;
 pub mod __internals {
     pub use prost::DecodeError;
 
+    pub use crate::server::guard::{Step, program as guard};
+
     /// The health service's decoder of `HealthCheckRequest`.
     ///
     /// # Errors

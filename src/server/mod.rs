@@ -6,7 +6,7 @@ mod builder;
 mod config;
 mod connection;
 mod drain;
-mod guard;
+pub(crate) mod guard;
 mod host;
 mod link;
 mod listener;

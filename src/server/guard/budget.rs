@@ -20,6 +20,7 @@ impl Budget {
         }
     }
 
+    #[cfg(any(test, feature = "__internals"))]
     pub(super) const fn left(&self) -> u32 {
         self.left
     }

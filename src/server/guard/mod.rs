@@ -8,9 +8,11 @@ mod budget;
 mod frames;
 mod io;
 mod policy;
+#[cfg(test)]
+mod tests;
 
 pub(super) use io::Guard;
 pub(super) use policy::Limits;
 
 #[cfg(feature = "__internals")]
-pub(crate) use policy::program;
+pub use policy::{Step, program};

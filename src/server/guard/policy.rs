@@ -267,7 +267,7 @@ pub fn program<'a>(
 
 #[cfg(any(test, feature = "__internals"))]
 impl Limits {
-    const fn all(burst: u32, refill: Duration) -> Self {
+    pub(super) const fn all(burst: u32, refill: Duration) -> Self {
         Self {
             ping: burst,
             settings: burst,
@@ -283,7 +283,7 @@ impl Limits {
 
 #[cfg(any(test, feature = "__internals"))]
 impl Policy {
-    fn verdict(&self) -> String {
+    pub(super) fn verdict(&self) -> String {
         let budgets = [
             &self.ping,
             &self.settings,

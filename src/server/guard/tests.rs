@@ -1,0 +1,244 @@
+//! The policy against a plain count, in any pieces.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::frames::*;
+use super::policy::{Flood, Limits, Policy};
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const GOAWAY: u8 = 0x7;
+const NEVER: Duration = Duration::MAX;
+const SECOND: Duration = Duration::from_secs(1);
+
+fn frame(kind: u8, flags: u8, len: usize) -> Vec<u8> {
+    let mut frame = (len as u32).to_be_bytes()[1..].to_vec();
+    frame.extend([kind, flags, 0, 0, 0, 1]);
+    // What would be heads if it were looked at.
+    frame.extend([0, 0, 0, PING, 0, 0, 0, 0, 0].iter().cycle().take(len));
+    frame
+}
+
+fn greeted(limits: &Limits) -> Policy {
+    let mut policy = Policy::new(limits);
+    assert_eq!(policy.read(PREFACE, || unreachable!()), Ok(()));
+    policy
+}
+
+/// How many of these frames pass at once.
+fn pass(policy: &mut Policy, frame: &[u8], most: usize) -> usize {
+    (0..most)
+        .take_while(|_| policy.read(frame, || Duration::ZERO).is_ok())
+        .count()
+}
+
+#[test]
+fn each_kind_has_its_own_budget() {
+    let limits = Limits {
+        ping: 1,
+        settings: 2,
+        priority: 3,
+        window_update: 4,
+        reset: 5,
+        unknown: 6,
+        empty: 7,
+        refill: NEVER,
+    };
+    let kinds = [
+        (PING, 0, 8, 1, Flood::Ping),
+        (PING, ACK, 8, 1, Flood::Ping),
+        (SETTINGS, 0, 6, 2, Flood::Settings),
+        (SETTINGS, ACK, 0, 2, Flood::Settings),
+        (PRIORITY, 0, 5, 3, Flood::Priority),
+        (WINDOW_UPDATE, 0, 4, 4, Flood::WindowUpdate),
+        (RST_STREAM, 0, 4, 5, Flood::Reset),
+        (GOAWAY, 0, 8, 6, Flood::Unknown),
+        (0xb, 0, 0, 6, Flood::Unknown),
+        (DATA, 0, 0, 7, Flood::Empty),
+        (HEADERS, END_HEADERS, 0, 7, Flood::Empty),
+        (CONTINUATION, 0, 0, 7, Flood::Empty),
+    ];
+    for (kind, flags, len, burst, flood) in kinds {
+        let mut policy = greeted(&limits);
+        let frame = frame(kind, flags, len);
+        assert_eq!(pass(&mut policy, &frame, 100), burst, "kind {kind}");
+        assert_eq!(policy.read(b"", || unreachable!()), Err(flood));
+    }
+}
+
+#[test]
+fn what_a_request_is_made_of_is_never_too_much() {
+    let mut policy = greeted(&Limits::all(0, NEVER));
+    let request = [
+        frame(HEADERS, 0, 1),
+        frame(CONTINUATION, END_HEADERS, 0),
+        frame(DATA, 0, 1),
+        frame(DATA, END_STREAM, 0),
+        frame(HEADERS, END_HEADERS | END_STREAM, 0),
+    ]
+    .concat();
+    assert_eq!(pass(&mut policy, &request, 10_000), 10_000);
+}
+
+#[test]
+fn a_client_that_answers_every_reply_is_never_cut() {
+    let mut policy = greeted(&Limits::all(0, NEVER));
+    policy.wrote(&frame(SETTINGS, 0, 36));
+    assert_eq!(policy.read(&frame(SETTINGS, ACK, 0), || SECOND), Ok(()));
+    let reply = [
+        frame(HEADERS, END_HEADERS, 30),
+        frame(DATA, 0, 7),
+        frame(HEADERS, END_HEADERS | END_STREAM, 2),
+    ]
+    .concat();
+    let answer = [
+        frame(PING, 0, 8),
+        frame(WINDOW_UPDATE, 0, 4),
+        frame(WINDOW_UPDATE, 0, 4),
+    ]
+    .concat();
+    // What is not used at once is kept.
+    for _ in 0..100_000 {
+        policy.wrote(&reply);
+    }
+    assert_eq!(pass(&mut policy, &answer, 300_000), 300_000);
+    assert_eq!(policy.read(&answer, || SECOND), Err(Flood::Ping));
+}
+
+#[test]
+fn our_own_questions_may_be_answered() {
+    let mut policy = greeted(&Limits::all(0, NEVER));
+    policy.wrote(&[frame(PING, 0, 8), frame(PING, ACK, 8)].concat());
+    assert_eq!(pass(&mut policy, &frame(PING, ACK, 8), 9), 1);
+}
+
+#[test]
+fn a_header_block_is_on_its_way_until_its_last_byte() {
+    let mut policy = greeted(&Limits::all(9, NEVER));
+    let mut read = |bytes: &[u8], seconds| {
+        let read = policy.read(bytes, || Duration::from_secs(seconds));
+        assert_eq!(read, Ok(()));
+        policy.header_block_since().map(|since| since.as_secs())
+    };
+    // Whole at once: nothing is on its way, and nobody asks for the time.
+    assert_eq!(read(&frame(HEADERS, END_HEADERS, 5), 1), None);
+    let headers = frame(HEADERS, END_HEADERS, 5);
+    assert_eq!(read(&headers[..13], 2), Some(2));
+    assert_eq!(read(&headers[13..], 3), None);
+    assert_eq!(read(&frame(HEADERS, 0, 5), 4), Some(4));
+    assert_eq!(read(&frame(CONTINUATION, 0, 5), 5), Some(4));
+    assert_eq!(read(&frame(CONTINUATION, END_HEADERS, 5)[..9], 6), Some(4));
+    // The end of one and the beginning of the next in one read.
+    assert_eq!(read(&[&[0; 5], &headers[..9]].concat(), 7), Some(7));
+    assert_eq!(read(&[0; 5], 8), None);
+    assert_eq!(read(&frame(CONTINUATION, END_HEADERS, 0), 9), None);
+}
+
+#[test]
+fn what_is_no_preface_is_left_to_h2() {
+    let mut policy = Policy::new(&Limits::all(0, NEVER));
+    for byte in b"PRI * HTTP/1.1\r\n\r\n" {
+        assert_eq!(policy.read(&[*byte], || unreachable!()), Ok(()));
+    }
+    assert_eq!(pass(&mut policy, &frame(PING, 0, 8), 9), 9);
+    assert!(!policy.is_settings_seen());
+}
+
+#[test]
+fn the_first_settings_are_seen() {
+    let mut policy = greeted(&Limits::all(9, NEVER));
+    assert!(!policy.is_settings_seen());
+    assert_eq!(policy.read(&frame(SETTINGS, 0, 6), || SECOND), Ok(()));
+    assert!(policy.is_settings_seen());
+}
+
+/// One frame, and the second in which it comes.
+fn any_frame() -> impl Strategy<Value = (u8, u8, usize, u64)> {
+    (0..12_u8, any::<u8>(), 0..20_usize, 0..3_u64)
+}
+
+/// The bytes, and the time of each.
+fn program(frames: &[(u8, u8, usize, u64)]) -> Vec<(u8, Duration)> {
+    let mut now = Duration::ZERO;
+    let mut bytes: Vec<_> = PREFACE.iter().map(|byte| (*byte, now)).collect();
+    for (kind, flags, len, seconds) in frames {
+        now += Duration::from_secs(*seconds);
+        let frame = frame(*kind, *flags, *len);
+        bytes.extend(frame.iter().map(|byte| (*byte, now)));
+    }
+    bytes
+}
+
+fn judge(limits: &Limits, bytes: &[(u8, Duration)], sizes: &[usize]) -> String {
+    let mut policy = Policy::new(limits);
+    let mut sizes = sizes.iter().cycle();
+    // Pieces end where the time changes.
+    for same in bytes.chunk_by(|a, b| a.1 == b.1) {
+        let mut rest: Vec<_> = same.iter().map(|(byte, _)| *byte).collect();
+        while !rest.is_empty() {
+            let size = sizes.next().unwrap_or(&usize::MAX);
+            let tail = rest.split_off(rest.len().min(*size));
+            if policy.read(&rest, || same[0].1).is_err() {
+                return policy.verdict();
+            }
+            rest = tail;
+        }
+    }
+    policy.verdict()
+}
+
+/// The kinds of a frame that count, and what their budgets are called.
+fn counts(kind: u8, flags: u8, len: usize) -> Option<Flood> {
+    let last = flags & END_STREAM != 0;
+    match kind {
+        DATA | HEADERS => (len == 0 && !last).then_some(Flood::Empty),
+        CONTINUATION => (len == 0 && flags & END_HEADERS == 0).then_some(Flood::Empty),
+        PRIORITY => Some(Flood::Priority),
+        RST_STREAM => Some(Flood::Reset),
+        SETTINGS => Some(Flood::Settings),
+        PING => Some(Flood::Ping),
+        WINDOW_UPDATE => Some(Flood::WindowUpdate),
+        _ => Some(Flood::Unknown),
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_verdict_does_not_depend_on_the_pieces(
+        frames in prop::collection::vec(any_frame(), 0..60),
+        sizes in prop::collection::vec(1..40_usize, 1..20),
+        burst in 0..6_u32,
+        refill in 0..20_u64,
+    ) {
+        let limits = Limits::all(burst, Duration::from_secs(refill));
+        let bytes = program(&frames);
+        let whole = judge(&limits, &bytes, &[]);
+        prop_assert_eq!(&judge(&limits, &bytes, &sizes), &whole);
+        prop_assert_eq!(&judge(&limits, &bytes, &[1]), &whole);
+    }
+
+    #[test]
+    fn without_a_refill_the_verdict_is_a_count(
+        frames in prop::collection::vec(any_frame(), 0..60),
+        sizes in prop::collection::vec(1..40_usize, 1..20),
+        burst in 0..6_usize,
+    ) {
+        let limits = Limits::all(burst as u32, NEVER);
+        let mut seen = Vec::new();
+        let mut expected = None;
+        for (kind, flags, len, _) in &frames {
+            let Some(kind) = counts(*kind, *flags, *len) else {
+                continue;
+            };
+            seen.push(kind);
+            if seen.iter().filter(|other| **other == kind).count() > burst {
+                expected = Some(kind);
+                break;
+            }
+        }
+        let verdict = judge(&limits, &program(&frames), &sizes);
+        let expected = format!("flood {expected:?},");
+        prop_assert!(verdict.starts_with(&expected), "{} is not {}", verdict, expected);
+    }
+}
