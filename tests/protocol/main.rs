@@ -17,6 +17,7 @@ mod b6_watch;
 mod delivery;
 mod fixture;
 mod flow;
+mod guard;
 mod limits;
 mod order;
 mod peer;

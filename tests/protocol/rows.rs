@@ -8,7 +8,7 @@ type Row = (u32, &'static [&'static str], &'static str);
 
 const METADATA: &str = "services neither see nor send metadata of their own yet";
 const GZIP: &str = "identity is the only encoding yet";
-const GUARD: &str = "the guard's budgets and timers are not there yet";
+const GUARD: &str = "the timers of connections are not there yet";
 const CLIENT: &str = "for clients";
 
 #[rustfmt::skip]
@@ -95,7 +95,8 @@ const ROWS: &[Row] = &[
     (65, &["row_19_streams_over_the_limit_are_refused", "h2_reasons"], CLIENT),
     (66, &["row_66_calls_finish_after_goaway"], ""),
     (67, &[], GUARD),
-    (68, &[], GUARD),
+    (68, &["row_68_a_client_that_answers_every_reply_is_never_cut",
+          "floods_end_their_connection_and_no_other"], ""),
     (69, &[], GUARD),
     (70, &["row_70_ping_and_settings_are_acknowledged"], ""),
     (71, &["row_71_another_protocol_is_hung_up_on"], ""),

@@ -110,6 +110,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Peer<T> {
             .expect("the server keeps the connection open");
     }
 
+    /// Writes `bytes` as far as the server lets it, and returns everything that the server sends before it closes the connection.
+    pub(crate) async fn flood(&mut self, bytes: &[u8]) -> Vec<Frame> {
+        let (mut reader, mut writer) = tokio::io::split(&mut self.io);
+        let received = &mut self.received;
+        let both = async {
+            let write = async {
+                // The server stops to listen.
+                let _ = writer.write_all(bytes).await;
+            };
+            let read = async { while let Ok(1..) = reader.read_buf(received).await {} };
+            tokio::join!(write, read)
+        };
+        let both = tokio::time::timeout(self.patience, both).await;
+        both.expect("the server closes the connection");
+        self.recv_to_end().await
+    }
+
     /// Writes a DATA frame once the connection's window has room for it.
     pub(crate) async fn send_data(&mut self, stream: u32, end_stream: bool, payload: &[u8]) {
         self.send_flow_controlled(frame::data(stream, end_stream, payload))

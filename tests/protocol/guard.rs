@@ -1,0 +1,224 @@
+//! What a peer sees that sends too much of what costs the server work and is of no use.
+
+use std::time::Duration;
+
+use grpc_health::server::{Builder, NoService};
+use grpc_health::{HealthService, Registry, Server, ServingStatus};
+use tokio::time::Instant;
+
+use crate::fixture::Fixture;
+use crate::support::frame::{self, ENHANCE_YOUR_CALM, Frame, SETTINGS_INITIAL_WINDOW_SIZE};
+use crate::support::grpc::{CHECK, Request, SERVING, WATCH, health_request};
+use crate::support::peer::{PIPE, Peer};
+
+/// How many frames a flood has.
+const FLOOD: usize = 10_000;
+const PRIORITY: u8 = 0x2;
+const GOAWAY: u8 = 0x7;
+const ALTSVC: u8 = 0xa;
+
+fn fixture(builder: Builder<NoService>) -> Fixture {
+    let registry = Registry::new();
+    let server = builder
+        .service(HealthService::new(registry.clone()))
+        .build();
+    Fixture { registry, server }
+}
+
+fn is_goaway(frame: &Frame) -> bool {
+    matches!(frame, Frame::GoAway { code, .. } if *code == ENHANCE_YOUR_CALM)
+}
+
+/// The last frame of the connection, which says why it ends.
+fn assert_calmed(what: &str, frames: &[Frame]) {
+    assert!(frames.last().is_some_and(is_goaway), "{what}: {frames:?}");
+}
+
+/// Floods one connection while another one asks for statuses, one after the other. What the first was sent.
+async fn flood(fixture: &Fixture, open: usize, bytes: &[u8]) -> Vec<Frame> {
+    let mut neighbour = fixture.connect().await;
+    let mut attacker = fixture.connect().await;
+    for _ in 0..open {
+        attacker.watch("up").await;
+    }
+    let checks = async {
+        for _ in 0..100 {
+            assert_eq!(neighbour.check("up").await, SERVING);
+        }
+    };
+    let start = Instant::now();
+    let (sent, ()) = tokio::join!(attacker.flood(bytes), checks);
+    assert!(start.elapsed() < Duration::from_secs(1));
+    assert_eq!(neighbour.check("up").await, SERVING);
+    sent
+}
+
+#[tokio::test(start_paused = true)]
+async fn floods_end_their_connection_and_no_other() {
+    let window = |bytes| frame::settings(&[(SETTINGS_INITIAL_WINDOW_SIZE, bytes)]);
+    let floods = [
+        ("PING", 0, frame::ping([7; 8])),
+        ("PING nobody asked for", 0, frame::ping_ack([7; 8])),
+        ("SETTINGS", 200, [window(1), window(65_535)].concat()),
+        ("PRIORITY", 0, frame::raw(PRIORITY, 0, 1, &[0, 0, 0, 3, 9])),
+        ("WINDOW_UPDATE", 1, frame::window_update(0, 1)),
+        ("WINDOW_UPDATE of a stream", 1, frame::window_update(1, 1)),
+        ("unknown", 0, frame::raw(ALTSVC, 0, 0, &[])),
+        ("GOAWAY", 0, frame::raw(GOAWAY, 0, 0, &[0; 8])),
+    ];
+    for (what, open, frames) in floods {
+        let fixture = Fixture::new();
+        let sent = flood(&fixture, open, &frames.repeat(FLOOD)).await;
+        assert_calmed(what, &sent);
+        // A read's worth of bytes may be answered before the frame that is one too many; not more than the burst.
+        assert!(sent.len() < 1_100, "{what}: {} frames", sent.len());
+        let stats = fixture.server.stats();
+        assert_eq!((stats.floods, stats.connections_open), (1, 1), "{what}");
+        assert_eq!(stats.calls_waiting, 0, "{what}");
+    }
+}
+
+/// h2 has limits of its own for these, and says the same.
+#[tokio::test(start_paused = true)]
+async fn empty_frames_end_the_connection() {
+    let block = Request::new(CHECK).encode();
+    let headers = frame::headers(1, false, &block);
+    let empty = frame::data(1, false, b"");
+    let sent = flood(&Fixture::new(), 0, &[headers, empty.repeat(FLOOD)].concat()).await;
+    assert_calmed("DATA", &sent);
+    let headers = frame::raw(frame::HEADERS, 0, 1, &block);
+    let empty = frame::raw(frame::CONTINUATION, 0, 1, b"");
+    let sent = flood(&Fixture::new(), 0, &[headers, empty.repeat(FLOOD)].concat()).await;
+    assert_calmed("CONTINUATION", &sent);
+    let headers: Vec<_> = (0..FLOOD as u32)
+        .flat_map(|n| frame::headers(1 + 2 * n, false, b""))
+        .collect();
+    let fixture = fixture(Server::builder().max_local_error_reset_streams(usize::MAX));
+    fixture.set("up", ServingStatus::Serving);
+    let sent = flood(&fixture, 0, &headers).await;
+    assert_calmed("HEADERS", &sent);
+    assert_eq!(fixture.server.stats().floods, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_reset_after_they_were_seen_end_the_connection() {
+    let fixture = Fixture::new();
+    let mut neighbour = fixture.connect().await;
+    let mut peer = fixture.connect().await;
+    let mut seen = async |peer: &mut Peer| {
+        let stream = peer.call(&Request::new(WATCH), &health_request("up")).await;
+        peer.expect_head(stream).await;
+        assert_eq!(peer.expect_data(stream).await, SERVING);
+        peer.send(&frame::reset(stream, frame::CANCEL)).await;
+        assert_eq!(neighbour.check("up").await, SERVING);
+    };
+    for _ in 0..1_000 {
+        seen(&mut peer).await;
+    }
+    peer.expect_alive().await;
+    let stats = fixture.server.stats();
+    assert_eq!((stats.calls_waiting, stats.calls_cancelled), (0, 1_000));
+    // 33 more in each second, no more.
+    tokio::time::advance(Duration::from_secs(1)).await;
+    for _ in 0..33 {
+        seen(&mut peer).await;
+    }
+    peer.expect_alive().await;
+    seen(&mut peer).await;
+    peer.expect_goaway(ENHANCE_YOUR_CALM).await;
+    peer.recv_to_end().await;
+    let stats = fixture.server.stats();
+    assert_eq!((stats.floods, stats.calls_waiting), (1, 0));
+}
+
+/// The clients that measure the path do so (protocol row 68). Here what replies earn is all they have.
+#[tokio::test(start_paused = true)]
+async fn row_68_a_client_that_answers_every_reply_is_never_cut() {
+    let fixture = fixture(Server::builder().ping_burst(0).window_update_burst(0));
+    let mut peer = fixture.connect().await;
+    let request = Request::new(CHECK).encode();
+    let answer = [
+        frame::ping(*b"measured"),
+        frame::window_update(0, 3),
+        frame::window_update(0, 4),
+    ]
+    .concat();
+    for _ in 0..200 {
+        let mut burst = Vec::new();
+        for _ in 0..100 {
+            let stream = peer.open();
+            burst.extend(frame::headers(stream, false, &request));
+            burst.extend(frame::data(stream, true, &health_request("")));
+        }
+        peer.send(&burst).await;
+        let frames = peer.recv_until_idle().await;
+        let replies = |frame: &&Frame| matches!(frame, Frame::Data { .. });
+        assert_eq!(frames.iter().filter(replies).count(), 100);
+        peer.send(&answer.repeat(100)).await;
+    }
+    let stream = peer.watch("").await;
+    peer.expect_data(stream).await;
+    for status in [ServingStatus::NotServing, ServingStatus::Serving].repeat(100) {
+        fixture.set("", status);
+        peer.expect_data(stream).await;
+        peer.send(&answer).await;
+    }
+    assert_eq!(peer.check("").await, SERVING);
+    assert_eq!(fixture.server.stats().floods, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unfinished_header_block_ends_the_connection_after_10_s() {
+    let block = Request::new(CHECK).encode();
+    let whole = frame::headers(1, false, &block);
+    let unfinished = [
+        whole[..9].to_vec(),
+        whole[..whole.len() - 1].to_vec(),
+        frame::raw(frame::HEADERS, 0, 1, &block),
+    ];
+    for bytes in unfinished {
+        let fixture = Fixture::new();
+        let mut neighbour = fixture.connect().await;
+        let mut peer = fixture.connect().await;
+        let start = Instant::now();
+        peer.send(&bytes).await;
+        tokio::time::sleep(Duration::from_secs(9)).await;
+        if bytes[4] & frame::END_HEADERS == 0 {
+            // A part more is no end.
+            peer.send(&frame::raw(frame::CONTINUATION, 0, 1, b"")).await;
+        }
+        assert_eq!(neighbour.check("up").await, SERVING);
+        peer.expect_goaway(ENHANCE_YOUR_CALM).await;
+        assert_eq!(start.elapsed().as_secs(), 10);
+        assert_eq!(neighbour.check("up").await, SERVING);
+        assert_eq!(fixture.server.stats().floods, 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_header_block_that_is_finished_in_time_is_served() {
+    let mut peer = Fixture::new().connect().await;
+    let block = Request::new(CHECK).encode();
+    for _ in 0..3 {
+        let stream = peer.open();
+        let (head, tail) = block.split_at(block.len() / 2);
+        peer.send(&frame::raw(frame::HEADERS, 0, stream, head))
+            .await;
+        tokio::time::sleep(Duration::from_millis(9_900)).await;
+        let tail = frame::raw(frame::CONTINUATION, frame::END_HEADERS, stream, tail);
+        peer.send(&tail).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        peer.send_data(stream, true, &health_request("up")).await;
+        assert_eq!(peer.expect_unary_ok(stream).await, SERVING);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_small_read_budget_only_costs_turns() {
+    let fixture = fixture(Server::builder().read_budget(1));
+    fixture.set("up", ServingStatus::Serving);
+    let mut peer = fixture.connect_with(PIPE, &[]).await;
+    for _ in 0..100 {
+        assert_eq!(peer.check("up").await, SERVING);
+    }
+}
