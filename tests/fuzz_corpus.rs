@@ -47,6 +47,8 @@ targets! {
     registry_ops: "../fuzz/bodies/registry_ops.rs",
     #[cfg(feature = "__internals")]
     check_request: "../fuzz/bodies/check_request.rs",
+    #[cfg(feature = "__internals")]
+    guard: "../fuzz/bodies/guard.rs",
 }
 
 fn fuzz_dir() -> PathBuf {
