@@ -43,25 +43,25 @@ where
     host.counters.connections.fetch_add(1, Relaxed);
     let link = Arc::new(Link::new());
     let _member = host.drain.join(Arc::clone(&link));
-    match handshake(&host, &link, io).await {
-        Some(Ok(http2)) => Connection::new(host, link, http2, peer).await,
+    let (guard, lingering) = Guard::new(io, Arc::clone(&link), &host.config);
+    match handshake(&host, &link, guard).await {
+        Some(Ok(http2)) => Connection::new(host, Arc::clone(&link), http2, peer).await,
         // A load balancer's probe connects and goes away: no error.
         Some(Err(_)) if link.bytes_read.load(Relaxed) > 0 => {
             host.counters.connection_errors.fetch_add(1, Relaxed);
         }
         Some(Err(_)) | None => {}
     }
+    lingering.close(&link).await;
 }
 
 /// Exchanges prefaces with the client. `None` if the server is cut before that is done.
 async fn handshake<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
     host: &Host<S>,
-    link: &Arc<Link>,
-    io: T,
+    link: &Link,
+    guard: Guard<T>,
 ) -> Option<Result<Http2<T>, h2::Error>> {
-    let mut handshake = host
-        .http2
-        .handshake(Guard::new(io, Arc::clone(link), &host.config));
+    let mut handshake = host.http2.handshake(guard);
     poll_fn(|cx| {
         link.begin();
         loop {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use grpc_health::server::{Builder, NoService};
 use grpc_health::{HealthService, Registry, Server, ServingStatus};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
 use crate::fixture::Fixture;
@@ -221,4 +223,50 @@ async fn a_small_read_budget_only_costs_turns() {
     for _ in 0..100 {
         assert_eq!(peer.check("up").await, SERVING);
     }
+}
+
+/// More than one may send, after a greeting.
+fn too_many_pings(pings: usize) -> Vec<u8> {
+    let mut bytes = [frame::PREFACE, &frame::settings(&[])].concat();
+    bytes.extend(frame::ping([7; 8]).repeat(pings));
+    bytes
+}
+
+/// On a real socket, which the system resets when it is closed with something unread in it.
+#[tokio::test]
+async fn the_reason_is_not_lost_to_a_reset() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap())
+        .await
+        .unwrap();
+    Fixture::new().serve(listener.accept().await.unwrap().0);
+    client.write_all(&too_many_pings(3_000)).await.unwrap();
+    let mut sent = Vec::new();
+    client.read_to_end(&mut sent).await.expect("no reset");
+    let goaway = [
+        &frame::raw(GOAWAY, 0, 0, &[])[3..],
+        &[0, 0, 0, 0, 0, 0, 0, ENHANCE_YOUR_CALM as u8],
+    ]
+    .concat();
+    assert!(sent.ends_with(&goaway), "{sent:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_stays_is_left_after_a_second() {
+    let (mut peer, served) = Fixture::new().connect_silently();
+    let start = Instant::now();
+    peer.send(&too_many_pings(101)).await;
+    assert_calmed("PING", &peer.recv_to_end().await);
+    assert!(start.elapsed() < Duration::from_secs(1));
+    served.await.unwrap();
+    assert_eq!(start.elapsed().as_secs(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_goes_on_is_left_after_64_kib() {
+    let (mut peer, served) = Fixture::new().connect_silently();
+    let start = Instant::now();
+    assert_calmed("PING", &peer.flood(&too_many_pings(FLOOD)).await);
+    served.await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(1));
 }

@@ -10,16 +10,22 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::super::config::Config;
 use super::super::link::Link;
+use super::linger::Lingering;
 use super::policy::Policy;
 
 /// A connection's byte stream, watched.
 #[derive(Debug)]
 pub(in crate::server) struct Guard<T> {
-    io: T,
+    /// `None` only once it is handed over.
+    io: Option<T>,
+    heir: Option<oneshot::Sender<T>>,
+    /// The peer has closed its side.
+    ended: bool,
     link: Arc<Link>,
     policy: Policy,
     start: Instant,
@@ -31,16 +37,27 @@ pub(in crate::server) struct Guard<T> {
 }
 
 impl<T> Guard<T> {
-    pub(in crate::server) fn new(io: T, link: Arc<Link>, config: &Config) -> Self {
-        Self {
-            io,
+    /// The stream, and what takes the socket over when h2 is done with it.
+    pub(in crate::server) fn new(io: T, link: Arc<Link>, config: &Config) -> (Self, Lingering<T>) {
+        let (heir, rest) = oneshot::channel();
+        let guard = Self {
+            io: Some(io),
+            heir: Some(heir),
+            ended: false,
             link,
             policy: Policy::new(&config.guard()),
             start: Instant::now(),
             read_budget: u64::try_from(config.read_budget).unwrap_or(u64::MAX),
             header_block_timeout: config.header_block_timeout,
             header_block: None,
-        }
+        };
+        (guard, Lingering::new(rest))
+    }
+
+    fn io(&mut self) -> io::Result<&mut T> {
+        self.io
+            .as_mut()
+            .ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// Notes whether the peer's side is full: h2 gives up a write at the first `Pending` and takes it up again when woken.
@@ -112,12 +129,15 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
             return Poll::Pending;
         }
         let before = buf.filled().len();
-        let result = Pin::new(&mut this.io).poll_read(cx, buf);
+        let result = Pin::new(this.io()?).poll_read(cx, buf);
         if result.is_pending() {
             this.wait_for_header_block(cx);
             return Poll::Pending;
         }
-        if !this.admit(buf.filled().get(before..).unwrap_or_default()) {
+        let new = buf.filled().get(before..).unwrap_or_default();
+        if new.is_empty() {
+            this.ended = true;
+        } else if !this.admit(new) {
             buf.set_filled(before);
             return Poll::Pending;
         }
@@ -132,7 +152,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let result = Pin::new(&mut this.io).poll_write(cx, buf);
+        let result = Pin::new(this.io()?).poll_write(cx, buf);
         if let Poll::Ready(Ok(n)) = &result {
             add(&this.link.bytes_written, *n);
             this.policy.wrote(buf.get(..*n).unwrap_or(buf));
@@ -146,7 +166,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let result = Pin::new(&mut this.io).poll_write_vectored(cx, bufs);
+        let result = Pin::new(this.io()?).poll_write_vectored(cx, bufs);
         if let Poll::Ready(Ok(n)) = &result {
             add(&this.link.bytes_written, *n);
             let mut left = *n;
@@ -161,21 +181,35 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
 
     // h2 chooses by this from which size on it does not copy.
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        self.io.as_ref().is_some_and(T::is_write_vectored)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = Pin::new(&mut self.io).poll_flush(cx);
+        let result = Pin::new(self.io()?).poll_flush(cx);
         self.note(result)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        Pin::new(self.io()?).poll_shutdown(cx)
+    }
+}
+
+impl<T> Drop for Guard<T> {
+    fn drop(&mut self) {
+        if self.ended || !self.policy.is_over() {
+            return;
+        }
+        if let (Some(io), Some(heir)) = (self.io.take(), self.heir.take()) {
+            // Nobody waits for it when the connection's task is aborted.
+            let _ = heir.send(io);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Wake, Waker};
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     use super::*;
@@ -184,8 +218,8 @@ mod tests {
     async fn bytes_are_counted_both_ways_and_a_full_pipe_is_seen() {
         let (ours, mut peer) = duplex(8);
         let link = Arc::new(Link::new());
-        let mut guard = Guard::new(ours, Arc::clone(&link), &Config::default());
-        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let (mut guard, _) = Guard::new(ours, Arc::clone(&link), &Config::default());
+        let mut cx = Context::from_waker(Waker::noop());
 
         peer.write_all(b"abc").await.unwrap();
         let mut buf = [0; 8];
@@ -211,7 +245,7 @@ mod tests {
         let (client, accepted) =
             tokio::join!(tokio::net::TcpStream::connect(addr), listener.accept());
         let link = Arc::new(Link::new());
-        let mut guard = Guard::new(client.unwrap(), Arc::clone(&link), &Config::default());
+        let (mut guard, _) = Guard::new(client.unwrap(), Arc::clone(&link), &Config::default());
         assert!(guard.is_write_vectored());
         let n = guard
             .write_vectored(&[IoSlice::new(b"ab"), IoSlice::new(b"cd")])
@@ -222,5 +256,40 @@ mod tests {
         accepted.unwrap().0.read_exact(&mut buf).await.unwrap();
         assert_eq!(&buf, b"abcd");
         assert_eq!(link.bytes_written.load(Relaxed), 4);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_has_more_to_say_lets_others_run() {
+        let (ours, mut peer) = duplex(64);
+        let link = Arc::new(Link::new());
+        let config = Config {
+            read_budget: 4,
+            ..Config::default()
+        };
+        let (mut guard, _) = Guard::new(ours, Arc::clone(&link), &config);
+        peer.write_all(b"three reads of all").await.unwrap();
+        let woken = Arc::<Woken>::default();
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut cx = Context::from_waker(&waker);
+        let mut bytes = [0; 3];
+        let mut read = |cx: &mut Context<'_>| {
+            let mut buf = ReadBuf::new(&mut bytes);
+            Pin::new(&mut guard).poll_read(cx, &mut buf).is_ready()
+        };
+        for polls in 1..=3 {
+            link.begin();
+            assert!(read(&mut cx) && read(&mut cx));
+            assert!(!read(&mut cx), "6 of 4 bytes are read");
+            assert_eq!(woken.0.load(Relaxed), polls);
+        }
+    }
+
+    #[derive(Default)]
+    struct Woken(AtomicU64);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
     }
 }

@@ -48,6 +48,7 @@ pub(super) struct Policy {
     incoming: Heads,
     outgoing: Heads,
     settings_seen: bool,
+    goaway_sent: bool,
     header_block: Block,
     /// Set for good by the first flood.
     flood: Option<Flood>,
@@ -97,6 +98,7 @@ impl Policy {
             incoming: Heads::new(),
             outgoing: Heads::new(),
             settings_seen: false,
+            goaway_sent: false,
             header_block: Block::NONE,
             flood: None,
         }
@@ -141,6 +143,7 @@ impl Policy {
                     self.ping.credit(1);
                     self.window_update.credit(2);
                 }
+                frames::GOAWAY => self.goaway_sent = true,
                 // What has to be acknowledged.
                 frames::PING if !head.has(frames::ACK) => self.ping.credit(1),
                 frames::SETTINGS if !head.has(frames::ACK) => self.settings.credit(1),
@@ -157,6 +160,11 @@ impl Policy {
     /// Whether the peer has sent SETTINGS, the last part of the handshake.
     pub(super) const fn is_settings_seen(&self) -> bool {
         self.settings_seen
+    }
+
+    /// Whether the end of the connection is the server's doing.
+    pub(super) fn is_over(&self) -> bool {
+        self.goaway_sent || self.opening == Opening::Foreign
     }
 
     /// Compares the preface and takes it off `bytes`.
