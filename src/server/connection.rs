@@ -366,6 +366,7 @@ where
         this.tell();
         closed.map(|closed| {
             if matches!(closed, Closed::WithError) {
+                this.link.failed.store(true, Relaxed);
                 this.host.counters.connection_errors.fetch_add(1, Relaxed);
             }
         })

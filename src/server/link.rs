@@ -20,6 +20,8 @@ pub(super) struct Link {
     /// The client's first SETTINGS are here: its part of the handshake is done.
     pub(super) settings_seen: AtomicBool,
     flooded: AtomicBool,
+    /// The connection has ended with an error.
+    pub(super) failed: AtomicBool,
 }
 
 /// The streams that want to be polled. Its lock is a leaf: nothing is called while it is held. h2 wakes streams under a mutex of its
@@ -44,6 +46,7 @@ impl Link {
             read_before: AtomicU64::new(0),
             settings_seen: AtomicBool::new(false),
             flooded: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
         }
     }
 

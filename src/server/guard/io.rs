@@ -196,7 +196,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
 
 impl<T> Drop for Guard<T> {
     fn drop(&mut self) {
-        if self.ended || !self.policy.is_over() {
+        let at_odds =
+            self.policy.is_foreign() || self.link.is_flooded() || self.link.failed.load(Relaxed);
+        if self.ended || !at_odds {
             return;
         }
         if let (Some(io), Some(heir)) = (self.io.take(), self.heir.take()) {

@@ -1,7 +1,7 @@
 //! A socket after its connection.
 //!
-//! To close a socket that has bytes unread resets it, and a reset may overtake the GOAWAY that says why. So what the peer still sends
-//! is taken for a while, and thrown away.
+//! To close a socket that has bytes unread resets it, and a reset may overtake the GOAWAY that says why. So after an error
+//! what the peer still sends is taken for a while, and thrown away.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};

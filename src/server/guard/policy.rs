@@ -48,7 +48,6 @@ pub(super) struct Policy {
     incoming: Heads,
     outgoing: Heads,
     settings_seen: bool,
-    goaway_sent: bool,
     header_block: Block,
     /// Set for good by the first flood.
     flood: Option<Flood>,
@@ -98,7 +97,6 @@ impl Policy {
             incoming: Heads::new(),
             outgoing: Heads::new(),
             settings_seen: false,
-            goaway_sent: false,
             header_block: Block::NONE,
             flood: None,
         }
@@ -143,7 +141,6 @@ impl Policy {
                     self.ping.credit(1);
                     self.window_update.credit(2);
                 }
-                frames::GOAWAY => self.goaway_sent = true,
                 // What has to be acknowledged.
                 frames::PING if !head.has(frames::ACK) => self.ping.credit(1),
                 frames::SETTINGS if !head.has(frames::ACK) => self.settings.credit(1),
@@ -162,9 +159,9 @@ impl Policy {
         self.settings_seen
     }
 
-    /// Whether the end of the connection is the server's doing.
-    pub(super) fn is_over(&self) -> bool {
-        self.goaway_sent || self.opening == Opening::Foreign
+    /// Whether the peer speaks something else.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.opening == Opening::Foreign
     }
 
     /// Compares the preface and takes it off `bytes`.

@@ -8,6 +8,7 @@ use super::frames::*;
 use super::policy::{Flood, Limits, Policy};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const GOAWAY: u8 = 0x7;
 const NEVER: Duration = Duration::MAX;
 const SECOND: Duration = Duration::from_secs(1);
 
