@@ -11,7 +11,7 @@ use crate::service::Service;
 
 /// Settings of a [`Server`].
 ///
-/// Each connection has these limits of its own. The README's table says what a peer sees when it hits one.
+/// Each connection has these limits of its own, but for the numbers of connections. The README's table says what a peer sees when it hits one.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Builder<S> {
@@ -125,6 +125,78 @@ impl<S> Builder<S> {
     /// connection ends with `ENHANCE_YOUR_CALM`.
     pub const fn data_frame_budget(mut self, budget: usize) -> Self {
         self.config.data_frame_budget = Some(budget);
+        self
+    }
+
+    /// Sets how long a client may take to connect: until it has sent its HTTP/2 preface. Default: 10 s. Then the socket is closed.
+    pub const fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.config.handshake_timeout = timeout;
+        self
+    }
+
+    /// Sets how long the one message of a unary or server-streaming request may take to arrive. Default: 10 s. Then the call ends with
+    /// `DEADLINE_EXCEEDED` (4).
+    pub const fn body_timeout(mut self, timeout: Duration) -> Self {
+        self.config.body_timeout = timeout;
+        self
+    }
+
+    /// Sets how long a reply may wait for the client to make room for any more of it (HTTP/2 flow control). Default: 30 s. Then the
+    /// call is reset with `CANCEL`.
+    pub const fn send_stall_timeout(mut self, timeout: Duration) -> Self {
+        self.config.send_stall_timeout = timeout;
+        self
+    }
+
+    /// Sets how long the socket may take no byte while there are some to be written. Default: 20 s. Then the connection is closed.
+    pub const fn write_stall_timeout(mut self, timeout: Duration) -> Self {
+        self.config.write_stall_timeout = timeout;
+        self
+    }
+
+    /// Sets how long a connection may be without a call; `None` for ever. Default: 300 s. Then the client is told to go away (GOAWAY),
+    /// and the connection is closed. A `Watch` is a call.
+    pub const fn max_connection_idle(mut self, idle: Option<Duration>) -> Self {
+        self.config.max_connection_idle = idle;
+        self
+    }
+
+    /// Sets how long a connection may live, give or take a tenth at random; `None` for ever. Default: off. Then the client is told to go
+    /// away (GOAWAY), which lets a balancer spread its clients anew.
+    pub const fn max_connection_age(mut self, age: Option<Duration>) -> Self {
+        self.config.max_connection_age = age;
+        self
+    }
+
+    /// Sets how long calls may take to complete once the client was told to go away for its connection's age or idleness. Default: 10 s.
+    /// Then the connection is closed.
+    pub const fn max_connection_age_grace(mut self, grace: Duration) -> Self {
+        self.config.max_connection_age_grace = grace;
+        self
+    }
+
+    /// Sets after how long a silence the client is asked whether it is there (PING); `None` for never. Default: off.
+    pub const fn keepalive_interval(mut self, interval: Option<Duration>) -> Self {
+        self.config.keepalive_interval = interval;
+        self
+    }
+
+    /// Sets how long the client may take to answer that, with anything. Default: 20 s. Then the connection is closed.
+    pub const fn keepalive_timeout(mut self, timeout: Duration) -> Self {
+        self.config.keepalive_timeout = timeout;
+        self
+    }
+
+    /// Sets how many connections there may be at once. Default: 10,000. Further ones are closed as soon as they are accepted.
+    pub const fn max_connections(mut self, connections: usize) -> Self {
+        self.config.max_connections = connections;
+        self
+    }
+
+    /// Sets how many there may be from one IP address; `None` for as many as there may be. Default: off, since the probes of a node
+    /// and all clients behind one NAT share an address.
+    pub const fn max_connections_per_ip(mut self, connections: Option<usize>) -> Self {
+        self.config.max_connections_per_ip = connections;
         self
     }
 

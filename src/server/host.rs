@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::task::AbortHandle;
 
+use super::arrival::Places;
 use super::config::Config;
 use super::drain::Drain;
 use super::stats::Counters;
@@ -21,6 +22,7 @@ pub(super) struct Host<S> {
     pub(super) prebuilt: Prebuilt,
     pub(super) counters: Counters,
     pub(super) drain: Arc<Drain>,
+    pub(super) places: Arc<Places>,
     background: OnceLock<Option<AbortHandle>>,
 }
 
@@ -34,6 +36,7 @@ impl<S: Service> Host<S> {
             prebuilt: Prebuilt::new(),
             counters: Counters::default(),
             drain: Arc::new(Drain::new()),
+            places: Arc::default(),
             background: OnceLock::new(),
         }
     }

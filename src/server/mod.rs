@@ -2,12 +2,14 @@
 //!
 //! Each connection is one task, which owns its h2 connection and answers calls itself.
 
+mod arrival;
 mod builder;
 mod config;
 mod connection;
 mod drain;
 mod guard;
 mod host;
+mod lifetime;
 mod link;
 mod listener;
 #[allow(clippy::module_inception)]

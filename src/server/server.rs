@@ -13,9 +13,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::task::JoinSet;
 
+use super::arrival;
 use super::builder::{Builder, NoService};
 use super::config::Config;
-use super::connection;
 use super::drain::Phase;
 use super::host::Host;
 use super::listener::accept_loop;
@@ -196,7 +196,7 @@ impl<S: Service> Server<S> {
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        connection::serve(Arc::clone(&self.host), io, peer)
+        arrival::serve(Arc::clone(&self.host), io, peer)
     }
 
     /// Shuts the server down, in order:
@@ -230,7 +230,7 @@ async fn accept<S: Service>(host: Arc<Host<S>>, listener: TcpListener) {
     let connected = |io: TcpStream, addr: SocketAddr| {
         // Replies are small and written once per turn: there is nothing to wait for. If it fails, they are only slower.
         let _ = io.set_nodelay(true);
-        tokio::spawn(connection::serve(Arc::clone(&host), io, addr.into()));
+        tokio::spawn(arrival::serve(Arc::clone(&host), io, addr.into()));
     };
     let failed = |_: &io::Error| {
         host.counters.accept_errors.fetch_add(1, Relaxed);

@@ -24,3 +24,4 @@ mod rows;
 mod shutdown;
 #[path = "../support/mod.rs"]
 mod support;
+mod timers;

@@ -1,6 +1,6 @@
 //! `serve`: a server of fixed statuses.
 
-use std::{future::poll_fn, io, process, task::Poll};
+use std::{future::poll_fn, io, process, task::Poll, time::Duration};
 
 use grpc_health::{HealthService, Registry, Server};
 use tokio::{
@@ -12,6 +12,9 @@ use crate::{
     args::ServeArgs,
     output::{Exit, line, log},
 };
+
+/// How long a client may be silent before it is asked whether it is there.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(args: &ServeArgs) -> Exit {
     let registry = Registry::new();
@@ -51,6 +54,8 @@ async fn serve(args: &ServeArgs, registry: Registry) -> Exit {
         }
     };
     let server = Server::builder()
+        // A peer that is gone without a word is found out; a library leaves that to its embedder.
+        .keepalive_interval(Some(KEEPALIVE))
         .service(HealthService::new(registry))
         .build();
     for addr in &args.listen {
