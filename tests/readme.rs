@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use grpc_health::health::{LIST_LIMIT, MAX_REQUEST};
+use grpc_health::health::{LIST_LIMIT, MAX_REQUEST, MAX_WATCHES};
 use grpc_health::registry::Limits;
 use grpc_health::wire::status::MAX_MESSAGE_LEN;
 
@@ -93,6 +93,7 @@ fn the_limits_of_the_registry_and_the_service_are_those_of_the_code() {
         ("max_name_len", limits.max_name_len),
         ("max_services", limits.max_services),
         ("list_limit", LIST_LIMIT),
+        ("max_watches", MAX_WATCHES),
         ("MAX_MESSAGE_LEN", MAX_MESSAGE_LEN),
     ];
     for (setting, expected) in expected {
@@ -109,6 +110,7 @@ fn the_limits_of_a_connection_are_those_of_the_code_and_none_is_missing() {
             "max_name_len",
             "max_services",
             "list_limit",
+            "max_watches",
             "MAX_MESSAGE_LEN",
         ]
         .contains(&setting.as_str())

@@ -28,7 +28,7 @@ where
     host.start_background();
     host.counters.connections.fetch_add(1, Relaxed);
     let ip = peer.remote_addr.map(|addr| addr.ip());
-    let Some(_place) = host.places.take(&host.config, ip) else {
+    let Some(mut place) = host.places.take(&host.config, ip) else {
         host.counters.connections_refused.fetch_add(1, Relaxed);
         return;
     };
@@ -36,7 +36,10 @@ where
     let _member = host.drain.join(Arc::clone(&link));
     let time = host.config.handshake_timeout;
     match timeout(time, handshake(&host, &link, io)).await {
-        Ok(Some(Ok(http2))) => Connection::new(host, link, http2, peer).await,
+        Ok(Some(Ok(http2))) => {
+            place.settle();
+            Connection::new(host, link, http2, peer).await;
+        }
         // A load balancer's probe connects and goes away: no error.
         Ok(Some(Err(_))) if link.bytes_read.load(Relaxed) > 0 => {
             host.counters.connection_errors.fetch_add(1, Relaxed);
@@ -79,6 +82,7 @@ pub(super) struct Places(Mutex<Taken>);
 #[derive(Debug, Default)]
 struct Taken {
     total: usize,
+    handshakes: usize,
     /// Only kept where the number for each address is limited.
     by_ip: HashMap<IpAddr, usize>,
 }
@@ -91,7 +95,7 @@ impl Places {
     /// A place for a connection from `ip`, until it is dropped. `None` if there is none left.
     fn take(self: &Arc<Self>, config: &Config, ip: Option<IpAddr>) -> Option<Place> {
         let mut taken = self.taken();
-        if taken.total >= config.max_connections {
+        if taken.total >= config.max_connections || taken.handshakes >= config.max_handshakes {
             return None;
         }
         let limited = config.max_connections_per_ip.zip(ip);
@@ -103,9 +107,11 @@ impl Places {
             *from_ip += 1;
         }
         taken.total += 1;
+        taken.handshakes += 1;
         Some(Place {
             places: Arc::clone(self),
             ip: limited.map(|(_, ip)| ip),
+            settled: false,
         })
     }
 }
@@ -115,11 +121,28 @@ impl Places {
 struct Place {
     places: Arc<Places>,
     ip: Option<IpAddr>,
+    settled: bool,
+}
+
+impl Place {
+    /// The handshake is done.
+    fn settle(&mut self) {
+        self.places.taken().settle(&mut self.settled);
+    }
+}
+
+impl Taken {
+    fn settle(&mut self, settled: &mut bool) {
+        if !std::mem::replace(settled, true) {
+            self.handshakes = self.handshakes.saturating_sub(1);
+        }
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.places.taken();
+        taken.settle(&mut self.settled);
         taken.total = taken.total.saturating_sub(1);
         if let Some(ip) = self.ip {
             let left = taken.by_ip.get_mut(&ip).map(|from_ip| {
@@ -157,5 +180,21 @@ mod tests {
         drop(fourth);
         drop(places.take(&config, Some(two)).expect("a place"));
         assert_eq!(places.taken().by_ip.len(), 1);
+    }
+
+    #[test]
+    fn handshakes_are_limited_until_they_are_done() {
+        let config = Config {
+            max_handshakes: 1,
+            ..Config::default()
+        };
+        let places = Arc::new(Places::default());
+        let mut first = places.take(&config, None).expect("a place");
+        assert!(places.take(&config, None).is_none());
+        first.settle();
+        drop(places.take(&config, None).expect("a place"));
+        drop(first);
+        let taken = places.taken();
+        assert_eq!((taken.total, taken.handshakes), (0, 0));
     }
 }

@@ -200,6 +200,12 @@ impl<S> Builder<S> {
         self
     }
 
+    /// Sets how many connections may be in their handshake at once. Default: 2,048. Further ones are closed as soon as they are accepted.
+    pub const fn max_handshakes(mut self, handshakes: usize) -> Self {
+        self.config.max_handshakes = handshakes;
+        self
+    }
+
     /// Sets how long calls may take to complete once the server shuts down. Default: 10 s. What is left then is cut.
     pub const fn shutdown_deadline(mut self, deadline: Duration) -> Self {
         self.config.shutdown_deadline = deadline;

@@ -30,6 +30,7 @@ pub(super) struct Config {
     pub(super) keepalive_timeout: Duration,
     pub(super) max_connections: usize,
     pub(super) max_connections_per_ip: Option<usize>,
+    pub(super) max_handshakes: usize,
     pub(super) shutdown_deadline: Duration,
 }
 
@@ -62,6 +63,7 @@ impl Default for Config {
             keepalive_timeout: Duration::from_secs(20),
             max_connections: 10_000,
             max_connections_per_ip: None,
+            max_handshakes: 2_048,
             shutdown_deadline: Duration::from_secs(10),
         }
     }

@@ -196,7 +196,13 @@ where
     fn answer(&mut self) {
         let mut batch = std::mem::take(&mut self.batch);
         self.tally.calls += batch.len() as u64;
+        let crowded = self.waiting.len() + batch.len() > self.host.config.streams();
         self.with_waiting(|waiting, turn| {
+            // Some of those that wait have been reset, or there would be no room for these. They go first: there are never more
+            // handlers than there may be streams.
+            if crowded {
+                waiting.poll_ready(turn);
+            }
             for incoming in batch.drain(..) {
                 incoming.answer(waiting, turn);
             }
