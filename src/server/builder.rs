@@ -181,7 +181,8 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Sets how long the client may take to answer that, with anything. Default: 20 s. Then the connection is closed.
+    /// Sets how long the client may take to answer that, with anything. Default: 20 s. Then the connection is closed. With an interval
+    /// set this is also the `TCP_USER_TIMEOUT` of accepted sockets (Linux).
     pub const fn keepalive_timeout(mut self, timeout: Duration) -> Self {
         self.config.keepalive_timeout = timeout;
         self

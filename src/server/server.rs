@@ -9,6 +9,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::task::JoinSet;
@@ -228,14 +230,25 @@ impl<S: Service> Server<S> {
 /// Accepts connections for ever.
 async fn accept<S: Service>(host: Arc<Host<S>>, listener: TcpListener) {
     let connected = |io: TcpStream, addr: SocketAddr| {
-        // Replies are small and written once per turn: there is nothing to wait for. If it fails, they are only slower.
-        let _ = io.set_nodelay(true);
+        prepare(&io, &host.config);
         tokio::spawn(arrival::serve(Arc::clone(&host), io, addr.into()));
     };
     let failed = |_: &io::Error| {
         host.counters.accept_errors.fetch_add(1, Relaxed);
     };
     accept_loop(&listener, connected, failed).await;
+}
+
+/// Sets what is to be set of a socket. Where that fails the connection is slower, or found dead later, and no worse.
+fn prepare(io: &TcpStream, config: &Config) {
+    // Replies are small and written once per turn: there is nothing to wait for.
+    let _ = io.set_nodelay(true);
+    // The kernel gives up on bytes that are not acknowledged when the PING would: gRFC A18.
+    #[cfg(target_os = "linux")]
+    if config.keepalive_interval.is_some() {
+        let timeout = Some(config.keepalive_timeout);
+        let _ = SockRef::from(io).set_tcp_user_timeout(timeout);
+    }
 }
 
 impl<S> Clone for Server<S> {
@@ -253,5 +266,30 @@ impl<S: Service> fmt::Debug for Server<S> {
             .field("addrs", &self.local_addrs())
             .field("stats", &self.stats())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn unacknowledged_bytes_end_a_connection_when_a_ping_would() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        for interval in [None, Some(Duration::from_secs(60))] {
+            let io = TcpStream::connect(addr).await.unwrap();
+            let config = Config {
+                keepalive_interval: interval,
+                keepalive_timeout: Duration::from_secs(7),
+                ..Config::default()
+            };
+            prepare(&io, &config);
+            assert!(io.nodelay().unwrap());
+            let set = SockRef::from(&io).tcp_user_timeout().unwrap();
+            assert_eq!(set, interval.map(|_| Duration::from_secs(7)));
+        }
     }
 }
