@@ -207,7 +207,14 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Sets how long calls may take to complete once the server shuts down. Default: 10 s. What is left then is cut.
+    /// Sets how long the server goes on as before once its shutdown is announced, so that balancers notice. Default: 0 s. Until then it can
+    /// be [taken back](super::DrainHandle::resume).
+    pub const fn shutdown_linger(mut self, linger: Duration) -> Self {
+        self.config.shutdown_linger = linger;
+        self
+    }
+
+    /// Sets how long calls may take to complete once clients are told to go away. Default: 10 s. What is left then is cut.
     pub const fn shutdown_deadline(mut self, deadline: Duration) -> Self {
         self.config.shutdown_deadline = deadline;
         self

@@ -31,6 +31,7 @@ pub(super) struct Config {
     pub(super) max_connections: usize,
     pub(super) max_connections_per_ip: Option<usize>,
     pub(super) max_handshakes: usize,
+    pub(super) shutdown_linger: Duration,
     pub(super) shutdown_deadline: Duration,
 }
 
@@ -64,6 +65,7 @@ impl Default for Config {
             max_connections: 10_000,
             max_connections_per_ip: None,
             max_handshakes: 2_048,
+            shutdown_linger: Duration::from_secs(0),
             shutdown_deadline: Duration::from_secs(10),
         }
     }

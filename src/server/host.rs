@@ -8,7 +8,7 @@ use tokio::task::AbortHandle;
 
 use super::arrival::Places;
 use super::config::Config;
-use super::drain::Drain;
+use super::drain::{Drain, Times};
 use super::stats::Counters;
 use crate::call::Prebuilt;
 use crate::service::{Lifecycle, Service};
@@ -57,13 +57,22 @@ impl<S: Service> Host<S> {
         }
     }
 
-    /// Takes the server down, in order. Only the first call does anything.
-    pub(super) async fn shut_down(&self) {
-        if self.drain.start() {
-            self.tell(Lifecycle::Announce);
-            self.tell(Lifecycle::Closing);
-            self.drain.run(self.config.shutdown_deadline).await;
+    /// Takes the server down, in order. False if another does, or it is taken back.
+    pub(super) async fn shut_down(&self) -> bool {
+        let times = Times {
+            linger: self.config.shutdown_linger,
+            deadline: self.config.shutdown_deadline,
+        };
+        self.drain.run(times, |event| self.tell(event)).await
+    }
+
+    /// Stays, if the drain lingers.
+    pub(super) fn resume(&self) -> bool {
+        let resumed = self.drain.take_back();
+        if resumed {
+            self.tell(Lifecycle::Resume);
         }
+        resumed
     }
 }
 

@@ -8,6 +8,7 @@ mod config;
 mod connection;
 mod drain;
 mod guard;
+mod handle;
 mod host;
 mod lifetime;
 mod link;
@@ -20,5 +21,6 @@ mod timers;
 mod waiting;
 
 pub use builder::{Builder, NoService};
+pub use handle::DrainHandle;
 pub use server::Server;
 pub use stats::Stats;

@@ -19,6 +19,7 @@ use super::arrival;
 use super::builder::{Builder, NoService};
 use super::config::Config;
 use super::drain::Phase;
+use super::handle::DrainHandle;
 use super::host::Host;
 use super::listener::accept_loop;
 use super::stats::Stats;
@@ -149,7 +150,7 @@ impl<S: Service> Server<S> {
             match over.await {
                 Some(result) => result,
                 None => {
-                    tokio::spawn(async move { host.shut_down().await });
+                    DrainHandle::new(host).begin();
                     serving.await
                 }
             }
@@ -204,20 +205,27 @@ impl<S: Service> Server<S> {
     /// Shuts the server down, in order:
     ///
     /// 1. the service is told, and so are the clients that watch;
-    /// 2. listeners are closed, and every client is told to go away (GOAWAY);
-    /// 3. streams that have no end of their own, such as `Watch`, end with `UNAVAILABLE` (14);
-    /// 4. other calls complete;
-    /// 5. after [`Builder::shutdown_deadline`] what is left is cut.
+    /// 2. for [`Builder::shutdown_linger`] all goes on as before, and [`DrainHandle::resume`] can keep the server;
+    /// 3. listeners are closed, and every client is told to go away (GOAWAY);
+    /// 4. streams that have no end of their own, such as `Watch`, end with `UNAVAILABLE` (14);
+    /// 5. other calls complete;
+    /// 6. after [`Builder::shutdown_deadline`] what is left is cut.
     ///
-    /// Completes when the last connection is closed, or 250 ms after the deadline. There is no way back.
+    /// Completes when the last connection is closed, or 250 ms after the deadline. If the shutdown is taken back, that may be never.
     ///
     /// # Cancel safety
     ///
     /// A shutdown that has begun goes on when the future is dropped. It begins when the future is first polled.
     pub async fn shutdown(&self) {
-        let host = Arc::clone(&self.host);
-        tokio::spawn(async move { host.shut_down().await });
-        self.host.drain.reached(Phase::Gone).await;
+        let handle = self.drain_handle();
+        handle.begin();
+        handle.drained().await;
+    }
+
+    /// What takes the server down, or keeps it, from elsewhere.
+    #[must_use]
+    pub fn drain_handle(&self) -> DrainHandle {
+        DrainHandle::new(Arc::clone(&self.host))
     }
 
     /// What the server has done so far.

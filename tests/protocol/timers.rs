@@ -234,3 +234,47 @@ async fn connections_over_the_limit_are_closed_at_once_and_the_others_stay() {
     let stats = served.server.stats();
     assert_eq!((stats.connections, stats.connections_refused), (3, 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_lingers_and_can_be_taken_back_until_clients_are_told_to_go() {
+    let served = Served::new(Server::builder().shutdown_linger(30 * SECOND));
+    served
+        .registry
+        .set_service_status("live", ServingStatus::Serving)
+        .unwrap();
+    served.registry.pin("live");
+    let (mut peer, task) = served.connect(PIPE, &[]).await;
+    let early = peer.watch("").await;
+    assert_eq!(peer.expect_data(early).await, SERVING);
+    let handle = served.server.drain_handle();
+    assert!(!handle.resume() && !handle.is_draining());
+
+    handle.begin();
+    assert_eq!(peer.expect_data(early).await, NOT_SERVING);
+    assert!(handle.is_draining());
+    // All else goes on as before: new watches stay open, pinned names are up.
+    let late = peer.watch("").await;
+    assert_eq!(peer.expect_data(late).await, NOT_SERVING);
+    assert_eq!(peer.check("live").await, SERVING);
+    tokio::time::advance(29 * SECOND).await;
+    assert!(handle.resume());
+    assert_eq!(peer.expect_data(early).await, SERVING);
+    assert_eq!(peer.expect_data(late).await, SERVING);
+    tokio::time::advance(100 * SECOND).await;
+    assert_eq!(peer.check("").await, SERVING);
+
+    let start = Instant::now();
+    handle.begin();
+    assert_eq!(peer.expect_data(early).await, NOT_SERVING);
+    assert_eq!(peer.expect_data(late).await, NOT_SERVING);
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    peer.expect_goaway(NO_ERROR).await;
+    assert_eq!(start.elapsed(), 30 * SECOND);
+    assert!(!handle.resume());
+    peer.expect_trailers(early, UNAVAILABLE).await;
+    peer.expect_trailers(late, UNAVAILABLE).await;
+    peer.recv_to_end().await;
+    task.await.unwrap();
+    handle.drained().await;
+    assert_eq!(start.elapsed(), 30 * SECOND);
+}
