@@ -53,6 +53,15 @@ pub(crate) struct ServeArgs {
     /// The empty name is the server as a whole, SERVING unless set.
     #[arg(long, value_name = "NAME[=STATUS]", value_parser = service)]
     pub(crate) service: Vec<(String, ServingStatus)>,
+    /// A service that stays as it is while the server drains, such as one for liveness; repeatable.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) pin: Vec<String>,
+    /// How long to go on as before once the drain is announced, so that balancers notice.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration_or_none)]
+    pub(crate) drain_linger: Duration,
+    /// How long calls may take to complete after that.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration_or_none)]
+    pub(crate) drain_deadline: Duration,
     /// Serve with N worker threads, in place of the main thread alone.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
@@ -139,6 +148,13 @@ fn host_and_port(text: &str) -> Result<String, String> {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
+    match duration_or_none(text)? {
+        Duration::ZERO => Err("must be greater than zero".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+fn duration_or_none(text: &str) -> Result<Duration, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     let milliseconds = match unit {
@@ -148,15 +164,12 @@ fn duration(text: &str) -> Result<Duration, String> {
         "h" => 3_600_000,
         _ => return Err("expected a whole number and ms, s, m or h, such as 500ms".to_owned()),
     };
-    match number
+    number
         .parse::<u64>()
         .ok()
         .and_then(|number| number.checked_mul(milliseconds))
-    {
-        Some(0) => Err("must be greater than zero".to_owned()),
-        Some(milliseconds) => Ok(Duration::from_millis(milliseconds)),
-        None => Err("not a number of that size".to_owned()),
-    }
+        .map(Duration::from_millis)
+        .ok_or_else(|| "not a number of that size".to_owned())
 }
 
 #[cfg(test)]
@@ -213,5 +226,6 @@ mod tests {
         ] {
             assert_eq!(duration(bad), None, "{bad}");
         }
+        assert_eq!(duration_or_none("0s"), Ok(Duration::ZERO));
     }
 }

@@ -24,6 +24,12 @@ pub(crate) fn run(args: &ServeArgs) -> Exit {
             return Exit::Arguments;
         }
     }
+    for name in &args.pin {
+        if !registry.pin(name) {
+            log(format_args!("error: --pin {name:?}: no such --service"));
+            return Exit::Arguments;
+        }
+    }
     let runtime = match runtime(args) {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -56,6 +62,8 @@ async fn serve(args: &ServeArgs, registry: Registry) -> Exit {
     let server = Server::builder()
         // A peer that is gone without a word is found out; a library leaves that to its embedder.
         .keepalive_interval(Some(KEEPALIVE))
+        .shutdown_linger(args.drain_linger)
+        .shutdown_deadline(args.drain_deadline)
         .service(HealthService::new(registry))
         .build();
     for addr in &args.listen {
