@@ -11,6 +11,7 @@ use std::{fs, path};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Mutex;
 
 use super::listener::Accept;
 use super::server::{Listener, Server};
@@ -25,12 +26,16 @@ const BACKLOG: i32 = 1024;
 /// How often a path is taken that another server takes away at the same time.
 const ATTEMPTS: usize = 3;
 
+/// Held while a path is taken, so that servers of one process take turns.
+static BINDING: Mutex<()> = Mutex::const_new(());
+
 impl<S: Service> Server<S> {
     /// Adds a listener on the Unix domain socket `path`, whose file only the server's own user may connect to: mode 0600.
     ///
     /// A file that a server left behind is replaced. It counts as left behind if it is a socket that refuses a connection; anything
-    /// else in the place stays there, and is an error. If two servers start on one path at the same time one of them gets it. Keep
-    /// the file in a directory that only trusted users may write to.
+    /// else in the place stays there, and is an error. (Linux refuses for want of a listener alone, other systems also where too many
+    /// wait to be accepted.) Of two processes that start on one path at the same time one gets it; of three, two may believe so, and
+    /// the file is the later one's. Keep it in a directory that only trusted users may write to.
     ///
     /// The file is removed when the listener closes, which a [shutdown](Self::shutdown) does first of all, if it is still the one
     /// made here. A process that is killed leaves it behind.
@@ -148,6 +153,7 @@ impl UnixServer {
         let aside = aside(path);
         // A path too long for this fails at the first start, and not at the one after a crash.
         SockAddr::unix(&aside)?;
+        let _alone = BINDING.lock().await;
         for _ in 0..ATTEMPTS {
             let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
             match socket.bind(&addr) {
@@ -228,7 +234,8 @@ async fn remove_stale(path: &Path, aside: &Path) -> io::Result<()> {
 }
 
 /// Removes the file at `path`, unless it has a server after all: one that started at the same time may have replaced the file since
-/// it was asked. So it is moved out of everyone's way and asked again.
+/// it was asked. So it is moved out of everyone's way and asked again. Nothing portable removes a file only if it is a given one: in
+/// this moment a third server finds the path free.
 async fn move_and_remove(path: &Path, aside: &Path) -> io::Result<()> {
     if let Err(error) = fs::rename(path, aside) {
         return gone(error);
