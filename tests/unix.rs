@@ -108,7 +108,7 @@ async fn serves_beside_tcp_and_a_second_path() {
     assert!(server.local_addr().is_none());
     server.bind("127.0.0.1:0").await.unwrap();
     server.bind_unix(&b).await.unwrap();
-    assert_eq!(server.unix_paths(), [a.clone(), b.clone()]);
+    assert_eq!(server.unix_paths(), [a.as_path(), b.as_path()]);
     assert_eq!(server.local_addrs().len(), 1);
 
     let serving = serve(&server);
@@ -348,7 +348,7 @@ async fn a_listener_made_elsewhere_keeps_its_file() {
     let server = server();
     let listener = tokio::net::UnixListener::bind(&path).unwrap();
     server.add_unix_listener(listener).unwrap();
-    assert_eq!(server.unix_paths(), [path.clone()]);
+    assert_eq!(server.unix_paths(), [path.as_path()]);
     let serving = serve(&server);
     assert_serving(&path).await;
     server.shutdown().await;
