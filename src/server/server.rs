@@ -4,6 +4,8 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,8 +23,10 @@ use super::config::Config;
 use super::drain::Phase;
 use super::handle::DrainHandle;
 use super::host::Host;
-use super::listener::accept_loop;
+use super::listener::{Accept, accept_loop};
 use super::stats::Stats;
+#[cfg(unix)]
+use super::unix::UnixServer;
 use crate::service::{PeerInfo, Service};
 
 /// Serves a [`Service`] to HTTP/2 clients, in plain text and with prior knowledge.
@@ -34,10 +38,18 @@ pub struct Server<S> {
 }
 
 #[derive(Default)]
-struct Listeners {
+pub(super) struct Listeners {
     /// Bound, and not served yet.
-    bound: Vec<TcpListener>,
+    pub(super) bound: Vec<Listener>,
     addrs: Vec<SocketAddr>,
+    #[cfg(unix)]
+    pub(super) unix: Vec<PathBuf>,
+}
+
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixServer),
 }
 
 impl Server<NoService> {
@@ -55,7 +67,7 @@ impl<S: Service> Server<S> {
         }
     }
 
-    fn listeners(&self) -> MutexGuard<'_, Listeners> {
+    pub(super) fn listeners(&self) -> MutexGuard<'_, Listeners> {
         self.listeners
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -67,24 +79,29 @@ impl<S: Service> Server<S> {
     ///
     /// Those of binding a TCP socket, such as an address in use.
     pub async fn bind(&self, addr: impl ToSocketAddrs) -> io::Result<()> {
-        self.add(TcpListener::bind(addr).await?)
+        self.add_listener(TcpListener::bind(addr).await?)
     }
 
-    fn add(&self, listener: TcpListener) -> io::Result<()> {
+    /// Adds a listener made elsewhere, such as one that systemd passes to the process.
+    ///
+    /// # Errors
+    ///
+    /// Those of asking `listener` for its address.
+    pub fn add_listener(&self, listener: TcpListener) -> io::Result<()> {
         let addr = listener.local_addr()?;
         let mut listeners = self.listeners();
         listeners.addrs.push(addr);
-        listeners.bound.push(listener);
+        listeners.bound.push(Listener::Tcp(listener));
         Ok(())
     }
 
-    /// The address of the first listener, with the port that the system chose if it was bound to port 0.
+    /// The address of the first TCP listener, with the port that the system chose if it was bound to port 0.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.listeners().addrs.first().copied()
     }
 
-    /// The addresses of all listeners, in the order they were added.
+    /// The addresses of all TCP listeners, in the order they were added.
     #[must_use]
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.listeners().addrs.clone()
@@ -113,7 +130,12 @@ impl<S: Service> Server<S> {
             host.start_background();
             let mut loops = JoinSet::new();
             for listener in listeners {
-                loops.spawn(accept(Arc::clone(&host), listener));
+                let host = Arc::clone(&host);
+                match listener {
+                    Listener::Tcp(tcp) => loops.spawn(accept(host, tcp, prepare)),
+                    #[cfg(unix)]
+                    Listener::Unix(unix) => loops.spawn(accept(host, unix, |_, _| {})),
+                };
             }
             host.drain.reached(Phase::Closing).await;
             loops.shutdown().await;
@@ -170,7 +192,7 @@ impl<S: Service> Server<S> {
         &self,
         listener: TcpListener,
     ) -> impl Future<Output = io::Result<()>> + Send + use<S> {
-        let serving = self.add(listener).map(|()| self.serve());
+        let serving = self.add_listener(listener).map(|()| self.serve());
         async move { serving?.await }
     }
 
@@ -236,10 +258,14 @@ impl<S: Service> Server<S> {
 }
 
 /// Accepts connections for ever.
-async fn accept<S: Service>(host: Arc<Host<S>>, listener: TcpListener) {
-    let connected = |io: TcpStream, addr: SocketAddr| {
+async fn accept<S, L>(host: Arc<Host<S>>, listener: L, prepare: fn(&L::Io, &Config))
+where
+    S: Service,
+    L: Accept<Io: AsyncRead + AsyncWrite + Send + Unpin + 'static>,
+{
+    let connected = |io, peer| {
         prepare(&io, &host.config);
-        tokio::spawn(arrival::serve(Arc::clone(&host), io, addr.into()));
+        tokio::spawn(arrival::serve(Arc::clone(&host), io, peer));
     };
     let failed = |_: &io::Error| {
         host.counters.accept_errors.fetch_add(1, Relaxed);
@@ -247,7 +273,7 @@ async fn accept<S: Service>(host: Arc<Host<S>>, listener: TcpListener) {
     accept_loop(&listener, connected, failed).await;
 }
 
-/// Sets what is to be set of a socket. Where that fails the connection is slower, or found dead later, and no worse.
+/// Sets what is to be set of a TCP socket. Where that fails the connection is slower, or found dead later, and no worse.
 fn prepare(io: &TcpStream, config: &Config) {
     // Replies are small and written once per turn: there is nothing to wait for.
     let _ = io.set_nodelay(true);

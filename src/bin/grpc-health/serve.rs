@@ -10,7 +10,8 @@ use tokio::{
 
 use crate::{
     args::ServeArgs,
-    output::{Exit, line, log},
+    listen,
+    output::{Exit, log},
 };
 
 /// How long a client may be silent before it is asked whether it is there.
@@ -66,17 +67,11 @@ async fn serve(args: &ServeArgs, registry: Registry) -> Exit {
         .shutdown_deadline(args.drain_deadline)
         .service(HealthService::new(registry))
         .build();
-    for addr in &args.listen {
-        if let Err(error) = server.bind(*addr).await {
-            log(format_args!("error: cannot listen on {addr}: {error}"));
-            return Exit::Connect;
-        }
+    if let Err(error) = listen::all(&server, args).await {
+        log(format_args!("error: cannot listen on {error}"));
+        return Exit::Connect;
     }
-    for addr in server.local_addrs() {
-        if let Err(error) = line(format_args!("listening on {addr}")) {
-            log(format_args!("cannot write to stdout: {error}"));
-        }
-    }
+    listen::say(&server);
 
     let shutdown = async move {
         signals.next().await;
