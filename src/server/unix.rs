@@ -38,7 +38,7 @@ impl<S: Service> Server<S> {
     /// the file is the later one's. Keep it in a directory that only trusted users may write to.
     ///
     /// The file is removed when the listener closes, which a [shutdown](Self::shutdown) does first of all, if it is still the one
-    /// made here. A process that is killed leaves it behind.
+    /// made here. A process that is killed, or ends by `std::process::exit`, leaves it behind.
     ///
     /// A `path` that begins with `@` or with a NUL is a name in Linux's abstract namespace: there is no file, and no mode. Everyone
     /// in the network namespace may connect. The file `@x` is `./@x`.
