@@ -27,7 +27,7 @@ use tonic::transport::server::TcpIncoming;
 
 use client::Client;
 
-const PEERS: [Peer; 3] = [Peer::Ours, Peer::Tonic, Peer::Floor];
+const PEERS: [Peer; 3] = [Peer::Floor, Peer::Ours, Peer::Tonic];
 const IN_FLIGHT: [usize; 3] = [1, 10, 100];
 const PIPE_CAPACITY: usize = 256 * 1024;
 

@@ -142,6 +142,11 @@ fn bad_arguments() {
         (&["serve", "--threads", "0"], "'0' for '--threads <N>'"),
         (&["serve", "--threads=-1"], "--threads"),
         (&["serve", "--threads", "two"], "--threads"),
+        (&["serve", "--pin", "a"], "no such --service"),
+        (
+            &["serve", "--drain-linger", "soon"],
+            "expected a whole number",
+        ),
         (&["check"], "<ADDR>"),
         (&["check", "localhost"], "expected HOST:PORT"),
         (&["check", ":50051"], "expected HOST:PORT"),
@@ -270,6 +275,24 @@ fn either_signal_drains() {
         assert_eq!((code, stdout.as_str()), (0, ""));
         assert!(stderr.contains("draining"), "{stderr}");
     }
+}
+
+/// While the drain lingers everything is served, and a pinned service is up.
+#[test]
+fn a_drain_lingers_and_spares_what_is_pinned() {
+    let args = ["--service", "live", "--pin", "live", "--drain-linger", "1h"];
+    let (server, addr) = serve(&args);
+    let mut watch = Running::new(["watch", &addr]);
+    assert_eq!(watch.line(), "SERVING");
+    server.signal("TERM");
+    assert_eq!(watch.line(), "NOT_SERVING");
+    for (service, answer) in [("live", (0, "SERVING\n")), ("", (4, "NOT_SERVING\n"))] {
+        let check = Running::new(["check", &addr, "--service", service]);
+        let (code, stdout, _) = check.end();
+        assert_eq!((code, stdout.as_str()), answer);
+    }
+    server.signal("TERM");
+    assert_eq!(server.end().0, 0);
 }
 
 /// A call that has not been sent whole holds the drain up; a second signal does not wait for it.

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use grpc_health::health::{LIST_LIMIT, MAX_REQUEST};
+use grpc_health::health::{LIST_LIMIT, MAX_REQUEST, MAX_WATCHES};
 use grpc_health::registry::Limits;
 use grpc_health::wire::status::MAX_MESSAGE_LEN;
 
@@ -48,6 +48,7 @@ fn number(text: &str) -> u64 {
 /// The value of an expression such as `64 << 10`, `1_024` or `Duration::from_secs(5)`.
 fn value(expression: &str) -> u64 {
     let plain = expression
+        .trim_start_matches("Some(")
         .trim_start_matches("Duration::from_secs(")
         .trim_end_matches(')');
     let parse = |digits: &str| {
@@ -92,6 +93,7 @@ fn the_limits_of_the_registry_and_the_service_are_those_of_the_code() {
         ("max_name_len", limits.max_name_len),
         ("max_services", limits.max_services),
         ("list_limit", LIST_LIMIT),
+        ("max_watches", MAX_WATCHES),
         ("MAX_MESSAGE_LEN", MAX_MESSAGE_LEN),
     ];
     for (setting, expected) in expected {
@@ -108,6 +110,7 @@ fn the_limits_of_a_connection_are_those_of_the_code_and_none_is_missing() {
             "max_name_len",
             "max_services",
             "list_limit",
+            "max_watches",
             "MAX_MESSAGE_LEN",
         ]
         .contains(&setting.as_str())
@@ -120,8 +123,11 @@ fn the_limits_of_a_connection_are_those_of_the_code_and_none_is_missing() {
     for (setting, expression) in config {
         let stated = &readme[&setting];
         match expression.as_str() {
-            // Derived from the number of streams.
-            "None" => assert!(stated.contains("streams"), "{setting}: {stated}"),
+            // Derived from the number of streams, or none.
+            "None" => assert!(
+                stated.contains("streams") || stated == "off",
+                "{setting}: {stated}"
+            ),
             expression => assert_eq!(number(stated), value(expression), "{setting}"),
         }
     }

@@ -346,6 +346,78 @@ async fn a_cancelled_call_drops_its_handler_and_frees_its_place() {
     }
 }
 
+/// Counts the handlers that are alive, and the most that ever were.
+#[derive(Clone, Default)]
+struct Crowd(Arc<Mutex<(usize, usize)>>);
+
+impl Crowd {
+    fn enter(&self) -> Present {
+        let mut crowd = self.0.lock().unwrap();
+        crowd.0 += 1;
+        crowd.1 = crowd.1.max(crowd.0);
+        Present(self.clone())
+    }
+}
+
+struct Present(Crowd);
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.0.0.lock().unwrap().0 -= 1;
+    }
+}
+
+impl Service for Crowd {
+    type Stream = Replies;
+    type Future = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+    fn method(&self, _: &str) -> Result<Method, Unimplemented> {
+        Ok(Method::new(0))
+    }
+
+    fn call(&self, _: &Head<'_>, _: Bytes) -> Answer<Replies, Self::Future> {
+        let present = self.enter();
+        Answer::Later(Box::pin(async move {
+            let _present = present;
+            std::future::pending().await
+        }))
+    }
+}
+
+#[tokio::test]
+async fn handlers_of_reset_calls_are_gone_before_others_begin() {
+    let crowd = Crowd::default();
+    let server = Server::builder()
+        .service(crowd.clone())
+        .max_concurrent_streams(4)
+        .build();
+    let (client, io) = duplex(1 << 16);
+    tokio::spawn(server.serve_connection(io));
+    let (client, connection) = h2::client::handshake(client).await.unwrap();
+    tokio::spawn(connection);
+    let mut open = Vec::new();
+    for round in 1..=50 {
+        // Resets and new requests, written together.
+        for (mut body, _response) in open.drain(..) {
+            SendStream::send_reset(&mut body, Reason::CANCEL);
+        }
+        for _ in 0..4 {
+            let (response, mut body) = send(&client, "Wait", None).await;
+            body.send_data(message(b""), true).unwrap();
+            open.push((body, response));
+        }
+        poll_fn(|cx| {
+            if server.stats().calls == round * 4 {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+    assert_eq!(*crowd.0.lock().unwrap(), (4, 4));
+}
+
 #[tokio::test(start_paused = true)]
 async fn row_25_a_deadline_ends_a_call_wherever_it_waits() {
     let start = Instant::now();

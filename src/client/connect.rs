@@ -5,6 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::uri::Authority;
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, ToSocketAddrs},
@@ -49,9 +51,11 @@ impl Client {
     ///
     /// Dropping the future abandons the attempt.
     pub async fn connect(addr: impl ToSocketAddrs) -> Result<Self, ConnectError> {
-        let tcp = TcpStream::connect(addr).await.map_err(ConnectError::tcp)?;
+        let tcp = TcpStream::connect(addr)
+            .await
+            .map_err(ConnectError::socket)?;
         // Calls are smaller than a segment; Nagle's algorithm would only delay them.
-        tcp.set_nodelay(true).map_err(ConnectError::tcp)?;
+        tcp.set_nodelay(true).map_err(ConnectError::socket)?;
         let authority = tcp
             .peer_addr()
             .ok()
@@ -61,6 +65,36 @@ impl Client {
             Some(authority) => client.with_authority(authority),
             None => client,
         })
+    }
+
+    /// Connects as [`connect`](Self::connect) does, to the Unix domain socket `path`. One that begins with `@` or with a NUL is a name
+    /// in Linux's abstract namespace.
+    ///
+    /// # Errors
+    ///
+    /// When nobody listens there, or nobody who takes us.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, or in one without I/O enabled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the attempt.
+    #[cfg(unix)]
+    pub async fn connect_unix(path: impl AsRef<std::path::Path>) -> Result<Self, ConnectError> {
+        use std::os::unix::ffi::OsStrExt;
+
+        let mut path = path.as_ref().as_os_str().as_bytes().to_vec();
+        if cfg!(any(target_os = "linux", target_os = "android")) {
+            if let Some(first @ b'@') = path.first_mut() {
+                *first = 0;
+            }
+        }
+        let unix = UnixStream::connect(std::ffi::OsStr::from_bytes(&path))
+            .await
+            .map_err(ConnectError::socket)?;
+        Self::handshake(unix).await
     }
 
     /// Makes a client of any byte stream, and spawns the connection's task on the current runtime.
@@ -110,7 +144,7 @@ impl Client {
     }
 
     /// Replaces the `:authority` of each call made by this handle: by default the address
-    /// connected to, and `localhost` after [`handshake`](Self::handshake).
+    /// connected to, and `localhost` where that is no TCP address.
     #[must_use]
     pub fn with_authority(mut self, authority: Authority) -> Self {
         self.authority = authority;

@@ -10,13 +10,13 @@ pub struct ConnectError(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    Tcp(io::Error),
+    Socket(io::Error),
     Handshake(h2::Error),
 }
 
 impl ConnectError {
-    pub(super) const fn tcp(error: io::Error) -> Self {
-        Self(Kind::Tcp(error))
+    pub(super) const fn socket(error: io::Error) -> Self {
+        Self(Kind::Socket(error))
     }
 
     pub(super) const fn handshake(error: h2::Error) -> Self {
@@ -27,7 +27,7 @@ impl ConnectError {
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Tcp(error) => error.fmt(f),
+            Kind::Socket(error) => error.fmt(f),
             Kind::Handshake(error) => write!(f, "HTTP/2 handshake: {error}"),
         }
     }
@@ -36,7 +36,7 @@ impl fmt::Display for ConnectError {
 impl Error for ConnectError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
-            Kind::Tcp(error) => Some(error),
+            Kind::Socket(error) => Some(error),
             Kind::Handshake(error) => Some(error),
         }
     }

@@ -9,5 +9,5 @@ pub(crate) mod request;
 mod service;
 mod watch;
 
-pub use service::{HealthService, LIST_LIMIT, MAX_REQUEST};
+pub use service::{HealthService, LIST_LIMIT, MAX_REQUEST, MAX_WATCHES};
 pub use watch::WatchStream;

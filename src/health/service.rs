@@ -6,7 +6,8 @@ use std::future::Ready;
 use bytes::Bytes;
 use prost::DecodeError;
 
-use super::{list, reply, request, watch::WatchStream};
+use super::watch::{WatchStream, Watches};
+use super::{list, reply, request};
 use crate::registry::{Registry, RegistryError, ServingStatus};
 use crate::service::{
     Answer, Background, Drain, Head, Lifecycle, Method, Reply, Service, Unimplemented,
@@ -25,6 +26,9 @@ pub const MAX_REQUEST: usize = 4096;
 /// The number of services that `List` answers with unless [`HealthService::list_limit`] says otherwise, as in gRFC A90.
 pub const LIST_LIMIT: usize = 100;
 
+/// The number of `Watch` calls that may be open at once unless [`HealthService::max_watches`] says otherwise.
+pub const MAX_WATCHES: usize = 65_536;
+
 /// `grpc.health.v1.Health` over a [`Registry`].
 ///
 /// | method | known name | unknown name |
@@ -39,15 +43,19 @@ pub const LIST_LIMIT: usize = 100;
 pub struct HealthService {
     registry: Registry,
     list_limit: usize,
+    max_watches: usize,
+    watches: Watches,
 }
 
 impl HealthService {
     /// Serves the statuses of `registry`.
     #[must_use]
-    pub const fn new(registry: Registry) -> Self {
+    pub fn new(registry: Registry) -> Self {
         Self {
             registry,
             list_limit: LIST_LIMIT,
+            max_watches: MAX_WATCHES,
+            watches: Watches::default(),
         }
     }
 
@@ -55,6 +63,14 @@ impl HealthService {
     #[must_use]
     pub const fn list_limit(mut self, services: usize) -> Self {
         self.list_limit = services;
+        self
+    }
+
+    /// Sets how many `Watch` calls may be open at once, on all connections together; a further one is answered with
+    /// `RESOURCE_EXHAUSTED` (8). Default: 65,536. On one connection there may be as many as it may have streams.
+    #[must_use]
+    pub const fn max_watches(mut self, watches: usize) -> Self {
+        self.max_watches = watches;
         self
     }
 
@@ -86,10 +102,15 @@ impl HealthService {
 
     fn watch(&self, message: &[u8]) -> Result<WatchStream, Status> {
         let name = self.name(message)?;
-        self.registry
+        let open = self
+            .watches
+            .open(self.max_watches)
+            .ok_or_else(|| Status::new(Code::RESOURCE_EXHAUSTED, "too many watches"))?;
+        let watcher = self
+            .registry
             .watch(&name)
-            .map(WatchStream::new)
-            .map_err(|error| refused(&error))
+            .map_err(|error| refused(&error))?;
+        Ok(WatchStream::new(watcher, open))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::service::Service;
 
 /// Settings of a [`Server`].
 ///
-/// Each connection has these limits of its own. The README's table says what a peer sees when it hits one.
+/// Each connection has these limits of its own, but for the numbers of connections. The README's table says what a peer sees when it hits one.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Builder<S> {
@@ -196,7 +196,94 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Sets how long calls may take to complete once the server shuts down. Default: 10 s. What is left then is cut.
+    /// Sets how long a client may take to connect: until it has sent its HTTP/2 preface and the SETTINGS that belong
+    /// to it. Default: 10 s. Then the socket is closed.
+    pub const fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.config.handshake_timeout = timeout;
+        self
+    }
+
+    /// Sets how long the one message of a unary or server-streaming request may take to arrive. Default: 10 s. Then the call ends with
+    /// `DEADLINE_EXCEEDED` (4).
+    pub const fn body_timeout(mut self, timeout: Duration) -> Self {
+        self.config.body_timeout = timeout;
+        self
+    }
+
+    /// Sets how long a reply may wait for the client to make room for any more of it (HTTP/2 flow control). Default: 30 s. Then the
+    /// call is reset with `CANCEL`.
+    pub const fn send_stall_timeout(mut self, timeout: Duration) -> Self {
+        self.config.send_stall_timeout = timeout;
+        self
+    }
+
+    /// Sets how long the socket may take no byte while there are some to be written. Default: 20 s. Then the connection is closed.
+    pub const fn write_stall_timeout(mut self, timeout: Duration) -> Self {
+        self.config.write_stall_timeout = timeout;
+        self
+    }
+
+    /// Sets how long a connection may be without a call; `None` for ever. Default: 300 s. Then the client is told to go away (GOAWAY),
+    /// and the connection is closed. A `Watch` is a call.
+    pub const fn max_connection_idle(mut self, idle: Option<Duration>) -> Self {
+        self.config.max_connection_idle = idle;
+        self
+    }
+
+    /// Sets how long a connection may live, give or take a tenth at random; `None` for ever. Default: off. Then the client is told to go
+    /// away (GOAWAY), which lets a balancer spread its clients anew.
+    pub const fn max_connection_age(mut self, age: Option<Duration>) -> Self {
+        self.config.max_connection_age = age;
+        self
+    }
+
+    /// Sets how long calls may take to complete once the client was told to go away for its connection's age or idleness. Default: 10 s.
+    /// Then the connection is closed.
+    pub const fn max_connection_age_grace(mut self, grace: Duration) -> Self {
+        self.config.max_connection_age_grace = grace;
+        self
+    }
+
+    /// Sets after how long a silence the client is asked whether it is there (PING); `None` for never. Default: off.
+    pub const fn keepalive_interval(mut self, interval: Option<Duration>) -> Self {
+        self.config.keepalive_interval = interval;
+        self
+    }
+
+    /// Sets how long the client may take to answer that, with anything. Default: 20 s. Then the connection is closed. With an interval
+    /// set this is also the `TCP_USER_TIMEOUT` of accepted sockets (Linux).
+    pub const fn keepalive_timeout(mut self, timeout: Duration) -> Self {
+        self.config.keepalive_timeout = timeout;
+        self
+    }
+
+    /// Sets how many connections there may be at once. Default: 10,000. Further ones are closed as soon as they are accepted.
+    pub const fn max_connections(mut self, connections: usize) -> Self {
+        self.config.max_connections = connections;
+        self
+    }
+
+    /// Sets how many there may be from one IP address; `None` for as many as there may be. Default: off, since the probes of a node
+    /// and all clients behind one NAT share an address.
+    pub const fn max_connections_per_ip(mut self, connections: Option<usize>) -> Self {
+        self.config.max_connections_per_ip = connections;
+        self
+    }
+
+    /// Sets how many connections may be in their handshake at once. Default: 2,048. Further ones are closed as soon as they are accepted.
+    pub const fn max_handshakes(mut self, handshakes: usize) -> Self {
+        self.config.max_handshakes = handshakes;
+        self
+    }
+
+    /// Sets how long the server goes on as before once its shutdown is announced, so that balancers notice. Default: 0 s. Until then it can
+    /// be [taken back](super::DrainHandle::resume).
+    pub const fn shutdown_linger(mut self, linger: Duration) -> Self {
+        self.config.shutdown_linger = linger;
+        self
+    }
+
+    /// Sets how long calls may take to complete once clients are told to go away. Default: 10 s. What is left then is cut.
     pub const fn shutdown_deadline(mut self, deadline: Duration) -> Self {
         self.config.shutdown_deadline = deadline;
         self
@@ -226,6 +313,21 @@ impl<S: Service> Builder<S> {
     pub async fn bind(self, addr: impl ToSocketAddrs) -> io::Result<Server<S>> {
         let server = self.build();
         server.bind(addr).await?;
+        Ok(server)
+    }
+    /// Makes a server that listens on the Unix domain socket `path`; see [`Server::bind_unix`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Server::bind_unix`].
+    ///
+    /// # Panics
+    ///
+    /// As [`build`](Self::build) and [`Server::bind_unix`].
+    #[cfg(unix)]
+    pub async fn bind_unix(self, path: impl AsRef<std::path::Path>) -> io::Result<Server<S>> {
+        let server = self.build();
+        server.bind_unix(path).await?;
         Ok(server)
     }
 }

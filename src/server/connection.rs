@@ -3,7 +3,10 @@
 //! The order is the point. h2 writes what is pending whenever it is asked for the next request, so a reply that is queued between two
 //! requests costs a write of its own.
 
-use std::future::{Future, poll_fn};
+mod clock;
+mod depart;
+
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,18 +15,21 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use h2::server::SendResponse;
-use h2::{Reason, RecvStream};
+use h2::{PingPong, RecvStream};
 use http::Request;
 use http::request::Parts;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::Instant;
 
-use super::drain::{LAST_WORDS, Phase};
+use self::depart::Departure;
+use super::drain::Phase;
 use super::guard::Guard;
 use super::host::Host;
+use super::lifetime::Lifetime;
 use super::link::Link;
 use super::stats::Tally;
 use super::stream::{Broken, Conditions, Finished, Reading, Turn, read};
+use super::timers::Timer;
 use super::waiting::{State, Waiting};
 use crate::call::{self, Call, Collector, Refusal};
 use crate::service::{PeerInfo, Service, panicked};
@@ -31,53 +37,7 @@ use crate::service::{PeerInfo, Service, panicked};
 /// How often a turn goes round before it lets other tasks run.
 const ROUNDS: usize = 16;
 
-type Http2<T> = h2::server::Connection<Guard<T>, Bytes>;
-
-/// Serves one connection to its end.
-pub(super) async fn serve<S, T>(host: Arc<Host<S>>, io: T, peer: PeerInfo)
-where
-    S: Service,
-    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    host.start_background();
-    host.counters.connections.fetch_add(1, Relaxed);
-    let link = Arc::new(Link::new());
-    let _member = host.drain.join(Arc::clone(&link));
-    let (guard, lingering) = Guard::new(io, Arc::clone(&link), &host.config);
-    match handshake(&host, &link, guard).await {
-        Some(Ok(http2)) => Connection::new(host, Arc::clone(&link), http2, peer).await,
-        // A load balancer's probe connects and goes away: no error.
-        Some(Err(_)) if link.bytes_read.load(Relaxed) > 0 => {
-            host.counters.connection_errors.fetch_add(1, Relaxed);
-        }
-        Some(Err(_)) | None => {}
-    }
-    lingering.close(&link).await;
-}
-
-/// Exchanges prefaces with the client. `None` if the server is cut before that is done.
-async fn handshake<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
-    host: &Host<S>,
-    link: &Link,
-    guard: Guard<T>,
-) -> Option<Result<Http2<T>, h2::Error>> {
-    let mut handshake = host.http2.handshake(guard);
-    poll_fn(|cx| {
-        link.begin();
-        loop {
-            if link.phase() >= Phase::Cut {
-                return Poll::Ready(None);
-            }
-            if let Poll::Ready(done) = Pin::new(&mut handshake).poll(cx) {
-                return Poll::Ready(Some(done));
-            }
-            if link.park(cx.waker()) {
-                return Poll::Pending;
-            }
-        }
-    })
-    .await
-}
+pub(super) type Http2<T> = h2::server::Connection<Guard<T>, Bytes>;
 
 /// The next request, or the end of the connection. This is also what makes h2 read and write: all of it hangs on this call, which its
 /// documentation leaves out.
@@ -97,22 +57,8 @@ struct Incoming {
     call: Result<Call, Box<Refusal>>,
 }
 
-/// How far the connection has followed the server's drain.
-enum Departure {
-    /// Not on the way down.
-    Staying,
-    /// Every call has been polled once more, so that watchers hear of it before the GOAWAY.
-    Announced,
-    /// The GOAWAY is queued.
-    Leaving,
-    /// The GOAWAY is written, and calls that have no end of their own are ended.
-    Ending,
-    /// What is left has been dropped; this is the time for the last frames.
-    Cut(Pin<Box<Sleep>>),
-}
-
 /// A connection after its handshake; a future that completes when it is closed.
-struct Connection<S: Service, T> {
+pub(super) struct Connection<S: Service, T> {
     http2: Http2<T>,
     host: Arc<Host<S>>,
     link: Arc<Link>,
@@ -121,6 +67,11 @@ struct Connection<S: Service, T> {
     waiting: Waiting<S>,
     tally: Tally,
     departure: Departure,
+    /// How far the connection has gone for reasons of its own; the server may be further.
+    phase: Phase,
+    lifetime: Lifetime,
+    timer: Timer,
+    ping_pong: Option<PingPong>,
 }
 
 /// Why a connection is over.
@@ -134,8 +85,17 @@ where
     S: Service,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    fn new(host: Arc<Host<S>>, link: Arc<Link>, http2: Http2<T>, peer: PeerInfo) -> Self {
+    pub(super) fn new(
+        host: Arc<Host<S>>,
+        link: Arc<Link>,
+        mut http2: Http2<T>,
+        peer: PeerInfo,
+    ) -> Self {
         Self {
+            ping_pong: http2.ping_pong(),
+            lifetime: Lifetime::new(&host.config, Instant::now()),
+            timer: Timer::default(),
+            phase: Phase::Serving,
             http2,
             host,
             waiting: Waiting::new(Arc::clone(&link)),
@@ -160,10 +120,7 @@ where
                 return Poll::Ready(closed);
             }
             self.answer();
-            self.with_waiting(|waiting, turn| {
-                waiting.expire(cx, turn);
-                waiting.poll_ready(turn);
-            });
+            self.with_waiting(|waiting, turn| waiting.poll_ready(turn));
             // Before the peer can see an answer, it is counted.
             self.tell();
             // Only this poll has the task's waker: what h2 wakes before it is written by it.
@@ -181,6 +138,9 @@ where
             }
             let blocked = self.link.is_write_blocked();
             if !blocked && self.with_waiting(|waiting, turn| waiting.poll_flushed(turn)) {
+                continue;
+            }
+            if self.look_at_the_clock(cx) {
                 continue;
             }
             if self.link.park(cx.waker()) {
@@ -236,7 +196,13 @@ where
     fn answer(&mut self) {
         let mut batch = std::mem::take(&mut self.batch);
         self.tally.calls += batch.len() as u64;
+        let crowded = self.waiting.len() + batch.len() > self.host.config.streams();
         self.with_waiting(|waiting, turn| {
+            // Some of those that wait have been reset, or there would be no room for these. They go first: there are never more
+            // handlers than there may be streams.
+            if crowded {
+                waiting.poll_ready(turn);
+            }
             for incoming in batch.drain(..) {
                 incoming.answer(waiting, turn);
             }
@@ -255,43 +221,6 @@ where
             },
         };
         f(&mut self.waiting, &mut turn)
-    }
-
-    /// Follows the server's drain, one step a round, so that each is written before the next. Ready when there is no more time.
-    fn depart(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let phase = self.link.phase();
-        let flooded = self.link.is_flooded();
-        if (flooded || phase >= Phase::Cut) && !matches!(self.departure, Departure::Cut(_)) {
-            self.waiting.clear(&mut self.tally);
-            self.tally.floods += u64::from(flooded);
-            self.http2.abrupt_shutdown(if flooded {
-                Reason::ENHANCE_YOUR_CALM
-            } else {
-                Reason::NO_ERROR
-            });
-            self.departure = Departure::Cut(Box::pin(sleep(LAST_WORDS)));
-        }
-        match &mut self.departure {
-            Departure::Staying if phase >= Phase::Closing => {
-                self.with_waiting(|waiting, turn| waiting.poll_all(turn));
-                self.departure = Departure::Announced;
-            }
-            Departure::Announced => {
-                self.http2.graceful_shutdown();
-                self.departure = Departure::Leaving;
-            }
-            Departure::Leaving => {
-                self.departure = Departure::Ending;
-                self.with_waiting(|waiting, turn| waiting.poll_all(turn));
-            }
-            Departure::Cut(time) => return time.as_mut().poll(cx),
-            Departure::Staying | Departure::Ending => {}
-        }
-        Poll::Pending
-    }
-
-    const fn departure_is_under_way(&self) -> bool {
-        matches!(self.departure, Departure::Announced | Departure::Leaving)
     }
 
     fn tell(&mut self) {

@@ -9,17 +9,18 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::link::Link;
+use crate::service::Lifecycle;
 
 /// How long a connection that is cut may take to say so.
 pub(super) const LAST_WORDS: Duration = Duration::from_millis(250);
 
-/// How far a server has gone. It only goes forward.
+/// How far a server has gone. It only goes forward, but for an announcement that is taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Phase {
     /// Not on the way down.
     Serving,
-    /// The service has been told, and nothing else yet.
+    /// The service has been told, and nothing else yet: connections are accepted and served.
     Announced,
     /// Listeners are closed, connections are told to go away, and calls complete.
     Closing,
@@ -81,22 +82,27 @@ impl Drain {
         *self.open.borrow()
     }
 
-    /// Goes on to `phase`. False if the server has been there before.
-    pub(super) fn advance(&self, phase: Phase) -> bool {
+    /// Goes from `from` to `to`. False if the server is elsewhere.
+    fn step(&self, from: Phase, to: Phase) -> bool {
         let members = self.members();
-        let advanced = self.phase.send_if_modified(|current| {
-            let forward = *current < phase;
-            if forward {
-                *current = phase;
+        let stepped = self.phase.send_if_modified(|current| {
+            let here = *current == from;
+            if here {
+                *current = to;
             }
-            forward
+            here
         });
         let links: Vec<_> = members.iter().map(|(_, link)| Arc::clone(link)).collect();
         drop(members);
-        if advanced {
-            links.iter().for_each(|link| link.set_phase(phase));
+        if stepped {
+            links.iter().for_each(|link| link.set_phase(to));
         }
-        advanced
+        stepped
+    }
+
+    /// How far the server has gone.
+    pub(super) fn phase(&self) -> Phase {
+        *self.phase.borrow()
     }
 
     /// Completes when the server is at `phase` or past it.
@@ -114,21 +120,43 @@ impl Drain {
         let _ = open.wait_for(|open| *open == 0).await;
     }
 
-    /// Begins. False if it has begun before.
-    pub(super) fn start(&self) -> bool {
-        self.advance(Phase::Announced)
-    }
-
-    /// Closes every connection: gives its calls until `deadline` to complete, and then cuts it.
-    pub(super) async fn run(&self, deadline: Duration) {
-        self.advance(Phase::Closing);
-        if timeout(deadline, self.empty()).await.is_err() {
-            self.advance(Phase::Cut);
+    /// Goes all the way down, telling `tell` what is next before it is done. False if the drain was begun before, or is taken back.
+    pub(super) async fn run(&self, times: Times, tell: impl Fn(Lifecycle)) -> bool {
+        if !self.step(Phase::Serving, Phase::Announced) {
+            return false;
+        }
+        tell(Lifecycle::Announce);
+        let mut phase = self.phase.subscribe();
+        let taken_back = phase.wait_for(|phase| *phase != Phase::Announced);
+        let lingered = timeout(times.linger, taken_back).await.is_err();
+        if !lingered || !self.step(Phase::Announced, Phase::Closing) {
+            return false;
+        }
+        tell(Lifecycle::Closing);
+        if timeout(times.deadline, self.empty()).await.is_err() {
+            self.step(Phase::Closing, Phase::Cut);
             // A connection whose task is held up by a handler does not end in time; it is left behind.
             let _ = timeout(LAST_WORDS, self.empty()).await;
+            self.step(Phase::Cut, Phase::Gone);
+        } else {
+            self.step(Phase::Closing, Phase::Gone);
         }
-        self.advance(Phase::Gone);
+        true
     }
+
+    /// Takes the announcement back. False unless the drain lingers.
+    pub(super) fn take_back(&self) -> bool {
+        self.step(Phase::Announced, Phase::Serving)
+    }
+}
+
+/// How long a drain takes its time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    /// After the announcement, for balancers to notice.
+    pub(super) linger: Duration,
+    /// After the GOAWAY, for calls to complete.
+    pub(super) deadline: Duration,
 }
 
 /// A connection's place in the drain.
@@ -149,6 +177,7 @@ impl Drop for Member {
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::JoinHandle;
     use tokio::time::Instant;
 
     use super::*;
@@ -158,20 +187,47 @@ mod tests {
         (Arc::clone(&link), drain.join(link))
     }
 
+    const TIMES: Times = Times {
+        linger: Duration::from_secs(5),
+        deadline: Duration::from_secs(10),
+    };
+
+    /// What was told, and in which second.
+    type Told = Arc<Mutex<Vec<(Lifecycle, u64)>>>;
+
+    fn run(drain: &Arc<Drain>) -> (JoinHandle<bool>, Told) {
+        let told = Told::default();
+        let running = tokio::spawn({
+            let (drain, told, start) = (Arc::clone(drain), Arc::clone(&told), Instant::now());
+            async move {
+                let tell = |event| {
+                    told.lock()
+                        .unwrap()
+                        .push((event, start.elapsed().as_secs()))
+                };
+                drain.run(TIMES, tell).await
+            }
+        });
+        (running, told)
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn the_drain_ends_with_the_last_connection() {
+    async fn the_drain_lingers_and_then_ends_with_the_last_connection() {
         let drain = Arc::new(Drain::new());
         let (link, member) = linked(&drain);
         let start = Instant::now();
-        let running = tokio::spawn({
-            let drain = Arc::clone(&drain);
-            async move { drain.run(Duration::from_secs(10)).await }
-        });
+        let (running, told) = run(&drain);
+        drain.reached(Phase::Announced).await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
         drain.reached(Phase::Closing).await;
+        assert_eq!(start.elapsed(), TIMES.linger);
         assert_eq!(link.phase(), Phase::Closing);
+        assert!(!drain.take_back());
         drop(member);
-        running.await.unwrap();
-        assert_eq!((start.elapsed(), drain.open()), (Duration::ZERO, 0));
+        assert!(running.await.unwrap());
+        assert_eq!((start.elapsed(), drain.open()), (TIMES.linger, 0));
+        let expected = [(Lifecycle::Announce, 0), (Lifecycle::Closing, 5)];
+        assert_eq!(*told.lock().unwrap(), expected);
     }
 
     #[tokio::test(start_paused = true)]
@@ -179,18 +235,37 @@ mod tests {
         let drain = Arc::new(Drain::new());
         let (link, _member) = linked(&drain);
         let start = Instant::now();
-        drain.run(Duration::from_secs(10)).await;
+        assert!(drain.run(TIMES, |_| {}).await);
         assert_eq!(link.phase(), Phase::Gone);
-        assert_eq!(start.elapsed(), Duration::from_secs(10) + LAST_WORDS);
+        assert_eq!(start.elapsed(), TIMES.linger + TIMES.deadline + LAST_WORDS);
     }
 
-    #[test]
-    fn phases_only_go_forward_and_a_late_connection_is_told() {
+    #[tokio::test(start_paused = true)]
+    async fn a_drain_that_is_taken_back_while_it_lingers_can_begin_again() {
         let drain = Arc::new(Drain::new());
-        assert!(drain.advance(Phase::Cut));
-        assert!(!drain.advance(Phase::Closing));
         let (link, member) = linked(&drain);
-        assert_eq!((link.phase(), drain.open()), (Phase::Cut, 1));
+        assert!(!drain.take_back());
+        let (running, told) = run(&drain);
+        drain.reached(Phase::Announced).await;
+        assert!(!drain.run(TIMES, |_| {}).await, "there is one already");
+        assert!(drain.take_back());
+        assert!(!running.await.unwrap());
+        assert_eq!(
+            (drain.phase(), link.phase()),
+            (Phase::Serving, Phase::Serving)
+        );
+        assert_eq!(*told.lock().unwrap(), [(Lifecycle::Announce, 0)]);
+        drop(member);
+        assert!(drain.run(TIMES, |_| {}).await);
+        assert_eq!(drain.phase(), Phase::Gone);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_comes_late_is_told() {
+        let drain = Arc::new(Drain::new());
+        assert!(drain.run(TIMES, |_| {}).await);
+        let (link, member) = linked(&drain);
+        assert_eq!((link.phase(), drain.open()), (Phase::Gone, 1));
         drop(member);
         assert_eq!(drain.open(), 0);
     }

@@ -6,8 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::task::AbortHandle;
 
+use super::arrival::Places;
 use super::config::Config;
-use super::drain::Drain;
+use super::drain::{Drain, Times};
 use super::stats::Counters;
 use crate::call::Prebuilt;
 use crate::service::{Lifecycle, Service};
@@ -21,6 +22,7 @@ pub(super) struct Host<S> {
     pub(super) prebuilt: Prebuilt,
     pub(super) counters: Counters,
     pub(super) drain: Arc<Drain>,
+    pub(super) places: Arc<Places>,
     background: OnceLock<Option<AbortHandle>>,
 }
 
@@ -34,6 +36,7 @@ impl<S: Service> Host<S> {
             prebuilt: Prebuilt::new(),
             counters: Counters::default(),
             drain: Arc::new(Drain::new()),
+            places: Arc::default(),
             background: OnceLock::new(),
         }
     }
@@ -54,13 +57,22 @@ impl<S: Service> Host<S> {
         }
     }
 
-    /// Takes the server down, in order. Only the first call does anything.
-    pub(super) async fn shut_down(&self) {
-        if self.drain.start() {
-            self.tell(Lifecycle::Announce);
-            self.tell(Lifecycle::Closing);
-            self.drain.run(self.config.shutdown_deadline).await;
+    /// Takes the server down, in order. False if another does, or it is taken back.
+    pub(super) async fn shut_down(&self) -> bool {
+        let times = Times {
+            linger: self.config.shutdown_linger,
+            deadline: self.config.shutdown_deadline,
+        };
+        self.drain.run(times, |event| self.tell(event)).await
+    }
+
+    /// Stays, if the drain lingers.
+    pub(super) fn resume(&self) -> bool {
+        let resumed = self.drain.take_back();
+        if resumed {
+            self.tell(Lifecycle::Resume);
         }
+        resumed
     }
 }
 

@@ -17,8 +17,6 @@ pub(super) struct Link {
     pub(super) bytes_written: AtomicU64,
     /// `bytes_read` when this poll of the task began.
     read_before: AtomicU64,
-    /// The client's first SETTINGS are here: its part of the handshake is done.
-    pub(super) settings_seen: AtomicBool,
     flooded: AtomicBool,
     /// The connection has ended with an error.
     pub(super) failed: AtomicBool,
@@ -44,7 +42,6 @@ impl Link {
             bytes_read: AtomicU64::new(0),
             bytes_written: AtomicU64::new(0),
             read_before: AtomicU64::new(0),
-            settings_seen: AtomicBool::new(false),
             flooded: AtomicBool::new(false),
             failed: AtomicBool::new(false),
         }

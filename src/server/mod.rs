@@ -2,12 +2,15 @@
 //!
 //! Each connection is one task, which owns its h2 connection and answers calls itself.
 
+mod arrival;
 mod builder;
 mod config;
 mod connection;
 mod drain;
 pub(crate) mod guard;
+mod handle;
 mod host;
+mod lifetime;
 mod link;
 mod listener;
 #[allow(clippy::module_inception)]
@@ -15,8 +18,11 @@ mod server;
 mod stats;
 mod stream;
 mod timers;
+#[cfg(unix)]
+mod unix;
 mod waiting;
 
 pub use builder::{Builder, NoService};
+pub use handle::DrainHandle;
 pub use server::Server;
 pub use stats::Stats;

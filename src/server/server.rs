@@ -4,22 +4,29 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::task::JoinSet;
 
+use super::arrival;
 use super::builder::{Builder, NoService};
 use super::config::Config;
-use super::connection;
 use super::drain::Phase;
+use super::handle::DrainHandle;
 use super::host::Host;
-use super::listener::accept_loop;
+use super::listener::{Accept, accept_loop};
 use super::stats::Stats;
+#[cfg(unix)]
+use super::unix::UnixServer;
 use crate::service::{PeerInfo, Service};
 
 /// Serves a [`Service`] to HTTP/2 clients, in plain text and with prior knowledge.
@@ -31,10 +38,18 @@ pub struct Server<S> {
 }
 
 #[derive(Default)]
-struct Listeners {
+pub(super) struct Listeners {
     /// Bound, and not served yet.
-    bound: Vec<TcpListener>,
+    pub(super) bound: Vec<Listener>,
     addrs: Vec<SocketAddr>,
+    #[cfg(unix)]
+    pub(super) unix: Vec<PathBuf>,
+}
+
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixServer),
 }
 
 impl Server<NoService> {
@@ -52,7 +67,7 @@ impl<S: Service> Server<S> {
         }
     }
 
-    fn listeners(&self) -> MutexGuard<'_, Listeners> {
+    pub(super) fn listeners(&self) -> MutexGuard<'_, Listeners> {
         self.listeners
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -64,24 +79,29 @@ impl<S: Service> Server<S> {
     ///
     /// Those of binding a TCP socket, such as an address in use.
     pub async fn bind(&self, addr: impl ToSocketAddrs) -> io::Result<()> {
-        self.add(TcpListener::bind(addr).await?)
+        self.add_listener(TcpListener::bind(addr).await?)
     }
 
-    fn add(&self, listener: TcpListener) -> io::Result<()> {
+    /// Adds a listener made elsewhere, such as one that systemd passes to the process.
+    ///
+    /// # Errors
+    ///
+    /// Those of asking `listener` for its address.
+    pub fn add_listener(&self, listener: TcpListener) -> io::Result<()> {
         let addr = listener.local_addr()?;
         let mut listeners = self.listeners();
         listeners.addrs.push(addr);
-        listeners.bound.push(listener);
+        listeners.bound.push(Listener::Tcp(listener));
         Ok(())
     }
 
-    /// The address of the first listener, with the port that the system chose if it was bound to port 0.
+    /// The address of the first TCP listener, with the port that the system chose if it was bound to port 0.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.listeners().addrs.first().copied()
     }
 
-    /// The addresses of all listeners, in the order they were added.
+    /// The addresses of all TCP listeners, in the order they were added.
     #[must_use]
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.listeners().addrs.clone()
@@ -110,7 +130,12 @@ impl<S: Service> Server<S> {
             host.start_background();
             let mut loops = JoinSet::new();
             for listener in listeners {
-                loops.spawn(accept(Arc::clone(&host), listener));
+                let host = Arc::clone(&host);
+                match listener {
+                    Listener::Tcp(tcp) => loops.spawn(accept(host, tcp, prepare)),
+                    #[cfg(unix)]
+                    Listener::Unix(unix) => loops.spawn(accept(host, unix, |_, _| {})),
+                };
             }
             host.drain.reached(Phase::Closing).await;
             loops.shutdown().await;
@@ -147,7 +172,7 @@ impl<S: Service> Server<S> {
             match over.await {
                 Some(result) => result,
                 None => {
-                    tokio::spawn(async move { host.shut_down().await });
+                    DrainHandle::new(host).begin();
                     serving.await
                 }
             }
@@ -167,7 +192,7 @@ impl<S: Service> Server<S> {
         &self,
         listener: TcpListener,
     ) -> impl Future<Output = io::Result<()>> + Send + use<S> {
-        let serving = self.add(listener).map(|()| self.serve());
+        let serving = self.add_listener(listener).map(|()| self.serve());
         async move { serving?.await }
     }
 
@@ -196,26 +221,33 @@ impl<S: Service> Server<S> {
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        connection::serve(Arc::clone(&self.host), io, peer)
+        arrival::serve(Arc::clone(&self.host), io, peer)
     }
 
     /// Shuts the server down, in order:
     ///
     /// 1. the service is told, and so are the clients that watch;
-    /// 2. listeners are closed, and every client is told to go away (GOAWAY);
-    /// 3. streams that have no end of their own, such as `Watch`, end with `UNAVAILABLE` (14);
-    /// 4. other calls complete;
-    /// 5. after [`Builder::shutdown_deadline`] what is left is cut.
+    /// 2. for [`Builder::shutdown_linger`] all goes on as before, and [`DrainHandle::resume`] can keep the server;
+    /// 3. listeners are closed, and every client is told to go away (GOAWAY);
+    /// 4. streams that have no end of their own, such as `Watch`, end with `UNAVAILABLE` (14);
+    /// 5. other calls complete;
+    /// 6. after [`Builder::shutdown_deadline`] what is left is cut.
     ///
-    /// Completes when the last connection is closed, or 250 ms after the deadline. There is no way back.
+    /// Completes when the last connection is closed, or 250 ms after the deadline. If the shutdown is taken back, that may be never.
     ///
     /// # Cancel safety
     ///
     /// A shutdown that has begun goes on when the future is dropped. It begins when the future is first polled.
     pub async fn shutdown(&self) {
-        let host = Arc::clone(&self.host);
-        tokio::spawn(async move { host.shut_down().await });
-        self.host.drain.reached(Phase::Gone).await;
+        let handle = self.drain_handle();
+        handle.begin();
+        handle.drained().await;
+    }
+
+    /// What takes the server down, or keeps it, from elsewhere.
+    #[must_use]
+    pub fn drain_handle(&self) -> DrainHandle {
+        DrainHandle::new(Arc::clone(&self.host))
     }
 
     /// What the server has done so far.
@@ -226,16 +258,31 @@ impl<S: Service> Server<S> {
 }
 
 /// Accepts connections for ever.
-async fn accept<S: Service>(host: Arc<Host<S>>, listener: TcpListener) {
-    let connected = |io: TcpStream, addr: SocketAddr| {
-        // Replies are small and written once per turn: there is nothing to wait for. If it fails, they are only slower.
-        let _ = io.set_nodelay(true);
-        tokio::spawn(connection::serve(Arc::clone(&host), io, addr.into()));
+async fn accept<S, L>(host: Arc<Host<S>>, listener: L, prepare: fn(&L::Io, &Config))
+where
+    S: Service,
+    L: Accept<Io: AsyncRead + AsyncWrite + Send + Unpin + 'static>,
+{
+    let connected = |io, peer| {
+        prepare(&io, &host.config);
+        tokio::spawn(arrival::serve(Arc::clone(&host), io, peer));
     };
     let failed = |_: &io::Error| {
         host.counters.accept_errors.fetch_add(1, Relaxed);
     };
     accept_loop(&listener, connected, failed).await;
+}
+
+/// Sets what is to be set of a TCP socket. Where that fails the connection is slower, or found dead later, and no worse.
+fn prepare(io: &TcpStream, config: &Config) {
+    // Replies are small and written once per turn: there is nothing to wait for.
+    let _ = io.set_nodelay(true);
+    // The kernel gives up on bytes that are not acknowledged when the PING would: gRFC A18.
+    #[cfg(target_os = "linux")]
+    if config.keepalive_interval.is_some() {
+        let timeout = Some(config.keepalive_timeout);
+        let _ = SockRef::from(io).set_tcp_user_timeout(timeout);
+    }
 }
 
 impl<S> Clone for Server<S> {
@@ -253,5 +300,30 @@ impl<S: Service> fmt::Debug for Server<S> {
             .field("addrs", &self.local_addrs())
             .field("stats", &self.stats())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn unacknowledged_bytes_end_a_connection_when_a_ping_would() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        for interval in [None, Some(Duration::from_secs(60))] {
+            let io = TcpStream::connect(addr).await.unwrap();
+            let config = Config {
+                keepalive_interval: interval,
+                keepalive_timeout: Duration::from_secs(7),
+                ..Config::default()
+            };
+            prepare(&io, &config);
+            assert!(io.nodelay().unwrap());
+            let set = SockRef::from(&io).tcp_user_timeout().unwrap();
+            assert_eq!(set, interval.map(|_| Duration::from_secs(7)));
+        }
     }
 }

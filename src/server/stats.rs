@@ -13,8 +13,12 @@ pub struct Stats {
     pub connections: u64,
     /// Connections that ended with an error: of the socket, or of HTTP/2.
     pub connection_errors: u64,
-    /// Connections that were ended because the peer sent too many frames of no use, reset too many streams, or did not complete a
-    /// header block. h2's own limits are not counted here.
+    /// Connections that were closed at once because there were too many.
+    pub connections_refused: u64,
+    /// Connections that were closed because the peer was silent, or did not read, for too long.
+    pub connections_timed_out: u64,
+    /// Connections that were ended because the peer sent too many frames of no use, reset too many streams, or did not complete
+    /// its SETTINGS or a header block. h2's own limits are not counted here.
     pub floods: u64,
     /// Errors of `accept`, such as a process out of file descriptors.
     pub accept_errors: u64,
@@ -24,8 +28,10 @@ pub struct Stats {
     pub calls_waiting: u64,
     /// Calls that the peer reset, or whose connection ended, before the answer was complete.
     pub calls_cancelled: u64,
-    /// Calls whose deadline passed while they waited.
+    /// Calls whose deadline passed, or whose request did not come in time.
     pub deadlines_exceeded: u64,
+    /// Calls that were reset because the peer did not take the reply.
+    pub calls_stalled: u64,
     /// Panics of the service that were caught.
     pub panics: u64,
     /// Bytes read from all connections, HTTP/2 framing included.
@@ -39,12 +45,15 @@ pub struct Stats {
 pub(super) struct Counters {
     pub(super) connections: AtomicU64,
     pub(super) connection_errors: AtomicU64,
+    pub(super) connections_refused: AtomicU64,
+    pub(super) connections_timed_out: AtomicU64,
     pub(super) floods: AtomicU64,
     pub(super) accept_errors: AtomicU64,
     pub(super) calls: AtomicU64,
     pub(super) calls_waiting: AtomicU64,
     pub(super) calls_cancelled: AtomicU64,
     pub(super) deadlines_exceeded: AtomicU64,
+    pub(super) calls_stalled: AtomicU64,
     pub(super) panics: AtomicU64,
     pub(super) bytes_read: AtomicU64,
     pub(super) bytes_written: AtomicU64,
@@ -56,12 +65,15 @@ impl Counters {
             connections_open: connections_open as u64,
             connections: self.connections.load(Relaxed),
             connection_errors: self.connection_errors.load(Relaxed),
+            connections_refused: self.connections_refused.load(Relaxed),
+            connections_timed_out: self.connections_timed_out.load(Relaxed),
             floods: self.floods.load(Relaxed),
             accept_errors: self.accept_errors.load(Relaxed),
             calls: self.calls.load(Relaxed),
             calls_waiting: self.calls_waiting.load(Relaxed),
             calls_cancelled: self.calls_cancelled.load(Relaxed),
             deadlines_exceeded: self.deadlines_exceeded.load(Relaxed),
+            calls_stalled: self.calls_stalled.load(Relaxed),
             panics: self.panics.load(Relaxed),
             bytes_read: self.bytes_read.load(Relaxed),
             bytes_written: self.bytes_written.load(Relaxed),
@@ -75,6 +87,7 @@ pub(super) struct Tally {
     pub(super) calls: u64,
     pub(super) cancelled: u64,
     pub(super) expired: u64,
+    pub(super) stalled: u64,
     pub(super) panics: u64,
     pub(super) floods: u64,
     /// Calls waiting now, and as last told.
@@ -90,6 +103,7 @@ impl Tally {
         flush(&counters.calls, &mut self.calls);
         flush(&counters.calls_cancelled, &mut self.cancelled);
         flush(&counters.deadlines_exceeded, &mut self.expired);
+        flush(&counters.calls_stalled, &mut self.stalled);
         flush(&counters.panics, &mut self.panics);
         flush(&counters.floods, &mut self.floods);
         difference(

@@ -3,49 +3,70 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// When the calls of one connection are to end. Without deadlines it holds no timer and reads no clock.
+/// When the calls of one connection are to end.
 #[derive(Debug, Default)]
-pub(super) struct Deadlines {
-    queue: BTreeSet<(Instant, u32)>,
-    sleep: Option<Pin<Box<Sleep>>>,
-    /// Whether `sleep` has not fired yet.
-    armed: bool,
-}
+pub(super) struct Deadlines(BTreeSet<(Instant, u32)>);
 
 impl Deadlines {
     pub(super) fn insert(&mut self, at: Instant, key: u32) {
-        self.queue.insert((at, key));
+        self.0.insert((at, key));
     }
 
     pub(super) fn remove(&mut self, at: Instant, key: u32) {
-        self.queue.remove(&(at, key));
+        self.0.remove(&(at, key));
     }
 
-    /// The next stream whose deadline has passed. When there is none, the task is woken for the earliest.
-    pub(super) fn pop_expired(&mut self, cx: &mut Context<'_>) -> Option<u32> {
-        loop {
-            let &(earliest, key) = self.queue.first()?;
-            if earliest <= Instant::now() {
-                self.queue.pop_first();
-                return Some(key);
-            }
-            let sleep = self
-                .sleep
-                .get_or_insert_with(|| Box::pin(sleep_until(earliest)));
-            // A timer that is early costs one look; moving it at every call that completes would cost more.
-            if !self.armed || earliest < sleep.deadline() {
-                sleep.as_mut().reset(earliest);
-                self.armed = true;
-            }
-            match sleep.as_mut().poll(cx) {
-                Poll::Ready(()) => self.armed = false,
-                Poll::Pending => return None,
-            }
+    /// The earliest.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.0.first().map(|&(at, _)| at)
+    }
+
+    /// A stream whose deadline has passed at `now`.
+    pub(super) fn pop_expired(&mut self, now: Instant) -> Option<u32> {
+        let &(at, key) = self.0.first()?;
+        if at > now {
+            return None;
         }
+        self.0.pop_first();
+        Some(key)
+    }
+}
+
+/// A connection's one timer. It does not exist before it is needed.
+#[derive(Debug, Default)]
+pub(super) struct Timer {
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// Whom `sleep` will wake, unless it has fired.
+    armed: Option<Waker>,
+}
+
+impl Timer {
+    /// Sees to it that the task is woken at `at`, or earlier: a timer that is early costs one look, and moving it back whenever a call
+    /// completes would cost more. Ready when there may be something to do.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        at: Option<Instant>,
+    ) -> Poll<()> {
+        let Some(at) = at else { return Poll::Pending };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        let armed = self.armed.as_ref();
+        if armed.is_some_and(|task| task.will_wake(cx.waker())) && at >= sleep.deadline() {
+            // Asking it again would tell nothing new.
+            if now < sleep.deadline() {
+                return Poll::Pending;
+            }
+        } else if armed.is_none() || at < sleep.deadline() {
+            sleep.as_mut().reset(at);
+        }
+        let fired = sleep.as_mut().poll(cx);
+        self.armed = fired.is_pending().then(|| cx.waker().clone());
+        fired
     }
 }
 
@@ -56,35 +77,57 @@ mod tests {
 
     use super::*;
 
-    async fn next(deadlines: &mut Deadlines) -> u32 {
-        poll_fn(|cx| deadlines.pop_expired(cx).map_or(Poll::Pending, Poll::Ready)).await
+    #[test]
+    fn streams_expire_in_order_of_their_deadlines() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut deadlines = Deadlines::default();
+        for (seconds, key) in [(3, 30), (1, 10), (2, 20), (2, 21)] {
+            deadlines.insert(at(seconds), key);
+        }
+        deadlines.remove(at(2), 20);
+        assert_eq!(deadlines.next(), Some(at(1)));
+        assert_eq!(deadlines.pop_expired(start), None);
+        assert_eq!(deadlines.pop_expired(at(2)), Some(10));
+        assert_eq!(deadlines.pop_expired(at(2)), Some(21));
+        assert_eq!(deadlines.pop_expired(at(2)), None);
+        assert_eq!(deadlines.next(), Some(at(3)));
+    }
+
+    async fn polled(timer: &mut Timer, at: Option<Instant>) -> Poll<()> {
+        poll_fn(|cx| Poll::Ready(timer.poll(cx, Instant::now(), at))).await
     }
 
     #[tokio::test(start_paused = true)]
-    async fn streams_expire_in_order_of_their_deadlines() {
-        let start = Instant::now();
-        let mut deadlines = Deadlines::default();
-        for (seconds, key) in [(3, 30), (1, 10), (2, 20)] {
-            deadlines.insert(start + Duration::from_secs(seconds), key);
-        }
-        for (seconds, key) in [(1, 10), (2, 20), (3, 30)] {
-            assert_eq!(next(&mut deadlines).await, key);
-            assert_eq!(start.elapsed().as_secs(), seconds);
-        }
-        assert!(poll_fn(|cx| Poll::Ready(deadlines.pop_expired(cx).is_none())).await);
+    async fn another_task_is_woken_once_it_has_asked() {
+        let at = Instant::now() + Duration::from_secs(3);
+        let mut timer = Timer::default();
+        assert_eq!(polled(&mut timer, Some(at)).await, Poll::Pending);
+        // This task's waker differs.
+        let task = tokio::spawn(async move {
+            poll_fn(|cx| timer.poll(cx, Instant::now(), Some(at))).await;
+            Instant::now()
+        });
+        assert_eq!(task.await.unwrap(), at);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_earlier_deadline_moves_the_timer_and_a_removed_one_does_not_fire() {
+    async fn an_earlier_time_moves_the_timer_and_a_later_one_does_not() {
         let start = Instant::now();
-        let mut deadlines = Deadlines::default();
-        deadlines.insert(start + Duration::from_secs(60), 1);
-        assert!(poll_fn(|cx| Poll::Ready(deadlines.pop_expired(cx).is_none())).await);
-        deadlines.insert(start + Duration::from_secs(5), 2);
-        deadlines.insert(start + Duration::from_secs(4), 3);
-        assert!(poll_fn(|cx| Poll::Ready(deadlines.pop_expired(cx).is_none())).await);
-        deadlines.remove(start + Duration::from_secs(4), 3);
-        assert_eq!(next(&mut deadlines).await, 2);
+        let at = |seconds| Some(start + Duration::from_secs(seconds));
+        let mut timer = Timer::default();
+        assert_eq!(polled(&mut timer, None).await, Poll::Pending);
+        assert!(timer.sleep.is_none());
+        for (asked, fires) in [(60, 60), (5, 5), (7, 5)] {
+            assert_eq!(polled(&mut timer, at(asked)).await, Poll::Pending);
+            assert_eq!(
+                timer.sleep.as_ref().map(|sleep| sleep.deadline()),
+                at(fires)
+            );
+        }
+        poll_fn(|cx| timer.poll(cx, Instant::now(), at(7))).await;
         assert_eq!(start.elapsed().as_secs(), 5);
+        poll_fn(|cx| timer.poll(cx, Instant::now(), at(7))).await;
+        assert_eq!(start.elapsed().as_secs(), 7);
     }
 }

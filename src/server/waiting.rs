@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use slab::Slab;
 use tokio::time::Instant;
@@ -26,7 +27,14 @@ pub(super) struct Waiting<S: Service> {
 
 struct Waiter<S: Service> {
     state: State<S>,
+    /// When the client's `grpc-timeout` is over.
     deadline: Option<Instant>,
+    /// When the server gives up on a request that does not come or a reply that is not taken.
+    patience: Option<Instant>,
+    /// The earlier of the two, as it stands in `deadlines`.
+    armed: Option<Instant>,
+    /// What was left of the reply when `patience` was set.
+    left: usize,
     /// Whether the call is in `after_flush`.
     after_flush: bool,
 }
@@ -69,15 +77,24 @@ impl<S: Service> Waiting<S> {
         let Ok(key) = u32::try_from(entry.key()) else {
             return;
         };
+        let patience = match state {
+            State::Reading(_) => Instant::now().checked_add(at.host.config.body_timeout),
+            State::Replying(_) | State::Over => None,
+        };
         entry.insert(Waiter {
             state,
             deadline,
+            patience,
+            armed: None,
+            left: 0,
             after_flush: false,
         });
-        if let Some(deadline) = deadline {
-            self.deadlines.insert(deadline, key);
-        }
         self.poll_call(key, at);
+    }
+
+    /// When the first of the calls is to end, if it does nothing before.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.next()
     }
 
     fn waker(&mut self, key: u32) -> Option<&(Arc<StreamWaker>, Waker)> {
@@ -132,19 +149,28 @@ impl<S: Service> Waiting<S> {
         true
     }
 
-    /// Ends the calls whose deadline has passed.
-    pub(super) fn expire(&mut self, cx: &mut Context<'_>, at: &mut Turn<'_, S>) {
-        while let Some(key) = self.deadlines.pop_expired(cx) {
+    /// Ends the calls whose time is over at `now`. False if there are none.
+    pub(super) fn expire(&mut self, now: Instant, at: &mut Turn<'_, S>) -> bool {
+        let mut any = false;
+        while let Some(key) = self.deadlines.pop_expired(now) {
             let Some(mut call) = self.calls.try_remove(key as usize) else {
                 continue;
             };
-            at.tally.expired += 1;
+            any = true;
+            let in_time = call.deadline.is_none_or(|deadline| deadline > now);
             match &mut call.state {
-                State::Reading(reading) => refuse(&mut reading.respond, &deadline_exceeded()),
+                State::Replying(replying) if in_time => {
+                    at.tally.stalled += 1;
+                    replying.abandon();
+                    continue;
+                }
                 State::Replying(replying) => replying.expire(&at.host.prebuilt),
+                State::Reading(reading) => refuse(&mut reading.respond, &deadline_exceeded()),
                 State::Over => {}
             }
+            at.tally.expired += 1;
         }
+        any
     }
 
     /// Drops all calls.
@@ -166,17 +192,22 @@ impl<S: Service> Waiting<S> {
             return;
         };
         match call.poll(&mut cx, at) {
-            Progress::Waiting => {}
+            Progress::Waiting => {
+                call.lose_patience(at.host.config.send_stall_timeout);
+                call.arm(key, &mut self.deadlines);
+            }
             Progress::AfterFlush => {
                 if !std::mem::replace(&mut call.after_flush, true) {
                     self.after_flush.push(key);
                 }
+                call.patience = None;
+                call.arm(key, &mut self.deadlines);
             }
             ended @ (Progress::Done | Progress::Cancelled) => {
                 at.tally.cancelled += u64::from(ended == Progress::Cancelled);
                 let call = self.calls.try_remove(key as usize);
-                if let Some(deadline) = call.and_then(|call| call.deadline) {
-                    self.deadlines.remove(deadline, key);
+                if let Some(armed) = call.and_then(|call| call.armed) {
+                    self.deadlines.remove(armed, key);
                 }
             }
         }
@@ -184,6 +215,35 @@ impl<S: Service> Waiting<S> {
 }
 
 impl<S: Service> Waiter<S> {
+    /// Starts the time that a reply may wait for the peer to take more of it, unless it is running.
+    fn lose_patience(&mut self, allowed: Duration) {
+        let State::Replying(replying) = &self.state else {
+            return;
+        };
+        let left = replying.unsent();
+        if left == 0 {
+            self.patience = None;
+        } else if self.patience.is_none() || left != self.left {
+            self.patience = Instant::now().checked_add(allowed);
+        }
+        self.left = left;
+    }
+
+    /// Puts the earlier of its times into `deadlines`.
+    fn arm(&mut self, key: u32, deadlines: &mut Deadlines) {
+        let earlier = [self.deadline, self.patience].into_iter().flatten().min();
+        if earlier == self.armed {
+            return;
+        }
+        if let Some(armed) = self.armed {
+            deadlines.remove(armed, key);
+        }
+        if let Some(earlier) = earlier {
+            deadlines.insert(earlier, key);
+        }
+        self.armed = earlier;
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>, at: &mut Turn<'_, S>) -> Progress {
         if let State::Reading(reading) = &mut self.state {
             let read = match read(&mut reading.body, &mut reading.collector, cx) {

@@ -25,3 +25,4 @@ mod rows;
 mod shutdown;
 #[path = "../support/mod.rs"]
 mod support;
+mod timers;

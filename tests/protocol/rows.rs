@@ -8,7 +8,6 @@ type Row = (u32, &'static [&'static str], &'static str);
 
 const METADATA: &str = "services neither see nor send metadata of their own yet";
 const GZIP: &str = "identity is the only encoding yet";
-const GUARD: &str = "the timers of connections are not there yet";
 const CLIENT: &str = "for clients";
 
 #[rustfmt::skip]
@@ -94,10 +93,11 @@ const ROWS: &[Row] = &[
            "row_64_the_end_of_a_connection_frees_its_slots"], ""),
     (65, &["row_19_streams_over_the_limit_are_refused", "h2_reasons"], CLIENT),
     (66, &["row_66_calls_finish_after_goaway"], ""),
-    (67, &[], GUARD),
+    (67, &["row_67_a_silent_peer_is_asked_whether_it_is_there"], ""),
     (68, &["row_68_a_client_that_answers_every_reply_is_never_cut",
-          "floods_end_their_connection_and_no_other"], ""),
-    (69, &[], GUARD),
+           "floods_end_their_connection_and_no_other"], ""),
+    (69, &["row_69_an_old_connection_is_told_to_go_and_its_watch_is_ended",
+           "row_69_a_connection_without_calls_is_told_to_go_after_5_minutes"], ""),
     (70, &["row_70_ping_and_settings_are_acknowledged"], ""),
     (71, &["row_71_another_protocol_is_hung_up_on"], ""),
     (72, &[], CLIENT),

@@ -9,7 +9,7 @@ use grpc_health::{
 use tokio::{runtime::Builder, time};
 
 use crate::{
-    args::{CheckArgs, ListArgs, Target, WatchArgs},
+    args::{Addr, CheckArgs, ListArgs, Target, WatchArgs},
     output::{Exit, line, log},
 };
 
@@ -72,7 +72,13 @@ async fn connect(target: &Target) -> Result<Client, Exit> {
         addr,
         connect_timeout,
     } = target;
-    let client = match time::timeout(*connect_timeout, Client::connect(addr)).await {
+    let connecting = async {
+        match addr {
+            Addr::Tcp(addr) => Client::connect(addr).await,
+            Addr::Unix(path) => Client::connect_unix(path).await,
+        }
+    };
+    let client = match time::timeout(*connect_timeout, connecting).await {
         Ok(Ok(client)) => client,
         Ok(Err(error)) => {
             log(format_args!("error: failed to connect to {addr}: {error}"));
@@ -86,9 +92,13 @@ async fn connect(target: &Target) -> Result<Client, Exit> {
         }
     };
     // The name as given: proxies route by it.
-    Ok(match addr.parse() {
-        Ok(authority) => client.with_authority(authority),
-        Err(_) => client,
+    let authority = match addr {
+        Addr::Tcp(addr) => addr.parse().ok(),
+        Addr::Unix(_) => None,
+    };
+    Ok(match authority {
+        Some(authority) => client.with_authority(authority),
+        None => client,
     })
 }
 

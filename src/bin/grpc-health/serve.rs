@@ -1,6 +1,6 @@
 //! `serve`: a server of fixed statuses.
 
-use std::{future::poll_fn, io, process, task::Poll};
+use std::{future::poll_fn, io, process, task::Poll, time::Duration};
 
 use grpc_health::{HealthService, Registry, Server};
 use tokio::{
@@ -10,14 +10,24 @@ use tokio::{
 
 use crate::{
     args::ServeArgs,
-    output::{Exit, line, log},
+    listen,
+    output::{Exit, log},
 };
+
+/// How long a client may be silent before it is asked whether it is there.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(args: &ServeArgs) -> Exit {
     let registry = Registry::new();
     for (name, status) in &args.service {
         if let Err(error) = registry.set_service_status(name, *status) {
             log(format_args!("error: --service {name:?}: {error}"));
+            return Exit::Arguments;
+        }
+    }
+    for name in &args.pin {
+        if !registry.pin(name) {
+            log(format_args!("error: --pin {name:?}: no such --service"));
             return Exit::Arguments;
         }
     }
@@ -51,19 +61,17 @@ async fn serve(args: &ServeArgs, registry: Registry) -> Exit {
         }
     };
     let server = Server::builder()
+        // A peer that is gone without a word is found out; a library leaves that to its embedder.
+        .keepalive_interval(Some(KEEPALIVE))
+        .shutdown_linger(args.drain_linger)
+        .shutdown_deadline(args.drain_deadline)
         .service(HealthService::new(registry))
         .build();
-    for addr in &args.listen {
-        if let Err(error) = server.bind(*addr).await {
-            log(format_args!("error: cannot listen on {addr}: {error}"));
-            return Exit::Connect;
-        }
+    if let Err(error) = listen::all(&server, args).await {
+        log(format_args!("error: cannot listen on {error}"));
+        return Exit::Connect;
     }
-    for addr in server.local_addrs() {
-        if let Err(error) = line(format_args!("listening on {addr}")) {
-            log(format_args!("cannot write to stdout: {error}"));
-        }
-    }
+    listen::say(&server);
 
     let shutdown = async move {
         signals.next().await;

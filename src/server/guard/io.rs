@@ -32,8 +32,9 @@ pub(in crate::server) struct Guard<T> {
     /// How many bytes are read in one poll of the connection.
     read_budget: u64,
     header_block_timeout: Duration,
-    /// Only while a header block is on its way; with the time it began.
-    header_block: Option<(Duration, Pin<Box<Sleep>>)>,
+    handshake_timeout: Duration,
+    /// Only while one of them runs.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Guard<T> {
@@ -49,7 +50,8 @@ impl<T> Guard<T> {
             start: Instant::now(),
             read_budget: u64::try_from(config.read_budget).unwrap_or(u64::MAX),
             header_block_timeout: config.header_block_timeout,
-            header_block: None,
+            handshake_timeout: config.handshake_timeout,
+            timer: None,
         };
         (guard, Lingering::new(rest))
     }
@@ -77,31 +79,26 @@ impl<T> Guard<T> {
             self.link.set_flooded();
             return false;
         }
-        if self.policy.is_settings_seen() && !self.link.settings_seen.load(Relaxed) {
-            self.link.settings_seen.store(true, Relaxed);
-        }
         true
     }
 
-    /// Nothing more has come. Sees to it that a header block does not take for ever.
-    fn wait_for_header_block(&mut self, cx: &mut Context<'_>) {
-        let Some(since) = self.policy.header_block_since() else {
-            self.header_block = None;
+    /// Nothing more has come. Sees to it that what cannot wait does not: the rest of the handshake, and of a header block.
+    fn wait(&mut self, cx: &mut Context<'_>) {
+        let end = match self.policy.header_block_since() {
+            Some(since) => since.checked_add(self.header_block_timeout),
+            None if self.policy.is_greeting() => Some(self.handshake_timeout),
+            None => None,
+        };
+        let Some(end) = end.and_then(|end| self.start.checked_add(end)) else {
+            self.timer = None;
             return;
         };
-        if self
-            .header_block
-            .as_ref()
-            .is_none_or(|(of, _)| *of != since)
-        {
-            let end = since.checked_add(self.header_block_timeout);
-            let end = end.and_then(|end| self.start.checked_add(end));
-            self.header_block = end.map(|end| (since, Box::pin(sleep_until(end))));
-        }
-        if let Some((_, timer)) = &mut self.header_block {
-            if timer.as_mut().poll(cx).is_ready() {
-                self.link.set_flooded();
-            }
+        let timer = match &mut self.timer {
+            Some(timer) if timer.deadline() == end => timer,
+            timer => timer.insert(Box::pin(sleep_until(end))),
+        };
+        if timer.as_mut().poll(cx).is_ready() {
+            self.link.set_flooded();
         }
     }
 }
@@ -131,7 +128,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
         let before = buf.filled().len();
         let result = Pin::new(this.io()?).poll_read(cx, buf);
         if result.is_pending() {
-            this.wait_for_header_block(cx);
+            this.wait(cx);
             return Poll::Pending;
         }
         let new = buf.filled().get(before..).unwrap_or_default();

@@ -154,9 +154,9 @@ impl Policy {
         self.header_block.since
     }
 
-    /// Whether the peer has sent SETTINGS, the last part of the handshake.
-    pub(super) const fn is_settings_seen(&self) -> bool {
-        self.settings_seen
+    /// Whether the preface is there and the SETTINGS that belong to it are not.
+    pub(super) fn is_greeting(&self) -> bool {
+        self.opening == Opening::Frames && !self.settings_seen
     }
 
     /// Whether the peer speaks something else.

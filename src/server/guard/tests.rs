@@ -142,15 +142,15 @@ fn what_is_no_preface_is_left_to_h2() {
         assert_eq!(policy.read(&[*byte], || unreachable!()), Ok(()));
     }
     assert_eq!(pass(&mut policy, &frame(PING, 0, 8), 9), 9);
-    assert!(!policy.is_settings_seen());
+    assert!(policy.is_foreign() && !policy.is_greeting());
 }
 
 #[test]
 fn the_first_settings_are_seen() {
     let mut policy = greeted(&Limits::all(9, NEVER));
-    assert!(!policy.is_settings_seen());
+    assert!(policy.is_greeting());
     assert_eq!(policy.read(&frame(SETTINGS, 0, 6), || SECOND), Ok(()));
-    assert!(policy.is_settings_seen());
+    assert!(!policy.is_greeting());
 }
 
 /// One frame, and the second in which it comes.

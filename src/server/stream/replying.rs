@@ -6,7 +6,6 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use h2::Reason;
 
 use super::Conditions;
 use super::sink::{Sink, room};
@@ -184,13 +183,21 @@ impl<S: Service> Replying<S> {
         }
     }
 
+    /// How many bytes of the current reply the peer has not made room for.
+    pub(in crate::server) const fn unsent(&self) -> usize {
+        self.unsent.len()
+    }
+
+    /// Gives the call up: the peer does not take its reply.
+    pub(in crate::server) fn abandon(&mut self) {
+        self.sink.reset();
+    }
+
     /// Ends the call because its deadline has passed.
     pub(in crate::server) fn expire(&mut self, prebuilt: &Prebuilt) {
         match &mut self.sink {
             // Trailers inside a message would be no answer.
-            Sink::Body(stream) if self.torn && !self.unsent.is_empty() => {
-                stream.send_reset(Reason::CANCEL)
-            }
+            sink @ Sink::Body(_) if self.torn && !self.unsent.is_empty() => sink.reset(),
             sink => sink.finish(Some(&call::deadline_exceeded()), prebuilt),
         }
     }

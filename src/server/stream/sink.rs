@@ -57,6 +57,14 @@ impl Sink {
         }
     }
 
+    /// Ends the call without an answer.
+    pub(super) fn reset(&mut self) {
+        match self {
+            Self::Head(respond) => respond.send_reset(Reason::CANCEL),
+            Self::Body(stream) => stream.send_reset(Reason::CANCEL),
+        }
+    }
+
     /// Ends the answer. An error means that the stream is gone, and nobody left to tell.
     pub(super) fn finish(&mut self, status: Option<&Status>, prebuilt: &Prebuilt) {
         match (self, status) {

@@ -1,0 +1,79 @@
+//! What time asks of a connection.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Waker};
+
+use h2::Ping;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use super::Connection;
+use crate::server::drain::Phase;
+use crate::server::lifetime::{Activity, Verdict};
+use crate::service::Service;
+
+impl<S, T> Connection<S, T>
+where
+    S: Service,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    /// Does what time asks for. False if that is nothing.
+    pub(super) fn look_at_the_clock(&mut self, cx: &mut Context<'_>) -> bool {
+        loop {
+            let now = Instant::now();
+            self.lifetime.observe(now, self.activity());
+            let mut any = self.with_waiting(|waiting, turn| waiting.expire(now, turn));
+            while let Some(verdict) = self.lifetime.due(now) {
+                any = true;
+                if !self.obey(verdict, now) {
+                    break;
+                }
+            }
+            if any {
+                return true;
+            }
+            let times = [self.waiting.next_deadline(), self.lifetime.next()];
+            let next = times.into_iter().flatten().min();
+            if self.timer.poll(cx, now, next).is_pending() {
+                return false;
+            }
+        }
+    }
+
+    fn activity(&self) -> Activity {
+        Activity {
+            read: self.link.bytes_read.load(Relaxed),
+            written: self.link.bytes_written.load(Relaxed),
+            write_blocked: self.link.is_write_blocked(),
+            busy: self.waiting.len() > 0 || self.http2.has_streams(),
+        }
+    }
+
+    /// False if there is nothing more to be asked.
+    fn obey(&mut self, verdict: Verdict, now: Instant) -> bool {
+        match verdict {
+            Verdict::Ping => {
+                if let Some(ping_pong) = &mut self.ping_pong {
+                    // One PING is out at a time. If the last has not been answered, though something else was said, it still is.
+                    let _ = ping_pong.poll_pong(&mut Context::from_waker(Waker::noop()));
+                    let _ = ping_pong.send_ping(Ping::opaque());
+                }
+                true
+            }
+            Verdict::Leave => {
+                self.phase = Phase::Closing;
+                let grace = self.host.config.max_connection_age_grace;
+                self.lifetime.leave(now.checked_add(grace));
+                true
+            }
+            Verdict::Cut => {
+                self.host
+                    .counters
+                    .connections_timed_out
+                    .fetch_add(1, Relaxed);
+                self.phase = Phase::Cut;
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The way down, as a connection goes it.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use h2::Reason;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Sleep, sleep};
+
+use super::Connection;
+use crate::server::drain::{LAST_WORDS, Phase};
+use crate::service::Service;
+
+/// How far the connection has followed the server's drain.
+pub(super) enum Departure {
+    /// Not on the way down.
+    Staying,
+    /// Every call has been polled once more, so that watchers hear of it before the GOAWAY.
+    Announced,
+    /// The GOAWAY is queued.
+    Leaving,
+    /// The GOAWAY is written, and calls that have no end of their own are ended.
+    Ending,
+    /// What is left has been dropped; this is the time for the last frames.
+    Cut(Pin<Box<Sleep>>),
+}
+
+impl<S, T> Connection<S, T>
+where
+    S: Service,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    /// Follows the server's drain, one step a round, so that each is written before the next. Ready when there is no more time.
+    pub(super) fn depart(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let phase = self.phase.max(self.link.phase());
+        let flooded = self.link.is_flooded();
+        if (flooded || phase >= Phase::Cut) && !matches!(self.departure, Departure::Cut(_)) {
+            self.waiting.clear(&mut self.tally);
+            self.tally.floods += u64::from(flooded);
+            self.http2.abrupt_shutdown(if flooded {
+                Reason::ENHANCE_YOUR_CALM
+            } else {
+                Reason::NO_ERROR
+            });
+            self.departure = Departure::Cut(Box::pin(sleep(LAST_WORDS)));
+        }
+        match &mut self.departure {
+            Departure::Staying if phase >= Phase::Closing => {
+                self.with_waiting(|waiting, turn| waiting.poll_all(turn));
+                self.departure = Departure::Announced;
+            }
+            Departure::Announced => {
+                self.http2.graceful_shutdown();
+                self.departure = Departure::Leaving;
+            }
+            Departure::Leaving => {
+                self.departure = Departure::Ending;
+                self.with_waiting(|waiting, turn| waiting.poll_all(turn));
+            }
+            Departure::Cut(time) => return time.as_mut().poll(cx),
+            Departure::Staying | Departure::Ending => {}
+        }
+        Poll::Pending
+    }
+
+    pub(super) const fn departure_is_under_way(&self) -> bool {
+        matches!(self.departure, Departure::Announced | Departure::Leaving)
+    }
+}

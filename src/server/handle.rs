@@ -1,0 +1,81 @@
+//! A hold on a server's way down, for code that need not know what is served.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use super::drain::{Drain, Phase};
+use super::host::Host;
+use crate::service::Service;
+
+/// Takes a [`Server`](crate::Server) down, or keeps it; from [`Server::drain_handle`](crate::Server::drain_handle).
+///
+/// Clones are handles of the same server.
+#[derive(Clone)]
+pub struct DrainHandle(Arc<dyn Drained>);
+
+/// A host whose service is nobody's business.
+trait Drained: Send + Sync {
+    fn drain(&self) -> &Drain;
+    fn begin(self: Arc<Self>);
+    fn resume(&self) -> bool;
+}
+
+impl<S: Service> Drained for Host<S> {
+    fn drain(&self) -> &Drain {
+        &self.drain
+    }
+
+    fn begin(self: Arc<Self>) {
+        tokio::spawn(async move { self.shut_down().await });
+    }
+
+    fn resume(&self) -> bool {
+        Self::resume(self)
+    }
+}
+
+impl DrainHandle {
+    pub(super) fn new<S: Service>(host: Arc<Host<S>>) -> Self {
+        Self(host)
+    }
+
+    /// Begins the drain, in a task of its own on the current runtime; [`Server::shutdown`](crate::Server::shutdown) says what it does.
+    /// Nothing happens if it has begun.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn begin(&self) {
+        Arc::clone(&self.0).begin();
+    }
+
+    /// Takes the drain back: services show again what was last set, and the server goes on. True if it was still possible, which it is
+    /// while the drain [lingers](super::Builder::shutdown_linger).
+    pub fn resume(&self) -> bool {
+        self.0.resume()
+    }
+
+    /// Whether a drain has begun and was not taken back.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.0.drain().phase() != Phase::Serving
+    }
+
+    /// Completes when the server is down.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub fn drained(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.0.drain().reached(Phase::Gone)
+    }
+}
+
+impl fmt::Debug for DrainHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("DrainHandle")
+            .field(&self.0.drain().phase())
+            .finish()
+    }
+}

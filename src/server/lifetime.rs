@@ -1,0 +1,288 @@
+//! How long a connection may live, and how long its peer may be silent: rules over times that are passed in.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::config::Config;
+
+/// What is to be done with a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Ask the peer whether it is there.
+    Ping,
+    /// Tell the peer to go away; calls may complete until [`Lifetime::leave`]'s time is over.
+    Leave,
+    /// Close it with no more ado.
+    Cut,
+}
+
+/// What a connection has done so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Activity {
+    /// Bytes read from the socket, and written to it.
+    pub(super) read: u64,
+    pub(super) written: u64,
+    /// Whether the socket takes no more.
+    pub(super) write_blocked: bool,
+    /// Whether calls are open.
+    pub(super) busy: bool,
+}
+
+/// A connection's times.
+#[derive(Debug)]
+pub(super) struct Lifetime {
+    idle: Option<Duration>,
+    ping_interval: Option<Duration>,
+    ping_timeout: Duration,
+    write_stall: Duration,
+    seen: Activity,
+    last_read: Instant,
+    /// Since when nothing could be written; `None` while it can.
+    blocked_since: Option<Instant>,
+    /// Since when there has been no call; `None` while there is one.
+    idle_since: Option<Instant>,
+    /// When the PING was sent that has not been answered by anything.
+    pinged: Option<Instant>,
+    leave_at: Option<Instant>,
+    cut_at: Option<Instant>,
+    /// Whether it has been told to cut the connection, after which there is nothing to be told.
+    over: bool,
+}
+
+impl Lifetime {
+    pub(super) fn new(config: &Config, now: Instant) -> Self {
+        let age = config.max_connection_age.map(with_jitter);
+        Self {
+            idle: config.max_connection_idle,
+            ping_interval: config.keepalive_interval,
+            ping_timeout: config.keepalive_timeout,
+            write_stall: config.write_stall_timeout,
+            seen: Activity::default(),
+            last_read: now,
+            blocked_since: None,
+            idle_since: Some(now),
+            pinged: None,
+            leave_at: age.and_then(|age| now.checked_add(age)),
+            cut_at: None,
+            over: false,
+        }
+    }
+
+    /// Takes note of what has been done up to `now`.
+    pub(super) fn observe(&mut self, now: Instant, activity: Activity) {
+        if activity.read != self.seen.read {
+            self.last_read = now;
+            self.pinged = None;
+        }
+        if !activity.write_blocked {
+            self.blocked_since = None;
+        } else if activity.written != self.seen.written || self.blocked_since.is_none() {
+            self.blocked_since = Some(now);
+        }
+        if activity.busy {
+            self.idle_since = None;
+        } else if self.idle_since.is_none() || activity.read != self.seen.read {
+            self.idle_since = Some(now);
+        }
+        self.seen = activity;
+    }
+
+    /// The connection is told to go away, and is cut at `deadline`.
+    pub(super) fn leave(&mut self, deadline: Option<Instant>) {
+        self.idle = None;
+        self.leave_at = None;
+        self.cut_at = deadline;
+    }
+
+    /// When there is something to be done.
+    pub(super) fn next(&self) -> Option<Instant> {
+        let times = [self.cut_time(), self.leave_time(), self.ping_time()];
+        times.into_iter().flatten().min().filter(|_| !self.over)
+    }
+
+    /// What is to be done at `now`. Asked again, it says what is to be done after that; after a cut, nothing.
+    pub(super) fn due(&mut self, now: Instant) -> Option<Verdict> {
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if self.over {
+            None
+        } else if is_due(self.cut_time()) {
+            self.over = true;
+            Some(Verdict::Cut)
+        } else if is_due(self.leave_time()) {
+            self.leave(None);
+            Some(Verdict::Leave)
+        } else if is_due(self.ping_time()) {
+            self.pinged = Some(now);
+            Some(Verdict::Ping)
+        } else {
+            None
+        }
+    }
+
+    fn cut_time(&self) -> Option<Instant> {
+        let silent = after(self.pinged, Some(self.ping_timeout));
+        let stalled = after(self.blocked_since, Some(self.write_stall));
+        [self.cut_at, silent, stalled].into_iter().flatten().min()
+    }
+
+    fn leave_time(&self) -> Option<Instant> {
+        [self.leave_at, after(self.idle_since, self.idle)]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn ping_time(&self) -> Option<Instant> {
+        if self.pinged.is_some() {
+            return None;
+        }
+        after(Some(self.last_read), self.ping_interval)
+    }
+}
+
+/// A time too far away to be one is none.
+fn after(since: Option<Instant>, duration: Option<Duration>) -> Option<Instant> {
+    since?.checked_add(duration?)
+}
+
+/// Up to a tenth more or less, so that connections made together do not end together.
+fn with_jitter(age: Duration) -> Duration {
+    let random = RandomState::new().build_hasher().finish();
+    let per_mille = u32::try_from(random % 201).unwrap_or(100);
+    age.saturating_mul(900 + per_mille) / 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn config() -> Config {
+        Config {
+            max_connection_idle: Some(30 * SECOND),
+            write_stall_timeout: 20 * SECOND,
+            ..Config::default()
+        }
+    }
+
+    fn busy(read: u64, written: u64) -> Activity {
+        Activity {
+            read,
+            written,
+            write_blocked: false,
+            busy: true,
+        }
+    }
+
+    #[test]
+    fn a_connection_without_calls_is_to_leave_after_the_idle_time() {
+        let start = Instant::now();
+        let mut lifetime = Lifetime::new(&config(), start);
+        lifetime.observe(
+            start,
+            Activity {
+                busy: false,
+                ..busy(24, 0)
+            },
+        );
+        assert_eq!(lifetime.next(), Some(start + 30 * SECOND));
+        // A call, and then its end.
+        lifetime.observe(start + 10 * SECOND, busy(50, 0));
+        assert_eq!(lifetime.next(), None);
+        lifetime.observe(
+            start + 90 * SECOND,
+            Activity {
+                busy: false,
+                ..busy(50, 20)
+            },
+        );
+        assert_eq!(lifetime.due(start + 119 * SECOND), None);
+        assert_eq!(lifetime.due(start + 120 * SECOND), Some(Verdict::Leave));
+        lifetime.leave(Some(start + 125 * SECOND));
+        assert_eq!(lifetime.due(start + 124 * SECOND), None);
+        assert_eq!(lifetime.due(start + 125 * SECOND), Some(Verdict::Cut));
+        assert_eq!(
+            (lifetime.due(start + 125 * SECOND), lifetime.next()),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn calls_answered_at_once_put_the_idle_time_off() {
+        let start = Instant::now();
+        let mut lifetime = Lifetime::new(&config(), start);
+        for i in 1..10 {
+            let activity = Activity {
+                busy: false,
+                ..busy(i * 100, i * 50)
+            };
+            lifetime.observe(start + SECOND * i as u32, activity);
+        }
+        assert_eq!(lifetime.next(), Some(start + 39 * SECOND));
+    }
+
+    #[test]
+    fn a_socket_that_takes_nothing_is_cut_and_progress_puts_that_off() {
+        let start = Instant::now();
+        let mut lifetime = Lifetime::new(&config(), start);
+        let blocked = |written| Activity {
+            write_blocked: true,
+            ..busy(9, written)
+        };
+        lifetime.observe(start, blocked(100));
+        lifetime.observe(start + 15 * SECOND, blocked(100));
+        assert_eq!(lifetime.next(), Some(start + 20 * SECOND));
+        lifetime.observe(start + 19 * SECOND, blocked(101));
+        assert_eq!(lifetime.due(start + 38 * SECOND), None);
+        lifetime.observe(start + 38 * SECOND, busy(9, 102));
+        assert_eq!(lifetime.next(), None);
+        lifetime.observe(start + 40 * SECOND, blocked(102));
+        assert_eq!(lifetime.due(start + 60 * SECOND), Some(Verdict::Cut));
+    }
+
+    #[test]
+    fn a_silent_peer_is_asked_and_cut_unless_it_says_something() {
+        let config = Config {
+            keepalive_interval: Some(30 * SECOND),
+            keepalive_timeout: 5 * SECOND,
+            ..config()
+        };
+        let start = Instant::now();
+        let mut lifetime = Lifetime::new(&config, start);
+        lifetime.observe(start, busy(9, 9));
+        assert_eq!(lifetime.next(), Some(start + 30 * SECOND));
+        assert_eq!(lifetime.due(start + 30 * SECOND), Some(Verdict::Ping));
+        assert_eq!(lifetime.due(start + 30 * SECOND), None);
+        // It answers.
+        lifetime.observe(start + 31 * SECOND, busy(26, 26));
+        assert_eq!(lifetime.next(), Some(start + 61 * SECOND));
+        assert_eq!(lifetime.due(start + 61 * SECOND), Some(Verdict::Ping));
+        // It does not.
+        lifetime.observe(start + 62 * SECOND, busy(26, 43));
+        assert_eq!(lifetime.due(start + 66 * SECOND), Some(Verdict::Cut));
+    }
+
+    #[test]
+    fn an_old_connection_is_to_leave_within_a_tenth_of_its_age() {
+        let config = Config {
+            max_connection_age: Some(1000 * SECOND),
+            ..config()
+        };
+        let start = Instant::now();
+        let mut ages: Vec<_> = (0..64)
+            .map(|_| {
+                let mut lifetime = Lifetime::new(&config, start);
+                lifetime.observe(start, busy(9, 9));
+                lifetime.next().expect("an age") - start
+            })
+            .collect();
+        ages.sort_unstable();
+        ages.dedup();
+        assert!(ages.len() > 1, "all the same: {ages:?}");
+        let allowed = 900 * SECOND..=1100 * SECOND;
+        assert!(ages.iter().all(|age| allowed.contains(age)), "{ages:?}");
+    }
+}
