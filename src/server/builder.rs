@@ -137,7 +137,7 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Sets how many SETTINGS frames a client may send at once, those of its handshake included. Default: 10. A new window size in
+    /// Sets how many SETTINGS frames a client may send at once, those of its handshake included. Default: 100. A new window size in
     /// one costs a walk over all streams.
     pub const fn settings_burst(mut self, frames: u32) -> Self {
         self.config.settings_burst = frames;

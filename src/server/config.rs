@@ -66,7 +66,7 @@ impl Default for Config {
             max_send_buffer_size: 64 << 10,
             data_frame_budget: None,
             ping_burst: 100,
-            settings_burst: 10,
+            settings_burst: 100,
             priority_burst: 1_000,
             window_update_burst: 1_000,
             reset_burst: 1_000,

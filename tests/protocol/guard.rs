@@ -255,6 +255,7 @@ async fn the_reason_is_not_lost_to_a_reset() {
     client.write_all(&too_many_pings(3_000)).await.unwrap();
     let mut sent = Vec::new();
     client.read_to_end(&mut sent).await.expect("no reset");
+    client.write_all(&[0; 9]).await.expect("no reset");
     let goaway = [
         &frame::raw(GOAWAY, 0, 0, &[])[3..],
         &[0, 0, 0, 0, 0, 0, 0, ENHANCE_YOUR_CALM as u8],
