@@ -1,9 +1,10 @@
-//! How a connection begins: it is admitted, and prefaces are exchanged.
+//! How a connection begins: it is admitted, secured where it is to be, and prefaces are exchanged.
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
+use std::io::{self, ErrorKind};
 use std::net::IpAddr;
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -19,9 +20,12 @@ use super::host::Host;
 use super::link::Link;
 use crate::service::{PeerInfo, Service};
 
-/// Serves one connection to its end.
-pub(super) async fn serve<S, T>(host: Arc<Host<S>>, io: T, peer: PeerInfo)
-where
+/// Serves one connection to its end. `io` completes with its byte stream: at once, or after a handshake of its own.
+pub(super) async fn serve<S, T>(
+    host: Arc<Host<S>>,
+    io: impl Future<Output = io::Result<T>>,
+    peer: PeerInfo,
+) where
     S: Service,
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -40,31 +44,50 @@ where
             place.settle();
             Connection::new(host, link, http2, peer).await;
         }
-        // A load balancer's probe connects and goes away: no error.
-        Ok(Some(Err(_))) if link.bytes_read.load(Relaxed) > 0 => {
+        Ok(Some(Err(Failed::Refused))) => {
             host.counters.connection_errors.fetch_add(1, Relaxed);
         }
-        Ok(Some(Err(_)) | None) => {}
+        Ok(Some(Err(Failed::Gone)) | None) => {}
         Err(_) => {
             host.counters.connections_timed_out.fetch_add(1, Relaxed);
         }
     }
 }
 
-/// Exchanges prefaces with the client. `None` if the server is cut before that is done.
+/// Why there is no connection.
+enum Failed {
+    /// What the peer said was not what it should say.
+    Refused,
+    /// It went away without a word, as a load balancer's probe does: no error.
+    Gone,
+}
+
+/// Makes a connection of a byte stream: exchanges prefaces with the client. `None` if the server is cut before that is done.
 async fn handshake<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
     host: &Host<S>,
     link: &Arc<Link>,
-    io: T,
-) -> Option<Result<Http2<T>, h2::Error>> {
-    let mut handshake = host.http2.handshake(Guard::new(io, Arc::clone(link)));
+    io: impl Future<Output = io::Result<T>>,
+) -> Option<Result<Http2<T>, Failed>> {
+    let mut handshake = pin!(async {
+        let io = io.await.map_err(|error| match error.kind() {
+            ErrorKind::InvalidData => Failed::Refused,
+            _ => Failed::Gone,
+        })?;
+        let preface = host.http2.handshake(Guard::new(io, Arc::clone(link)));
+        preface
+            .await
+            .map_err(|_| match link.bytes_read.load(Relaxed) {
+                0 => Failed::Gone,
+                _ => Failed::Refused,
+            })
+    });
     poll_fn(|cx| {
         link.begin();
         loop {
             if link.phase() >= Phase::Cut {
                 return Poll::Ready(None);
             }
-            if let Poll::Ready(done) = Pin::new(&mut handshake).poll(cx) {
+            if let Poll::Ready(done) = handshake.as_mut().poll(cx) {
                 return Poll::Ready(Some(done));
             }
             if link.park(cx.waker()) {

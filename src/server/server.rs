@@ -1,7 +1,7 @@
 //! The server itself.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::{Future, poll_fn, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -24,8 +24,10 @@ use super::host::Host;
 use super::listener::accept_loop;
 use super::stats::Stats;
 use crate::service::{PeerInfo, Service};
+#[cfg(feature = "tls")]
+use crate::tls::ServerTls;
 
-/// Serves a [`Service`] to HTTP/2 clients, in plain text and with prior knowledge.
+/// Serves a [`Service`] to HTTP/2 clients, with prior knowledge or over TLS (feature `tls`).
 ///
 /// Clones are the same server.
 pub struct Server<S> {
@@ -36,8 +38,24 @@ pub struct Server<S> {
 #[derive(Default)]
 struct Listeners {
     /// Bound, and not served yet.
-    bound: Vec<TcpListener>,
+    bound: Vec<Bound>,
     addrs: Vec<SocketAddr>,
+}
+
+struct Bound {
+    listener: TcpListener,
+    #[cfg(feature = "tls")]
+    tls: Option<ServerTls>,
+}
+
+impl From<TcpListener> for Bound {
+    fn from(listener: TcpListener) -> Self {
+        Self {
+            listener,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
 }
 
 impl Server<NoService> {
@@ -67,14 +85,30 @@ impl<S: Service> Server<S> {
     ///
     /// Those of binding a TCP socket, such as an address in use.
     pub async fn bind(&self, addr: impl ToSocketAddrs) -> io::Result<()> {
-        self.add(TcpListener::bind(addr).await?)
+        self.add(TcpListener::bind(addr).await?.into())
     }
 
-    fn add(&self, listener: TcpListener) -> io::Result<()> {
-        let addr = listener.local_addr()?;
+    /// Adds a listener for TLS on `addr`, as [`bind`](Self::bind) adds one without.
+    ///
+    /// A client that fails the handshake, or does not ask for `h2` in it (ALPN), is closed, and counted in
+    /// [`Stats::connection_errors`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`bind`](Self::bind).
+    #[cfg(feature = "tls")]
+    pub async fn bind_tls(&self, addr: impl ToSocketAddrs, tls: &ServerTls) -> io::Result<()> {
+        self.add(Bound {
+            listener: TcpListener::bind(addr).await?,
+            tls: Some(tls.clone()),
+        })
+    }
+
+    fn add(&self, bound: Bound) -> io::Result<()> {
+        let addr = bound.listener.local_addr()?;
         let mut listeners = self.listeners();
         listeners.addrs.push(addr);
-        listeners.bound.push(listener);
+        listeners.bound.push(bound);
         Ok(())
     }
 
@@ -170,7 +204,7 @@ impl<S: Service> Server<S> {
         &self,
         listener: TcpListener,
     ) -> impl Future<Output = io::Result<()>> + Send + use<S> {
-        let serving = self.add(listener).map(|()| self.serve());
+        let serving = self.add(listener.into()).map(|()| self.serve());
         async move { serving?.await }
     }
 
@@ -199,7 +233,7 @@ impl<S: Service> Server<S> {
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        arrival::serve(Arc::clone(&self.host), io, peer)
+        arrival::serve(Arc::clone(&self.host), ready(Ok(io)), peer)
     }
 
     /// Shuts the server down, in order:
@@ -236,15 +270,21 @@ impl<S: Service> Server<S> {
 }
 
 /// Accepts connections for ever.
-async fn accept<S: Service>(host: Arc<Host<S>>, listener: TcpListener) {
+async fn accept<S: Service>(host: Arc<Host<S>>, bound: Bound) {
     let connected = |io: TcpStream, addr: SocketAddr| {
         prepare(&io, &host.config);
-        tokio::spawn(arrival::serve(Arc::clone(&host), io, addr.into()));
+        let host = Arc::clone(&host);
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &bound.tls {
+            tokio::spawn(arrival::serve(host, tls.accept(io), addr.into()));
+            return;
+        }
+        tokio::spawn(arrival::serve(host, ready(Ok(io)), addr.into()));
     };
     let failed = |_: &io::Error| {
         host.counters.accept_errors.fetch_add(1, Relaxed);
     };
-    accept_loop(&listener, connected, failed).await;
+    accept_loop(&bound.listener, connected, failed).await;
 }
 
 /// Sets what is to be set of a socket. Where that fails the connection is slower, or found dead later, and no worse.
