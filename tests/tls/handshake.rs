@@ -192,7 +192,7 @@ async fn a_probe_that_connects_and_goes_away_is_no_error() {
 }
 
 #[tokio::test]
-async fn a_silent_client_keeps_nobody_waiting_and_goes_with_the_server() {
+async fn a_client_that_stalls_keeps_nobody_waiting_and_its_time_runs_out() {
     let ca = Ca::new("ca");
     let fixture = start(server_pem(&ca.server())).await;
     let mut silent = TcpStream::connect(fixture.addr).await.unwrap();
@@ -200,15 +200,22 @@ async fn a_silent_client_keeps_nobody_waiting_and_goes_with_the_server() {
     half.write_all(&client_hello([3, 3], [0xc0, 0x2b])[..20])
         .await
         .unwrap();
+    // TLS, and then nothing of HTTP/2.
+    let mute = Arc::new(bare(&ca, &["h2"], None));
+    let mut mute = shake_hands(fixture.addr, &mute).await.unwrap();
     fixture.check(&trusting(&ca)).await;
     tokio::time::pause();
+    assert_eq!(silent.read(&mut [0; 8]).await.unwrap(), 0);
+    assert_eq!(half.read(&mut [0; 8]).await.unwrap(), 0);
+    // The server's SETTINGS, and the end: not that of TLS, for which there is no time.
+    let mut rest = Vec::new();
+    assert!(mute.read_to_end(&mut rest).await.is_err());
     let stats = fixture.stop().await;
-    assert_eq!((stats.connections, stats.connections_open), (3, 0));
-    for client in [&mut silent, &mut half] {
-        // With unread bytes it is a reset.
-        let end = client.read(&mut [0; 8]).await;
-        assert!(!matches!(end, Ok(1..)), "{end:?}");
-    }
+    assert_eq!((stats.connections, stats.connections_open), (4, 0));
+    assert_eq!(
+        (stats.connections_timed_out, stats.connection_errors),
+        (3, 0)
+    );
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@ use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
 use clap::{Args, Parser, Subcommand};
 use grpc_health::ServingStatus;
 
+use crate::tls::{ServeTls, TargetTls};
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  SERVING (serve: drained; list: every service is SERVING)
@@ -49,6 +51,11 @@ pub(crate) struct ServeArgs {
     /// Address to listen on; repeatable. Port 0 takes a free one, printed as "listening on ADDR".
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50051", value_parser = listen)]
     pub(crate) listen: Vec<SocketAddr>,
+    /// Address to listen on without TLS, beside those that have it; repeatable.
+    #[arg(long, value_name = "ADDR", requires = "tls_cert", value_parser = listen)]
+    pub(crate) listen_plain: Vec<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) tls: ServeTls,
     /// A service and its status: NAME, or NAME=serving, NAME=not-serving, NAME=unknown; repeatable.
     /// The empty name is the server as a whole, SERVING unless set.
     #[arg(long, value_name = "NAME[=STATUS]", value_parser = service)]
@@ -75,6 +82,8 @@ pub(crate) struct Target {
     /// How long connecting may take, such as 500ms, 1s or 2m.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub(crate) connect_timeout: Duration,
+    #[command(flatten)]
+    pub(crate) tls: TargetTls,
 }
 
 #[derive(Debug, Args)]
@@ -147,7 +156,7 @@ fn host_and_port(text: &str) -> Result<String, String> {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     match duration_or_none(text)? {
         Duration::ZERO => Err("must be greater than zero".to_owned()),
         duration => Ok(duration),

@@ -5,6 +5,7 @@ mod args;
 mod output;
 mod query;
 mod serve;
+mod tls;
 
 use std::process::ExitCode;
 

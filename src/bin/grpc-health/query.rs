@@ -71,8 +71,16 @@ async fn connect(target: &Target) -> Result<Client, Exit> {
     let Target {
         addr,
         connect_timeout,
+        tls,
     } = target;
-    let client = match time::timeout(*connect_timeout, Client::connect(addr)).await {
+    let secured = tls.load()?;
+    let connecting = async {
+        match &secured {
+            None => Client::connect(addr).await,
+            Some(secured) => Client::connect_tls(addr, tls.server_name(addr), secured).await,
+        }
+    };
+    let client = match time::timeout(*connect_timeout, connecting).await {
         Ok(Ok(client)) => client,
         Ok(Err(error)) => {
             log(format_args!("error: failed to connect to {addr}: {error}"));
@@ -86,7 +94,7 @@ async fn connect(target: &Target) -> Result<Client, Exit> {
         }
     };
     // The name as given: proxies route by it.
-    Ok(match addr.parse() {
+    Ok(match tls.authority(addr).parse() {
         Ok(authority) => client.with_authority(authority),
         Err(_) => client,
     })

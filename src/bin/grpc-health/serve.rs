@@ -1,6 +1,6 @@
 //! `serve`: a server of fixed statuses.
 
-use std::{future::poll_fn, io, process, task::Poll, time::Duration};
+use std::{future::poll_fn, io, net::SocketAddr, process, task::Poll, time::Duration};
 
 use grpc_health::{HealthService, Registry, Server};
 use tokio::{
@@ -11,6 +11,7 @@ use tokio::{
 use crate::{
     args::ServeArgs,
     output::{Exit, line, log},
+    tls,
 };
 
 /// How long a client may be silent before it is asked whether it is there.
@@ -66,11 +67,8 @@ async fn serve(args: &ServeArgs, registry: Registry) -> Exit {
         .shutdown_deadline(args.drain_deadline)
         .service(HealthService::new(registry))
         .build();
-    for addr in &args.listen {
-        if let Err(error) = server.bind(*addr).await {
-            log(format_args!("error: cannot listen on {addr}: {error}"));
-            return Exit::Connect;
-        }
+    if let Err(exit) = listen(args, &server).await {
+        return exit;
     }
     for addr in server.local_addrs() {
         if let Err(error) = line(format_args!("listening on {addr}")) {
@@ -94,6 +92,37 @@ async fn serve(args: &ServeArgs, registry: Registry) -> Exit {
             Exit::Connect
         }
     }
+}
+
+/// Binds every address before any is served, and keeps the certificates fresh.
+async fn listen(args: &ServeArgs, server: &Server<HealthService>) -> Result<(), Exit> {
+    let tls = args.tls.load().map_err(|error| {
+        log(format_args!("error: {error}"));
+        Exit::Arguments
+    })?;
+    let cannot = |addr: &SocketAddr, error: io::Error| {
+        log(format_args!("error: cannot listen on {addr}: {error}"));
+        Exit::Connect
+    };
+    for addr in &args.listen {
+        let bound = match &tls {
+            None => server.bind(*addr).await,
+            Some(tls) => server.bind_tls(*addr, tls).await,
+        };
+        bound.map_err(|error| cannot(addr, error))?;
+    }
+    for addr in &args.listen_plain {
+        let bound = server.bind(*addr).await;
+        bound.map_err(|error| cannot(addr, error))?;
+    }
+    if let Some(tls) = tls {
+        let hangups = tls::hangups().map_err(|error| {
+            log(format_args!("error: cannot handle signals: {error}"));
+            Exit::Connect
+        })?;
+        tokio::spawn(args.tls.clone().follow(tls, hangups));
+    }
+    Ok(())
 }
 
 /// SIGTERM and SIGINT.
