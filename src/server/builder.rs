@@ -128,7 +128,7 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Sets how long a client may take to connect: until it has sent its HTTP/2 preface. Default: 10 s. Then the socket is closed.
+    /// Sets how long a client may take to connect: until it has sent its HTTP/2 preface, TLS included. Default: 10 s. Then the socket is closed.
     pub const fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.config.handshake_timeout = timeout;
         self
