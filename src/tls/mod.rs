@@ -26,11 +26,13 @@
 //! # }
 //! ```
 
+#[cfg(feature = "client")]
 mod client;
 mod error;
 mod pem;
 mod server;
 
+#[cfg(feature = "client")]
 pub use client::ClientTls;
 pub use error::TlsError;
 pub use server::{ServerPem, ServerTls};

@@ -1,6 +1,7 @@
 //! Who gets through a handshake, and what the others see.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use grpc_health::client::Client;
 use grpc_health::tls::{ClientTls, ServerTls, TlsError};
@@ -8,6 +9,7 @@ use grpc_health::{HealthService, Registry, Server};
 use rustls::{AlertDescription, ClientConfig, HandshakeKind, ProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use crate::certs::Ca;
 use crate::fixture::{alert, bare, refusal, roots, server_pem, shake_hands, start, trusting};
@@ -216,6 +218,30 @@ async fn a_client_that_stalls_keeps_nobody_waiting_and_its_time_runs_out() {
         (stats.connections_timed_out, stats.connection_errors),
         (3, 0)
     );
+}
+
+#[tokio::test]
+async fn a_client_in_its_handshake_does_not_hold_a_shutdown_up() {
+    let secure = ServerTls::new(server_pem(&Ca::new("ca").server())).unwrap();
+    let server = Server::builder()
+        .handshake_timeout(Duration::from_secs(60))
+        .shutdown_deadline(Duration::from_secs(1))
+        .service(HealthService::new(Registry::new()))
+        .build();
+    server.bind_tls("127.0.0.1:0", &secure).await.unwrap();
+    let addr = server.local_addr().unwrap();
+    tokio::spawn(server.serve());
+    let mut silent = TcpStream::connect(addr).await.unwrap();
+    while server.stats().connections == 0 {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::pause();
+    let start = Instant::now();
+    server.shutdown().await;
+    assert!(start.elapsed() <= Duration::from_millis(1_250));
+    assert_eq!(silent.read(&mut [0; 8]).await.unwrap(), 0);
+    let stats = server.stats();
+    assert_eq!((stats.connections_open, stats.connection_errors), (0, 0));
 }
 
 #[tokio::test]
