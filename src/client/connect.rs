@@ -5,6 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::uri::{Authority, Scheme};
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, ToSocketAddrs},
@@ -64,17 +66,45 @@ impl Client {
         })
     }
 
-    /// Connects over TLS, and spawns the connection's task on the current runtime.
-    ///
-    /// The server's certificate must be for `server_name`, a host name or an IP address, which is
-    /// also the `:authority` of calls.
+    /// Connects as [`connect`](Self::connect) does, to the Unix domain socket `path`. One that begins with `@` or with a NUL is a name
+    /// in Linux's abstract namespace.
     ///
     /// # Errors
     ///
-    /// Those of [`connect`](Self::connect), when either side refuses the other's certificate, when
-    /// the server does not speak HTTP/2, or when `server_name` is none. A server that refuses the
-    /// client's certificate may say so only after this has returned: then the first call is
-    /// UNAVAILABLE.
+    /// When nobody listens there, or nobody who takes us.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, or in one without I/O enabled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the attempt.
+    #[cfg(unix)]
+    pub async fn connect_unix(path: impl AsRef<std::path::Path>) -> Result<Self, ConnectError> {
+        use std::os::unix::ffi::OsStrExt;
+
+        let mut path = path.as_ref().as_os_str().as_bytes().to_vec();
+        if cfg!(any(target_os = "linux", target_os = "android")) {
+            if let Some(first @ b'@') = path.first_mut() {
+                *first = 0;
+            }
+        }
+        let unix = UnixStream::connect(std::ffi::OsStr::from_bytes(&path))
+            .await
+            .map_err(ConnectError::socket)?;
+        Self::handshake(unix).await
+    }
+
+    /// Connects over TLS, and spawns the connection's task on the current runtime.
+    ///
+    /// The server's certificate must be for `server_name`, a host name or an IP address, which is also the `:authority` of calls.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`connect`](Self::connect), when either side refuses the other's certificate, when the server does not speak HTTP/2,
+    /// or when `server_name` is none. A server that refuses the client's certificate may say so only after this has returned: then
+    /// the first call is UNAVAILABLE.
     ///
     /// # Panics
     ///
@@ -150,7 +180,7 @@ impl Client {
     }
 
     /// Replaces the `:authority` of each call made by this handle: by default the address
-    /// connected to, and `localhost` after [`handshake`](Self::handshake).
+    /// connected to, and `localhost` where that is no TCP address.
     #[must_use]
     pub fn with_authority(mut self, authority: Authority) -> Self {
         self.authority = authority;
@@ -159,8 +189,10 @@ impl Client {
 }
 
 async fn dial(addr: impl ToSocketAddrs) -> Result<TcpStream, ConnectError> {
-    let tcp = TcpStream::connect(addr).await.map_err(ConnectError::tcp)?;
+    let tcp = TcpStream::connect(addr)
+        .await
+        .map_err(ConnectError::socket)?;
     // Calls are smaller than a segment; Nagle's algorithm would only delay them.
-    tcp.set_nodelay(true).map_err(ConnectError::tcp)?;
+    tcp.set_nodelay(true).map_err(ConnectError::socket)?;
     Ok(tcp)
 }

@@ -10,15 +10,15 @@ pub struct ConnectError(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    Tcp(io::Error),
+    Socket(io::Error),
     #[cfg(feature = "tls")]
     Tls(io::Error),
     Handshake(h2::Error),
 }
 
 impl ConnectError {
-    pub(super) const fn tcp(error: io::Error) -> Self {
-        Self(Kind::Tcp(error))
+    pub(super) const fn socket(error: io::Error) -> Self {
+        Self(Kind::Socket(error))
     }
 
     #[cfg(feature = "tls")]
@@ -34,7 +34,7 @@ impl ConnectError {
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Tcp(error) => error.fmt(f),
+            Kind::Socket(error) => error.fmt(f),
             #[cfg(feature = "tls")]
             Kind::Tls(error) => write!(f, "TLS handshake: {error}"),
             Kind::Handshake(error) => write!(f, "HTTP/2 handshake: {error}"),
@@ -45,7 +45,7 @@ impl fmt::Display for ConnectError {
 impl Error for ConnectError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
-            Kind::Tcp(error) => Some(error),
+            Kind::Socket(error) => Some(error),
             #[cfg(feature = "tls")]
             Kind::Tls(error) => Some(error),
             Kind::Handshake(error) => Some(error),

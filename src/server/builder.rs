@@ -246,4 +246,19 @@ impl<S: Service> Builder<S> {
         server.bind(addr).await?;
         Ok(server)
     }
+    /// Makes a server that listens on the Unix domain socket `path`; see [`Server::bind_unix`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Server::bind_unix`].
+    ///
+    /// # Panics
+    ///
+    /// As [`build`](Self::build) and [`Server::bind_unix`].
+    #[cfg(unix)]
+    pub async fn bind_unix(self, path: impl AsRef<std::path::Path>) -> io::Result<Server<S>> {
+        let server = self.build();
+        server.bind_unix(path).await?;
+        Ok(server)
+    }
 }

@@ -2,11 +2,12 @@
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
+
+use crate::service::PeerInfo;
 
 /// The first pause after an error that is likely to come again at once, such as a process out of file descriptors.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
@@ -20,29 +21,30 @@ pub(super) trait Accept {
     type Io;
 
     /// Waits for the next connection.
-    fn accept(&self) -> impl Future<Output = io::Result<(Self::Io, SocketAddr)>> + Send;
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Io, PeerInfo)>> + Send;
 }
 
 impl Accept for TcpListener {
     type Io = TcpStream;
 
-    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        Self::accept(self).await
+    async fn accept(&self) -> io::Result<(TcpStream, PeerInfo)> {
+        let (io, addr) = Self::accept(self).await?;
+        Ok((io, addr.into()))
     }
 }
 
 /// Gives each accepted connection to `connected` and each error to `failed`, for ever.
 pub(super) async fn accept_loop<A: Accept>(
     listener: &A,
-    connected: impl Fn(A::Io, SocketAddr),
+    connected: impl Fn(A::Io, PeerInfo),
     failed: impl Fn(&io::Error),
 ) {
     let mut pause = FIRST_PAUSE;
     loop {
         match listener.accept().await {
-            Ok((io, addr)) => {
+            Ok((io, peer)) => {
                 pause = FIRST_PAUSE;
-                connected(io, addr);
+                connected(io, peer);
             }
             Err(error) => {
                 failed(&error);
@@ -82,10 +84,10 @@ mod tests {
     impl Accept for Script {
         type Io = u32;
 
-        async fn accept(&self) -> io::Result<(u32, SocketAddr)> {
+        async fn accept(&self) -> io::Result<(u32, PeerInfo)> {
             let next = self.0.lock().unwrap().pop_front();
             match next {
-                Some(result) => result.map(|io| (io, SocketAddr::from(([127, 0, 0, 1], 1)))),
+                Some(result) => result.map(|io| (io, PeerInfo::default())),
                 None => std::future::pending().await,
             }
         }

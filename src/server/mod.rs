@@ -18,6 +18,8 @@ mod server;
 mod stats;
 mod stream;
 mod timers;
+#[cfg(unix)]
+mod unix;
 mod waiting;
 
 pub use builder::{Builder, NoService};

@@ -4,6 +4,8 @@ use std::fmt;
 use std::future::{Future, poll_fn, ready};
 use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,8 +23,10 @@ use super::config::Config;
 use super::drain::Phase;
 use super::handle::DrainHandle;
 use super::host::Host;
-use super::listener::accept_loop;
+use super::listener::{Accept, accept_loop};
 use super::stats::Stats;
+#[cfg(unix)]
+use super::unix::UnixServer;
 use crate::service::{PeerInfo, Service};
 #[cfg(feature = "tls")]
 use crate::tls::ServerTls;
@@ -36,26 +40,20 @@ pub struct Server<S> {
 }
 
 #[derive(Default)]
-struct Listeners {
+pub(super) struct Listeners {
     /// Bound, and not served yet.
-    bound: Vec<Bound>,
+    pub(super) bound: Vec<Listener>,
     addrs: Vec<SocketAddr>,
+    #[cfg(unix)]
+    pub(super) unix: Vec<PathBuf>,
 }
 
-struct Bound {
-    listener: TcpListener,
+pub(super) enum Listener {
+    Tcp(TcpListener),
     #[cfg(feature = "tls")]
-    tls: Option<ServerTls>,
-}
-
-impl From<TcpListener> for Bound {
-    fn from(listener: TcpListener) -> Self {
-        Self {
-            listener,
-            #[cfg(feature = "tls")]
-            tls: None,
-        }
-    }
+    Tls(TcpListener, ServerTls),
+    #[cfg(unix)]
+    Unix(UnixServer),
 }
 
 impl Server<NoService> {
@@ -73,7 +71,7 @@ impl<S: Service> Server<S> {
         }
     }
 
-    fn listeners(&self) -> MutexGuard<'_, Listeners> {
+    pub(super) fn listeners(&self) -> MutexGuard<'_, Listeners> {
         self.listeners
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -85,7 +83,18 @@ impl<S: Service> Server<S> {
     ///
     /// Those of binding a TCP socket, such as an address in use.
     pub async fn bind(&self, addr: impl ToSocketAddrs) -> io::Result<()> {
-        self.add(TcpListener::bind(addr).await?.into())
+        self.add_listener(TcpListener::bind(addr).await?)
+    }
+
+    /// Adds a listener made elsewhere, such as one that systemd passes to the process.
+    ///
+    /// # Errors
+    ///
+    /// Those of asking `listener` for its address.
+    pub fn add_listener(&self, listener: TcpListener) -> io::Result<()> {
+        let addr = listener.local_addr()?;
+        self.add(addr, Listener::Tcp(listener));
+        Ok(())
     }
 
     /// Adds a listener for TLS on `addr`, as [`bind`](Self::bind) adds one without.
@@ -98,27 +107,34 @@ impl<S: Service> Server<S> {
     /// Those of [`bind`](Self::bind).
     #[cfg(feature = "tls")]
     pub async fn bind_tls(&self, addr: impl ToSocketAddrs, tls: &ServerTls) -> io::Result<()> {
-        self.add(Bound {
-            listener: TcpListener::bind(addr).await?,
-            tls: Some(tls.clone()),
-        })
+        self.add_tls_listener(TcpListener::bind(addr).await?, tls)
     }
 
-    fn add(&self, bound: Bound) -> io::Result<()> {
-        let addr = bound.listener.local_addr()?;
-        let mut listeners = self.listeners();
-        listeners.addrs.push(addr);
-        listeners.bound.push(bound);
+    /// Adds a listener made elsewhere, as [`add_listener`](Self::add_listener) does, for TLS.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`add_listener`](Self::add_listener).
+    #[cfg(feature = "tls")]
+    pub fn add_tls_listener(&self, listener: TcpListener, tls: &ServerTls) -> io::Result<()> {
+        let addr = listener.local_addr()?;
+        self.add(addr, Listener::Tls(listener, tls.clone()));
         Ok(())
     }
 
-    /// The address of the first listener, with the port that the system chose if it was bound to port 0.
+    fn add(&self, addr: SocketAddr, listener: Listener) {
+        let mut listeners = self.listeners();
+        listeners.addrs.push(addr);
+        listeners.bound.push(listener);
+    }
+
+    /// The address of the first TCP listener, with the port that the system chose if it was bound to port 0.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.listeners().addrs.first().copied()
     }
 
-    /// The addresses of all listeners, in the order they were added.
+    /// The addresses of all TCP listeners, in the order they were added.
     #[must_use]
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.listeners().addrs.clone()
@@ -147,7 +163,20 @@ impl<S: Service> Server<S> {
             host.start_background();
             let mut loops = JoinSet::new();
             for listener in listeners {
-                loops.spawn(accept(Arc::clone(&host), listener));
+                let host = Arc::clone(&host);
+                match listener {
+                    Listener::Tcp(tcp) => loops.spawn(accept(host, tcp, |io, config| {
+                        prepare(&io, config);
+                        ready(Ok(io))
+                    })),
+                    #[cfg(feature = "tls")]
+                    Listener::Tls(tcp, tls) => loops.spawn(accept(host, tcp, move |io, config| {
+                        prepare(&io, config);
+                        tls.accept(io)
+                    })),
+                    #[cfg(unix)]
+                    Listener::Unix(unix) => loops.spawn(accept(host, unix, |io, _| ready(Ok(io)))),
+                };
             }
             host.drain.reached(Phase::Closing).await;
             loops.shutdown().await;
@@ -204,7 +233,7 @@ impl<S: Service> Server<S> {
         &self,
         listener: TcpListener,
     ) -> impl Future<Output = io::Result<()>> + Send + use<S> {
-        let serving = self.add(listener.into()).map(|()| self.serve());
+        let serving = self.add_listener(listener).map(|()| self.serve());
         async move { serving?.await }
     }
 
@@ -269,25 +298,25 @@ impl<S: Service> Server<S> {
     }
 }
 
-/// Accepts connections for ever.
-async fn accept<S: Service>(host: Arc<Host<S>>, bound: Bound) {
-    let connected = |io: TcpStream, addr: SocketAddr| {
-        prepare(&io, &host.config);
-        let host = Arc::clone(&host);
-        #[cfg(feature = "tls")]
-        if let Some(tls) = &bound.tls {
-            tokio::spawn(arrival::serve(host, tls.accept(io), addr.into()));
-            return;
-        }
-        tokio::spawn(arrival::serve(host, ready(Ok(io)), addr.into()));
+/// Accepts connections for ever. `open` makes byte streams of them, in their own tasks.
+async fn accept<S, L, F, T>(host: Arc<Host<S>>, listener: L, open: impl Fn(L::Io, &Config) -> F)
+where
+    S: Service,
+    L: Accept,
+    F: Future<Output = io::Result<T>> + Send + 'static,
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let connected = |io, peer| {
+        let io = open(io, &host.config);
+        tokio::spawn(arrival::serve(Arc::clone(&host), io, peer));
     };
     let failed = |_: &io::Error| {
         host.counters.accept_errors.fetch_add(1, Relaxed);
     };
-    accept_loop(&bound.listener, connected, failed).await;
+    accept_loop(&listener, connected, failed).await;
 }
 
-/// Sets what is to be set of a socket. Where that fails the connection is slower, or found dead later, and no worse.
+/// Sets what is to be set of a TCP socket. Where that fails the connection is slower, or found dead later, and no worse.
 fn prepare(io: &TcpStream, config: &Config) {
     // Replies are small and written once per turn: there is nothing to wait for.
     let _ = io.set_nodelay(true);

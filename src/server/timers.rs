@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -40,24 +40,32 @@ impl Deadlines {
 #[derive(Debug, Default)]
 pub(super) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
-    /// Whether `sleep` has not fired yet.
-    armed: bool,
+    /// Whom `sleep` will wake, unless it has fired.
+    armed: Option<Waker>,
 }
 
 impl Timer {
     /// Sees to it that the task is woken at `at`, or earlier: a timer that is early costs one look, and moving it back whenever a call
     /// completes would cost more. Ready when there may be something to do.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, at: Option<Instant>) -> Poll<()> {
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        at: Option<Instant>,
+    ) -> Poll<()> {
         let Some(at) = at else { return Poll::Pending };
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
-        if !self.armed || at < sleep.deadline() {
+        let armed = self.armed.as_ref();
+        if armed.is_some_and(|task| task.will_wake(cx.waker())) && at >= sleep.deadline() {
+            // Asking it again would tell nothing new.
+            if now < sleep.deadline() {
+                return Poll::Pending;
+            }
+        } else if armed.is_none() || at < sleep.deadline() {
             sleep.as_mut().reset(at);
-            self.armed = true;
         }
         let fired = sleep.as_mut().poll(cx);
-        if fired.is_ready() {
-            self.armed = false;
-        }
+        self.armed = fired.is_pending().then(|| cx.waker().clone());
         fired
     }
 }
@@ -87,7 +95,20 @@ mod tests {
     }
 
     async fn polled(timer: &mut Timer, at: Option<Instant>) -> Poll<()> {
-        poll_fn(|cx| Poll::Ready(timer.poll(cx, at))).await
+        poll_fn(|cx| Poll::Ready(timer.poll(cx, Instant::now(), at))).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_task_is_woken_once_it_has_asked() {
+        let at = Instant::now() + Duration::from_secs(3);
+        let mut timer = Timer::default();
+        assert_eq!(polled(&mut timer, Some(at)).await, Poll::Pending);
+        // This task's waker differs.
+        let task = tokio::spawn(async move {
+            poll_fn(|cx| timer.poll(cx, Instant::now(), Some(at))).await;
+            Instant::now()
+        });
+        assert_eq!(task.await.unwrap(), at);
     }
 
     #[tokio::test(start_paused = true)]
@@ -104,9 +125,9 @@ mod tests {
                 at(fires)
             );
         }
-        poll_fn(|cx| timer.poll(cx, at(7))).await;
+        poll_fn(|cx| timer.poll(cx, Instant::now(), at(7))).await;
         assert_eq!(start.elapsed().as_secs(), 5);
-        poll_fn(|cx| timer.poll(cx, at(7))).await;
+        poll_fn(|cx| timer.poll(cx, Instant::now(), at(7))).await;
         assert_eq!(start.elapsed().as_secs(), 7);
     }
 }

@@ -1,6 +1,12 @@
 //! The command line.
 
-use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
+use std::{
+    fmt::{self, Display},
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{Args, Parser, Subcommand};
 use grpc_health::ServingStatus;
@@ -49,13 +55,22 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     /// Address to listen on; repeatable. Port 0 takes a free one, printed as "listening on ADDR".
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:50051", value_parser = listen)]
+    /// [default: 127.0.0.1:50051] unless there is a Unix socket or one from systemd.
+    #[arg(long, value_name = "ADDR", value_parser = listen)]
     pub(crate) listen: Vec<SocketAddr>,
-    /// Address to listen on without TLS, beside those that have it; repeatable.
+    /// Address to listen on without TLS, beside those that have it; repeatable. Unix sockets never
+    /// have it.
     #[arg(long, value_name = "ADDR", requires = "tls_cert", value_parser = listen)]
     pub(crate) listen_plain: Vec<SocketAddr>,
     #[command(flatten)]
     pub(crate) tls: ServeTls,
+    /// Unix domain socket to listen on, printed as "listening on unix:PATH"; repeatable. @NAME is
+    /// an abstract name of Linux.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) unix: Vec<PathBuf>,
+    /// Permissions of Unix sockets' files, in octal; to connect takes the one to write.
+    #[arg(long, value_name = "MODE", default_value = "600", value_parser = mode)]
+    pub(crate) unix_mode: u32,
     /// A service and its status: NAME, or NAME=serving, NAME=not-serving, NAME=unknown; repeatable.
     /// The empty name is the server as a whole, SERVING unless set.
     #[arg(long, value_name = "NAME[=STATUS]", value_parser = service)]
@@ -76,9 +91,9 @@ pub(crate) struct ServeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct Target {
-    /// Host and port of the server.
-    #[arg(value_name = "ADDR", value_parser = host_and_port)]
-    pub(crate) addr: String,
+    /// Host and port of the server, or unix:PATH, or unix:@NAME.
+    #[arg(value_name = "ADDR", value_parser = addr)]
+    pub(crate) addr: Addr,
     /// How long connecting may take, such as 500ms, 1s or 2m.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub(crate) connect_timeout: Duration,
@@ -147,10 +162,42 @@ fn service(text: &str) -> Result<(String, ServingStatus), String> {
     Ok((name.to_owned(), status))
 }
 
-fn host_and_port(text: &str) -> Result<String, String> {
+/// The permissions of a file, as `chmod` has them.
+fn mode(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode @ 0..=0o777) if !text.starts_with('+') => Ok(mode),
+        _ => Err("expected an octal number of up to 777, such as 660".to_owned()),
+    }
+}
+
+/// Where a server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Addr {
+    /// Host and port.
+    Tcp(String),
+    Unix(PathBuf),
+}
+
+impl Display for Addr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(addr) => addr.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// `unix:///PATH`, as gRPC clients have it too, is a path with two slashes too many.
+fn addr(text: &str) -> Result<Addr, String> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return match path {
+            "" | "@" => Err("expected unix:PATH or unix:@NAME".to_owned()),
+            path => Ok(Addr::Unix(path.into())),
+        };
+    }
     match text.rsplit_once(':') {
         Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
-            Ok(text.to_owned())
+            Ok(Addr::Tcp(text.to_owned()))
         }
         _ => Err("expected HOST:PORT, such as localhost:50051 or [::1]:50051".to_owned()),
     }
@@ -212,6 +259,31 @@ mod tests {
         assert_eq!(service(""), Some((String::new(), ServingStatus::Serving)));
         assert_eq!(service("a=SERVING"), None);
         assert_eq!(service("a="), None);
+    }
+
+    #[test]
+    fn addresses() {
+        let addr = |text| addr(text).ok();
+        let unix = |path: &str| Some(Addr::Unix(path.into()));
+        assert_eq!(addr("[::1]:1"), Some(Addr::Tcp("[::1]:1".to_owned())));
+        assert_eq!(addr("unix:1"), unix("1"));
+        assert_eq!(addr("unix:/run/a"), unix("/run/a"));
+        assert_eq!(addr("unix:///run/a"), unix("/run/a"));
+        assert_eq!(addr("unix:@a"), unix("@a"));
+        for bad in ["", "a", ":1", "unix:", "unix:@", "a:b"] {
+            assert_eq!(addr(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn modes() {
+        let mode = |text| mode(text).ok();
+        assert_eq!(mode("660"), Some(0o660));
+        assert_eq!(mode("0777"), Some(0o777));
+        assert_eq!(mode("0"), Some(0));
+        for bad in ["", "1000", "8", "-1", "+600", "rw"] {
+            assert_eq!(mode(bad), None, "{bad}");
+        }
     }
 
     #[test]

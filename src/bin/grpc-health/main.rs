@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod listen;
 mod output;
 mod query;
 mod serve;

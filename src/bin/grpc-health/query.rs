@@ -9,7 +9,7 @@ use grpc_health::{
 use tokio::{runtime::Builder, time};
 
 use crate::{
-    args::{CheckArgs, ListArgs, Target, WatchArgs},
+    args::{Addr, CheckArgs, ListArgs, Target, WatchArgs},
     output::{Exit, line, log},
 };
 
@@ -73,11 +73,14 @@ async fn connect(target: &Target) -> Result<Client, Exit> {
         connect_timeout,
         tls,
     } = target;
-    let secured = tls.load()?;
+    let secured = tls.load(addr)?;
     let connecting = async {
-        match &secured {
-            None => Client::connect(addr).await,
-            Some(secured) => Client::connect_tls(addr, tls.server_name(addr), secured).await,
+        match (addr, &secured) {
+            (Addr::Tcp(addr), None) => Client::connect(addr).await,
+            (Addr::Tcp(addr), Some(secured)) => {
+                Client::connect_tls(addr, tls.server_name(addr), secured).await
+            }
+            (Addr::Unix(path), _) => Client::connect_unix(path).await,
         }
     };
     let client = match time::timeout(*connect_timeout, connecting).await {
@@ -94,9 +97,13 @@ async fn connect(target: &Target) -> Result<Client, Exit> {
         }
     };
     // The name as given: proxies route by it.
-    Ok(match tls.authority(addr).parse() {
-        Ok(authority) => client.with_authority(authority),
-        Err(_) => client,
+    let authority = match addr {
+        Addr::Tcp(addr) => tls.authority(addr).parse().ok(),
+        Addr::Unix(_) => None,
+    };
+    Ok(match authority {
+        Some(authority) => client.with_authority(authority),
+        None => client,
     })
 }
 

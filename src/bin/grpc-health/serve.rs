@@ -1,6 +1,6 @@
 //! `serve`: a server of fixed statuses.
 
-use std::{future::poll_fn, io, net::SocketAddr, process, task::Poll, time::Duration};
+use std::{future::poll_fn, io, process, task::Poll, time::Duration};
 
 use grpc_health::{HealthService, Registry, Server};
 use tokio::{
@@ -10,7 +10,8 @@ use tokio::{
 
 use crate::{
     args::ServeArgs,
-    output::{Exit, line, log},
+    listen,
+    output::{Exit, log},
     tls,
 };
 
@@ -67,14 +68,27 @@ async fn serve(args: &ServeArgs, registry: Registry) -> Exit {
         .shutdown_deadline(args.drain_deadline)
         .service(HealthService::new(registry))
         .build();
-    if let Err(exit) = listen(args, &server).await {
-        return exit;
+    let tls = match args.tls.load() {
+        Ok(tls) => tls,
+        Err(error) => {
+            log(format_args!("error: {error}"));
+            return Exit::Arguments;
+        }
+    };
+    if let Err(error) = listen::all(&server, args, tls.as_ref()).await {
+        log(format_args!("error: cannot listen on {error}"));
+        return Exit::Connect;
     }
-    for addr in server.local_addrs() {
-        if let Err(error) = line(format_args!("listening on {addr}")) {
-            log(format_args!("cannot write to stdout: {error}"));
+    if let Some(tls) = tls {
+        match tls::hangups() {
+            Ok(hangups) => drop(tokio::spawn(args.tls.clone().follow(tls, hangups))),
+            Err(error) => {
+                log(format_args!("error: cannot handle signals: {error}"));
+                return Exit::Connect;
+            }
         }
     }
+    listen::say(&server);
 
     let shutdown = async move {
         signals.next().await;
@@ -92,37 +106,6 @@ async fn serve(args: &ServeArgs, registry: Registry) -> Exit {
             Exit::Connect
         }
     }
-}
-
-/// Binds every address before any is served, and keeps the certificates fresh.
-async fn listen(args: &ServeArgs, server: &Server<HealthService>) -> Result<(), Exit> {
-    let tls = args.tls.load().map_err(|error| {
-        log(format_args!("error: {error}"));
-        Exit::Arguments
-    })?;
-    let cannot = |addr: &SocketAddr, error: io::Error| {
-        log(format_args!("error: cannot listen on {addr}: {error}"));
-        Exit::Connect
-    };
-    for addr in &args.listen {
-        let bound = match &tls {
-            None => server.bind(*addr).await,
-            Some(tls) => server.bind_tls(*addr, tls).await,
-        };
-        bound.map_err(|error| cannot(addr, error))?;
-    }
-    for addr in &args.listen_plain {
-        let bound = server.bind(*addr).await;
-        bound.map_err(|error| cannot(addr, error))?;
-    }
-    if let Some(tls) = tls {
-        let hangups = tls::hangups().map_err(|error| {
-            log(format_args!("error: cannot handle signals: {error}"));
-            Exit::Connect
-        })?;
-        tokio::spawn(args.tls.clone().follow(tls, hangups));
-    }
-    Ok(())
 }
 
 /// SIGTERM and SIGINT.

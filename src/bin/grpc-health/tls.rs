@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use crate::{
-    args::duration,
+    args::{Addr, duration},
     output::{Exit, log},
 };
 
@@ -121,10 +121,14 @@ pub(crate) struct TargetTls {
 
 impl TargetTls {
     /// What the files hold. `None` if TLS is not asked for.
-    pub(crate) fn load(&self) -> Result<Option<ClientTls>, Exit> {
+    pub(crate) fn load(&self, addr: &Addr) -> Result<Option<ClientTls>, Exit> {
         let Some(ca) = &self.tls_ca else {
             return Ok(None);
         };
+        if matches!(addr, Addr::Unix(_)) {
+            log(format_args!("error: --tls: not for {addr}"));
+            return Err(Exit::Arguments);
+        }
         let ca = read(ca)?;
         let tls = match self
             .tls_client_cert

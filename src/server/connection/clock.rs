@@ -34,7 +34,7 @@ where
             }
             let times = [self.waiting.next_deadline(), self.lifetime.next()];
             let next = times.into_iter().flatten().min();
-            if self.timer.poll(cx, next).is_pending() {
+            if self.timer.poll(cx, now, next).is_pending() {
                 return false;
             }
         }
