@@ -180,6 +180,11 @@ fn certificates_that_cannot_be_used() {
         assert_eq!((code, stdout.as_str()), (1, ""), "{args:?}: {stderr}");
         assert!(stderr.contains(expected), "{args:?}: {stderr}");
     }
+    let (code, _, stderr) = check("unix:/a", &["--tls", "--tls-ca", &cert]);
+    assert_eq!(
+        (code, stderr.as_str()),
+        (1, "error: --tls: not for unix:/a\n")
+    );
 }
 
 #[test]
