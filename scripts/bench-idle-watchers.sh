@@ -3,7 +3,7 @@
 # one connection that holds 1,000 idle Watches, against one that holds none. Nothing that happens
 # for a Check may walk the other streams.
 #
-# usage: scripts/bench-idle-watchers.sh [SERVER... (ours tonic)]
+# usage: [ROUNDS=9] scripts/bench-idle-watchers.sh [SERVER... (ours tonic)]
 set -euo pipefail
 # shellcheck source=scripts/bench-lib.sh
 . "$(dirname "$0")/bench-lib.sh"
@@ -12,7 +12,7 @@ need valgrind valgrind
 
 SERVERS=("$@")
 [ $# -gt 0 ] || SERVERS=(ours tonic)
-ROUNDS=9
+ROUNDS=${ROUNDS:-9}
 WATCHES=1000
 STREAMS=2000               # more than Watches and Checks together
 FLIGHTS=(10 100)
