@@ -17,6 +17,8 @@ pub mod registry;
 pub mod server;
 pub mod service;
 mod sync;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod wire;
 
 pub use health::HealthService;

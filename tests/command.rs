@@ -2,110 +2,19 @@
 #![cfg(all(feature = "cli", unix))]
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/command.rs"]
+mod support;
+
 use std::{
-    ffi::OsStr,
-    io::{BufRead, BufReader, Read},
-    net::{SocketAddr, TcpListener},
+    io::BufReader,
+    net::TcpListener,
     os::{fd::OwnedFd, unix::net::UnixStream},
-    process::{Child, ChildStderr, ChildStdout, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use bytes::Bytes;
 use http::Request;
-
-fn command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_grpc-health"));
-    command.args(args).stdin(Stdio::null());
-    command
-}
-
-/// Runs to the end: exit code, stdout, stderr.
-fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> (i32, String, String) {
-    let output = command(args).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code().unwrap(),
-        text(output.stdout),
-        text(output.stderr),
-    )
-}
-
-/// A command that runs until it is told not to, or until the test has failed.
-struct Running {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-    stderr: BufReader<ChildStderr>,
-}
-
-impl Running {
-    fn new<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Self {
-        let mut child = command(args)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        Self {
-            child,
-            stdout,
-            stderr,
-        }
-    }
-
-    fn line(&mut self) -> String {
-        line(&mut self.stdout)
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-s", name, &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
-    }
-
-    /// Waits for the end: exit code, and what was not read yet of stdout and of stderr.
-    fn end(mut self) -> (i32, String, String) {
-        let (mut stdout, mut stderr) = (String::new(), String::new());
-        self.stdout.read_to_string(&mut stdout).unwrap();
-        self.stderr.read_to_string(&mut stderr).unwrap();
-        (self.child.wait().unwrap().code().unwrap(), stdout, stderr)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn line(from: &mut impl BufRead) -> String {
-    let mut line = String::new();
-    from.read_line(&mut line).unwrap();
-    assert_eq!(line.pop(), Some('\n'), "{line:?}");
-    line
-}
-
-/// `serve` on a free port, and its address.
-fn serve(args: &[&str]) -> (Running, String) {
-    let mut server = Running::new([&["serve", "--listen", "127.0.0.1:0"], args].concat());
-    let addr = listening(&mut server).to_string();
-    (server, addr)
-}
-
-/// The next "listening on" line.
-fn listening(server: &mut Running) -> SocketAddr {
-    let line = server.line();
-    let addr: SocketAddr = line.strip_prefix("listening on ").unwrap().parse().unwrap();
-    assert_ne!(addr.port(), 0);
-    addr
-}
+use support::{Running, command, line, listening, run, serve};
 
 /// A stdout or stderr that nobody reads.
 fn closed() -> Stdio {

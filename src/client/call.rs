@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::{
     HeaderValue, Method, Request, Uri, Version,
     header::{CONTENT_TYPE, HeaderName, TE, USER_AGENT},
-    uri::{PathAndQuery, Scheme},
+    uri::PathAndQuery,
 };
 use prost::Message;
 use tokio::time::{Instant, timeout_at};
@@ -121,7 +121,7 @@ impl Client {
 
     fn head(&self, path: PathAndQuery) -> Result<Request<()>, Status> {
         let mut parts = http::uri::Parts::default();
-        parts.scheme = Some(Scheme::HTTP);
+        parts.scheme = Some(self.scheme.clone());
         parts.authority = Some(self.authority.clone());
         parts.path_and_query = Some(path);
         let uri = Uri::from_parts(parts)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
-use http::uri::Authority;
+use http::uri::{Authority, Scheme};
 #[cfg(unix)]
 use tokio::net::UnixStream;
 use tokio::{
@@ -13,6 +13,8 @@ use tokio::{
 };
 
 use super::ConnectError;
+#[cfg(feature = "tls")]
+use crate::tls::ClientTls;
 
 /// The longest header list we take in. Our own calls need a few hundred bytes.
 const MAX_HEADER_LIST_SIZE: u32 = 16 * 1024;
@@ -29,6 +31,7 @@ const DATA_FRAME_BUDGET: usize = 4 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(super) send: SendRequest<Bytes>,
+    pub(super) scheme: Scheme,
     pub(super) authority: Authority,
     pub(super) timeout: Option<Duration>,
 }
@@ -51,11 +54,7 @@ impl Client {
     ///
     /// Dropping the future abandons the attempt.
     pub async fn connect(addr: impl ToSocketAddrs) -> Result<Self, ConnectError> {
-        let tcp = TcpStream::connect(addr)
-            .await
-            .map_err(ConnectError::socket)?;
-        // Calls are smaller than a segment; Nagle's algorithm would only delay them.
-        tcp.set_nodelay(true).map_err(ConnectError::socket)?;
+        let tcp = dial(addr).await?;
         let authority = tcp
             .peer_addr()
             .ok()
@@ -97,6 +96,42 @@ impl Client {
         Self::handshake(unix).await
     }
 
+    /// Connects over TLS, and spawns the connection's task on the current runtime.
+    ///
+    /// The server's certificate must be for `server_name`, a host name or an IP address, which is also the `:authority` of calls.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`connect`](Self::connect), when either side refuses the other's certificate, when the server does not speak HTTP/2,
+    /// or when `server_name` is none. A server that refuses the client's certificate may say so only after this has returned: then
+    /// the first call is UNAVAILABLE.
+    ///
+    /// # Panics
+    ///
+    /// As [`connect`](Self::connect).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the attempt.
+    #[cfg(feature = "tls")]
+    pub async fn connect_tls(
+        addr: impl ToSocketAddrs,
+        server_name: &str,
+        tls: &ClientTls,
+    ) -> Result<Self, ConnectError> {
+        let tcp = dial(addr).await?;
+        let io = tls
+            .connect(server_name, tcp)
+            .await
+            .map_err(ConnectError::tls)?;
+        let mut client = Self::handshake(io).await?;
+        client.scheme = Scheme::HTTPS;
+        Ok(match server_name.parse() {
+            Ok(authority) => client.with_authority(authority),
+            Err(_) => client,
+        })
+    }
+
     /// Makes a client of any byte stream, and spawns the connection's task on the current runtime.
     ///
     /// # Errors
@@ -127,6 +162,7 @@ impl Client {
         });
         Ok(Self {
             send,
+            scheme: Scheme::HTTP,
             authority: Authority::from_static("localhost"),
             timeout: None,
         })
@@ -150,4 +186,13 @@ impl Client {
         self.authority = authority;
         self
     }
+}
+
+async fn dial(addr: impl ToSocketAddrs) -> Result<TcpStream, ConnectError> {
+    let tcp = TcpStream::connect(addr)
+        .await
+        .map_err(ConnectError::socket)?;
+    // Calls are smaller than a segment; Nagle's algorithm would only delay them.
+    tcp.set_nodelay(true).map_err(ConnectError::socket)?;
+    Ok(tcp)
 }

@@ -11,12 +11,19 @@ pub struct ConnectError(Kind);
 #[derive(Debug)]
 enum Kind {
     Socket(io::Error),
+    #[cfg(feature = "tls")]
+    Tls(io::Error),
     Handshake(h2::Error),
 }
 
 impl ConnectError {
     pub(super) const fn socket(error: io::Error) -> Self {
         Self(Kind::Socket(error))
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) const fn tls(error: io::Error) -> Self {
+        Self(Kind::Tls(error))
     }
 
     pub(super) const fn handshake(error: h2::Error) -> Self {
@@ -28,6 +35,8 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::Socket(error) => error.fmt(f),
+            #[cfg(feature = "tls")]
+            Kind::Tls(error) => write!(f, "TLS handshake: {error}"),
             Kind::Handshake(error) => write!(f, "HTTP/2 handshake: {error}"),
         }
     }
@@ -37,6 +46,8 @@ impl Error for ConnectError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
             Kind::Socket(error) => Some(error),
+            #[cfg(feature = "tls")]
+            Kind::Tls(error) => Some(error),
             Kind::Handshake(error) => Some(error),
         }
     }

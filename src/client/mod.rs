@@ -1,5 +1,5 @@
-//! A minimal client of the health service: one HTTP/2 connection, without TLS, reconnection or
-//! load balancing.
+//! A minimal client of the health service: one HTTP/2 connection, without reconnection or load
+//! balancing; over TLS with feature `tls`.
 //!
 //! ```no_run
 //! # async fn probe() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,9 +1,10 @@
-//! How a connection begins: it is admitted, and prefaces are exchanged.
+//! How a connection begins: it is admitted, secured where it is to be, and prefaces are exchanged.
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
+use std::io::{self, ErrorKind};
 use std::net::IpAddr;
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -14,14 +15,17 @@ use tokio::time::timeout;
 use super::config::Config;
 use super::connection::{Connection, Http2};
 use super::drain::Phase;
-use super::guard::Guard;
+use super::guard::{Guard, Lingering};
 use super::host::Host;
 use super::link::Link;
 use crate::service::{PeerInfo, Service};
 
-/// Serves one connection to its end.
-pub(super) async fn serve<S, T>(host: Arc<Host<S>>, io: T, peer: PeerInfo)
-where
+/// Serves one connection to its end. `io` completes with its byte stream: at once, or after a handshake of its own.
+pub(super) async fn serve<S, T>(
+    host: Arc<Host<S>>,
+    io: impl Future<Output = io::Result<T>>,
+    peer: PeerInfo,
+) where
     S: Service,
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -35,38 +39,62 @@ where
     let link = Arc::new(Link::new());
     let _member = host.drain.join(Arc::clone(&link));
     let time = host.config.handshake_timeout;
-    let (guard, lingering) = Guard::new(io, Arc::clone(&link), &host.config);
-    match timeout(time, handshake(&host, &link, guard)).await {
+    let mut rest = None;
+    match timeout(time, handshake(&host, &link, io, &mut rest)).await {
         Ok(Some(Ok(http2))) => {
             place.settle();
             Connection::new(host, Arc::clone(&link), http2, peer).await;
         }
-        // A load balancer's probe connects and goes away: no error.
-        Ok(Some(Err(_))) if link.bytes_read.load(Relaxed) > 0 => {
+        Ok(Some(Err(Failed::Refused))) => {
             host.counters.connection_errors.fetch_add(1, Relaxed);
         }
-        Ok(Some(Err(_)) | None) => {}
+        Ok(Some(Err(Failed::Gone)) | None) => {}
         Err(_) => {
             host.counters.connections_timed_out.fetch_add(1, Relaxed);
         }
     }
-    lingering.close(&link).await;
+    if let Some(lingering) = rest {
+        lingering.close(&link).await;
+    }
 }
 
-/// Exchanges prefaces with the client. `None` if the server is cut before that is done.
+/// Why there is no connection.
+enum Failed {
+    /// What the peer said was not what it should say.
+    Refused,
+    /// It went away without a word, as a load balancer's probe does: no error.
+    Gone,
+}
+
+/// Makes a connection of a byte stream: exchanges prefaces with the client. `None` if the server is cut before that is done.
 async fn handshake<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
     host: &Host<S>,
-    link: &Link,
-    guard: Guard<T>,
-) -> Option<Result<Http2<T>, h2::Error>> {
-    let mut handshake = host.http2.handshake(guard);
+    link: &Arc<Link>,
+    io: impl Future<Output = io::Result<T>>,
+    rest: &mut Option<Lingering<T>>,
+) -> Option<Result<Http2<T>, Failed>> {
+    let mut handshake = pin!(async {
+        let io = io.await.map_err(|error| match error.kind() {
+            ErrorKind::InvalidData => Failed::Refused,
+            _ => Failed::Gone,
+        })?;
+        let (guard, lingering) = Guard::new(io, Arc::clone(link), &host.config);
+        *rest = Some(lingering);
+        let preface = host.http2.handshake(guard);
+        preface
+            .await
+            .map_err(|_| match link.bytes_read.load(Relaxed) {
+                0 => Failed::Gone,
+                _ => Failed::Refused,
+            })
+    });
     poll_fn(|cx| {
         link.begin();
         loop {
             if link.phase() >= Phase::Cut {
                 return Poll::Ready(None);
             }
-            if let Poll::Ready(done) = Pin::new(&mut handshake).poll(cx) {
+            if let Poll::Ready(done) = handshake.as_mut().poll(cx) {
                 return Poll::Ready(Some(done));
             }
             if link.park(cx.waker()) {

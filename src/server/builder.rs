@@ -197,7 +197,7 @@ impl<S> Builder<S> {
     }
 
     /// Sets how long a client may take to connect: until it has sent its HTTP/2 preface and the SETTINGS that belong
-    /// to it. Default: 10 s. Then the socket is closed.
+    /// to it, TLS included. Default: 10 s. Then the socket is closed.
     pub const fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.config.handshake_timeout = timeout;
         self

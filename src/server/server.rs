@@ -1,7 +1,7 @@
 //! The server itself.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::{Future, poll_fn, ready};
 use std::io;
 use std::net::SocketAddr;
 #[cfg(unix)]
@@ -28,8 +28,10 @@ use super::stats::Stats;
 #[cfg(unix)]
 use super::unix::UnixServer;
 use crate::service::{PeerInfo, Service};
+#[cfg(feature = "tls")]
+use crate::tls::ServerTls;
 
-/// Serves a [`Service`] to HTTP/2 clients, in plain text and with prior knowledge.
+/// Serves a [`Service`] to HTTP/2 clients, with prior knowledge or over TLS (feature `tls`).
 ///
 /// Clones are the same server.
 pub struct Server<S> {
@@ -48,6 +50,8 @@ pub(super) struct Listeners {
 
 pub(super) enum Listener {
     Tcp(TcpListener),
+    #[cfg(feature = "tls")]
+    Tls(TcpListener, ServerTls),
     #[cfg(unix)]
     Unix(UnixServer),
 }
@@ -89,10 +93,39 @@ impl<S: Service> Server<S> {
     /// Those of asking `listener` for its address.
     pub fn add_listener(&self, listener: TcpListener) -> io::Result<()> {
         let addr = listener.local_addr()?;
+        self.add(addr, Listener::Tcp(listener));
+        Ok(())
+    }
+
+    /// Adds a listener for TLS on `addr`, as [`bind`](Self::bind) adds one without.
+    ///
+    /// A client that fails the handshake, or does not ask for `h2` in it (ALPN), is closed, and counted in
+    /// [`Stats::connection_errors`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`bind`](Self::bind).
+    #[cfg(feature = "tls")]
+    pub async fn bind_tls(&self, addr: impl ToSocketAddrs, tls: &ServerTls) -> io::Result<()> {
+        self.add_tls_listener(TcpListener::bind(addr).await?, tls)
+    }
+
+    /// Adds a listener made elsewhere, as [`add_listener`](Self::add_listener) does, for TLS.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`add_listener`](Self::add_listener).
+    #[cfg(feature = "tls")]
+    pub fn add_tls_listener(&self, listener: TcpListener, tls: &ServerTls) -> io::Result<()> {
+        let addr = listener.local_addr()?;
+        self.add(addr, Listener::Tls(listener, tls.clone()));
+        Ok(())
+    }
+
+    fn add(&self, addr: SocketAddr, listener: Listener) {
         let mut listeners = self.listeners();
         listeners.addrs.push(addr);
-        listeners.bound.push(Listener::Tcp(listener));
-        Ok(())
+        listeners.bound.push(listener);
     }
 
     /// The address of the first TCP listener, with the port that the system chose if it was bound to port 0.
@@ -132,9 +165,17 @@ impl<S: Service> Server<S> {
             for listener in listeners {
                 let host = Arc::clone(&host);
                 match listener {
-                    Listener::Tcp(tcp) => loops.spawn(accept(host, tcp, prepare)),
+                    Listener::Tcp(tcp) => loops.spawn(accept(host, tcp, |io, config| {
+                        prepare(&io, config);
+                        ready(Ok(io))
+                    })),
+                    #[cfg(feature = "tls")]
+                    Listener::Tls(tcp, tls) => loops.spawn(accept(host, tcp, move |io, config| {
+                        prepare(&io, config);
+                        tls.accept(io)
+                    })),
                     #[cfg(unix)]
-                    Listener::Unix(unix) => loops.spawn(accept(host, unix, |_, _| {})),
+                    Listener::Unix(unix) => loops.spawn(accept(host, unix, |io, _| ready(Ok(io)))),
                 };
             }
             host.drain.reached(Phase::Closing).await;
@@ -221,7 +262,7 @@ impl<S: Service> Server<S> {
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        arrival::serve(Arc::clone(&self.host), io, peer)
+        arrival::serve(Arc::clone(&self.host), ready(Ok(io)), peer)
     }
 
     /// Shuts the server down, in order:
@@ -257,14 +298,16 @@ impl<S: Service> Server<S> {
     }
 }
 
-/// Accepts connections for ever.
-async fn accept<S, L>(host: Arc<Host<S>>, listener: L, prepare: fn(&L::Io, &Config))
+/// Accepts connections for ever. `open` makes byte streams of them, in their own tasks.
+async fn accept<S, L, F, T>(host: Arc<Host<S>>, listener: L, open: impl Fn(L::Io, &Config) -> F)
 where
     S: Service,
-    L: Accept<Io: AsyncRead + AsyncWrite + Send + Unpin + 'static>,
+    L: Accept,
+    F: Future<Output = io::Result<T>> + Send + 'static,
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let connected = |io, peer| {
-        prepare(&io, &host.config);
+        let io = open(io, &host.config);
         tokio::spawn(arrival::serve(Arc::clone(&host), io, peer));
     };
     let failed = |_: &io::Error| {

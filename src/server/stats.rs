@@ -11,7 +11,7 @@ pub struct Stats {
     pub connections_open: u64,
     /// Connections that were accepted or brought.
     pub connections: u64,
-    /// Connections that ended with an error: of the socket, or of HTTP/2.
+    /// Connections that ended with an error: of the socket, of TLS, or of HTTP/2.
     pub connection_errors: u64,
     /// Connections that were closed at once because there were too many.
     pub connections_refused: u64,

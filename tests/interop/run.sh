@@ -13,9 +13,13 @@ if ! cmp -s "$requirements" "$venv/installed.txt"; then
     cp "$requirements" "$venv/installed.txt"
 fi
 
-cargo build --locked --features cli --bin grpc-health --example flip_server
+cargo build --locked --features cli --bin grpc-health --example flip_server --example interop_certs
+certs=$target/interop-certs
+"$target/debug/examples/interop_certs" "$certs"
 # grpcio reads proxy settings; the loopback interface has no use for them.
 env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY -u grpc_proxy \
     GRPC_HEALTH_BIN="$target/debug/grpc-health" \
     FLIP_SERVER_BIN="$target/debug/examples/flip_server" \
-    "$venv/bin/python" tests/interop/test_health.py "$@"
+    CERTS="$certs" \
+    PYTHONPATH=tests/interop \
+    "$venv/bin/python" -m unittest test_health test_tls "$@"

@@ -11,6 +11,8 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use grpc_health::ServingStatus;
 
+use crate::tls::{ServeTls, TargetTls};
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  SERVING (serve: drained; list: every service is SERVING)
@@ -56,6 +58,12 @@ pub(crate) struct ServeArgs {
     /// [default: 127.0.0.1:50051] unless there is a Unix socket or one from systemd.
     #[arg(long, value_name = "ADDR", value_parser = listen)]
     pub(crate) listen: Vec<SocketAddr>,
+    /// Address to listen on without TLS, beside those that have it; repeatable. Unix sockets never
+    /// have it.
+    #[arg(long, value_name = "ADDR", requires = "tls_cert", value_parser = listen)]
+    pub(crate) listen_plain: Vec<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) tls: ServeTls,
     /// Unix domain socket to listen on, printed as "listening on unix:PATH"; repeatable. @NAME is
     /// an abstract name of Linux.
     #[arg(long, value_name = "PATH")]
@@ -89,6 +97,8 @@ pub(crate) struct Target {
     /// How long connecting may take, such as 500ms, 1s or 2m.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub(crate) connect_timeout: Duration,
+    #[command(flatten)]
+    pub(crate) tls: TargetTls,
 }
 
 #[derive(Debug, Args)]
@@ -193,7 +203,7 @@ fn addr(text: &str) -> Result<Addr, String> {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     match duration_or_none(text)? {
         Duration::ZERO => Err("must be greater than zero".to_owned()),
         duration => Ok(duration),

@@ -7,7 +7,7 @@ use std::{
     os::fd::OwnedFd,
 };
 
-use grpc_health::{Server, service::Service};
+use grpc_health::{Server, service::Service, tls::ServerTls};
 use socket2::{Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
@@ -19,20 +19,27 @@ use crate::{
 const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 50051);
 
 /// Adds every listener there is to be. An error begins with what it is about.
-pub(crate) async fn all<S: Service>(server: &Server<S>, args: &ServeArgs) -> Result<(), String> {
+pub(crate) async fn all<S: Service>(
+    server: &Server<S>,
+    args: &ServeArgs,
+    tls: Option<&ServerTls>,
+) -> Result<(), String> {
     fn on(place: impl Display) -> impl Fn(io::Error) -> String {
         move |error| format!("{place}: {error}")
     }
     let passed = sd_listen_fds::get().map_err(|error| format!("systemd's sockets: {error}"))?;
     let nothing_else = args.unix.is_empty() && passed.is_empty();
     for (i, (_, fd)) in passed.into_iter().enumerate() {
-        add(server, fd.into_std()).map_err(on(format_args!("systemd's socket {i}")))?;
+        add(server, fd.into_std(), tls).map_err(on(format_args!("systemd's socket {i}")))?;
     }
     for addr in &args.listen {
-        server.bind(addr).await.map_err(on(addr))?;
+        bind(server, *addr, tls).await.map_err(on(addr))?;
     }
     if args.listen.is_empty() && nothing_else {
-        server.bind(DEFAULT).await.map_err(on(DEFAULT))?;
+        bind(server, DEFAULT, tls).await.map_err(on(DEFAULT))?;
+    }
+    for addr in &args.listen_plain {
+        bind(server, *addr, None).await.map_err(on(addr))?;
     }
     for path in &args.unix {
         server
@@ -43,8 +50,19 @@ pub(crate) async fn all<S: Service>(server: &Server<S>, args: &ServeArgs) -> Res
     Ok(())
 }
 
+async fn bind<S: Service>(
+    server: &Server<S>,
+    addr: SocketAddr,
+    tls: Option<&ServerTls>,
+) -> io::Result<()> {
+    match tls {
+        None => server.bind(addr).await,
+        Some(tls) => server.bind_tls(addr, tls).await,
+    }
+}
+
 /// Adds a socket that came with the process.
-fn add<S: Service>(server: &Server<S>, fd: OwnedFd) -> io::Result<()> {
+fn add<S: Service>(server: &Server<S>, fd: OwnedFd, tls: Option<&ServerTls>) -> io::Result<()> {
     let socket = Socket::from(fd);
     let addr = socket.local_addr()?;
     if socket.r#type()? != Type::STREAM {
@@ -52,9 +70,12 @@ fn add<S: Service>(server: &Server<S>, fd: OwnedFd) -> io::Result<()> {
     }
     socket.set_nonblocking(true)?;
     if addr.is_unix() {
-        server.add_unix_listener(UnixListener::from_std(OwnedFd::from(socket).into())?)
-    } else {
-        server.add_listener(TcpListener::from_std(OwnedFd::from(socket).into())?)
+        return server.add_unix_listener(UnixListener::from_std(OwnedFd::from(socket).into())?);
+    }
+    let listener = TcpListener::from_std(OwnedFd::from(socket).into())?;
+    match tls {
+        None => server.add_listener(listener),
+        Some(tls) => server.add_tls_listener(listener, tls),
     }
 }
 

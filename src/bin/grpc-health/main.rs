@@ -6,6 +6,7 @@ mod listen;
 mod output;
 mod query;
 mod serve;
+mod tls;
 
 use std::process::ExitCode;
 

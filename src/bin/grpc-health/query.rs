@@ -71,11 +71,16 @@ async fn connect(target: &Target) -> Result<Client, Exit> {
     let Target {
         addr,
         connect_timeout,
+        tls,
     } = target;
+    let secured = tls.load(addr)?;
     let connecting = async {
-        match addr {
-            Addr::Tcp(addr) => Client::connect(addr).await,
-            Addr::Unix(path) => Client::connect_unix(path).await,
+        match (addr, &secured) {
+            (Addr::Tcp(addr), None) => Client::connect(addr).await,
+            (Addr::Tcp(addr), Some(secured)) => {
+                Client::connect_tls(addr, tls.server_name(addr), secured).await
+            }
+            (Addr::Unix(path), _) => Client::connect_unix(path).await,
         }
     };
     let client = match time::timeout(*connect_timeout, connecting).await {
@@ -93,7 +98,7 @@ async fn connect(target: &Target) -> Result<Client, Exit> {
     };
     // The name as given: proxies route by it.
     let authority = match addr {
-        Addr::Tcp(addr) => addr.parse().ok(),
+        Addr::Tcp(addr) => tls.authority(addr).parse().ok(),
         Addr::Unix(_) => None,
     };
     Ok(match authority {

@@ -12,6 +12,7 @@ use crate::{
     args::ServeArgs,
     listen,
     output::{Exit, log},
+    tls,
 };
 
 /// How long a client may be silent before it is asked whether it is there.
@@ -67,9 +68,25 @@ async fn serve(args: &ServeArgs, registry: Registry) -> Exit {
         .shutdown_deadline(args.drain_deadline)
         .service(HealthService::new(registry))
         .build();
-    if let Err(error) = listen::all(&server, args).await {
+    let tls = match args.tls.load() {
+        Ok(tls) => tls,
+        Err(error) => {
+            log(format_args!("error: {error}"));
+            return Exit::Arguments;
+        }
+    };
+    if let Err(error) = listen::all(&server, args, tls.as_ref()).await {
         log(format_args!("error: cannot listen on {error}"));
         return Exit::Connect;
+    }
+    if let Some(tls) = tls {
+        match tls::hangups() {
+            Ok(hangups) => drop(tokio::spawn(args.tls.clone().follow(tls, hangups))),
+            Err(error) => {
+                log(format_args!("error: cannot handle signals: {error}"));
+                return Exit::Connect;
+            }
+        }
     }
     listen::say(&server);
 

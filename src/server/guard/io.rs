@@ -109,6 +109,11 @@ fn add(counter: &AtomicU64, n: usize) {
     counter.store(counter.load(Relaxed).wrapping_add(n), Relaxed);
 }
 
+fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | NotConnected)
+}
+
 impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -187,7 +192,11 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(self.io()?).poll_shutdown(cx)
+        match Pin::new(self.io()?).poll_shutdown(cx) {
+            // TLS says goodbye. A peer that does not wait for it has not done anything wrong.
+            Poll::Ready(Err(error)) if is_gone(&error) => Poll::Ready(Ok(())),
+            result => result,
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod policy;
 mod tests;
 
 pub(super) use io::Guard;
+pub(super) use linger::Lingering;
 pub(super) use policy::Limits;
 
 #[cfg(feature = "__internals")]

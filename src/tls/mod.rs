@@ -1,0 +1,41 @@
+//! TLS and mutual TLS, with certificates that can be replaced while a server runs.
+//!
+//! Both ends speak TLS 1.2 or 1.3 and HTTP/2 only (ALPN `h2`). There is no early data (0-RTT), which could be replayed, and a
+//! server resumes no sessions, so that every handshake is judged by the certificates of its own moment.
+//!
+//! ```no_run
+//! use grpc_health::tls::{ServerPem, ServerTls};
+//! use grpc_health::{HealthService, Registry, Server};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let read = || ServerPem::read("tls.crt".as_ref(), "tls.key".as_ref(), Some("ca.crt".as_ref()));
+//! let tls = ServerTls::new(read()?)?;
+//!
+//! let server = Server::builder().service(HealthService::new(Registry::new())).build();
+//! server.bind_tls("[::]:50051", &tls).await?;
+//! // For the probes of this machine, beside it.
+//! server.bind("127.0.0.1:50052").await?;
+//!
+//! // Now and then, or when told to: new handshakes see the new files, open connections go on.
+//! match read().and_then(|pem| tls.replace(pem)) {
+//!     Ok(changed) => println!("certificates {}", if changed { "replaced" } else { "unchanged" }),
+//!     Err(error) => eprintln!("certificates kept: {error}"),
+//! }
+//! # server.serve().await?;
+//! # Ok(())
+//! # }
+//! ```
+
+#[cfg(feature = "client")]
+mod client;
+mod error;
+mod pem;
+mod server;
+
+#[cfg(feature = "client")]
+pub use client::ClientTls;
+pub use error::TlsError;
+pub use server::{ServerPem, ServerTls};
+
+/// HTTP/2's name in ALPN ([RFC 9113, section 3.2](https://www.rfc-editor.org/rfc/rfc9113#section-3.2)).
+const H2: &[u8] = b"h2";

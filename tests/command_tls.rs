@@ -1,0 +1,264 @@
+//! The built command over TLS.
+#![cfg(all(feature = "cli", unix))]
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/certs.rs"]
+mod certs;
+#[path = "support/command.rs"]
+mod support;
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
+
+use certs::{Ca, Identity};
+use support::{Running, line, listening, run, serve};
+
+/// A directory of one test's own.
+struct Files(PathBuf);
+
+impl Files {
+    fn new(test: &str) -> Self {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("command-tls-{test}"));
+        // Of a run before this one.
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir_all(&dir).unwrap();
+        Self(dir)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        fs::write(self.0.join(name), text).unwrap();
+        self.path(name)
+    }
+
+    fn identity(&self, name: &str, identity: &Identity) -> (String, String) {
+        let cert = self.write(&format!("{name}.crt"), &identity.cert);
+        (cert, self.write(&format!("{name}.key"), &identity.key))
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// `check` with these arguments: its exit code, stdout and stderr.
+fn check(addr: &str, args: &[&str]) -> (i32, String, String) {
+    run([&["check", addr], args].concat())
+}
+
+const SERVING: &str = "SERVING\n";
+
+#[test]
+fn every_question_over_tls() {
+    let (files, ca) = (Files::new("questions"), Ca::new("ca"));
+    let (cert, key) = files.identity("server", &ca.server());
+    let (ca, other) = (
+        files.write("ca.crt", &ca.pem()),
+        files.write("other.crt", &Ca::new("other").pem()),
+    );
+    let (_server, addr) = serve(&["--tls-cert", &cert, "--tls-key", &key]);
+    let tls = ["--tls", "--tls-ca", &ca];
+
+    assert_eq!(check(&addr, &tls), (0, SERVING.to_owned(), String::new()));
+    let (code, stdout, _) = run([&["list", &addr], &tls[..]].concat());
+    assert_eq!((code, stdout.as_str()), (0, "\tSERVING\n"));
+    let mut watch = Running::new([&["watch", &addr], &tls[..]].concat());
+    assert_eq!(watch.line(), "SERVING");
+    // By name, where the address is another.
+    let named = |name| check(&addr, &[&tls[..], &["--tls-server-name", name]].concat());
+    assert_eq!(named("localhost").0, 0);
+
+    for (refused, why) in [
+        (named("shop.example"), "not valid for name"),
+        (
+            check(&addr, &["--tls", "--tls-ca-cert", &other]),
+            "UnknownIssuer",
+        ),
+    ] {
+        let (code, stdout, stderr) = refused;
+        assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+        assert!(stderr.contains(&format!("failed to connect to {addr}: ")));
+        assert!(stderr.contains(why), "{stderr}");
+    }
+    // Without TLS there is no answer that could be understood.
+    let (code, stdout, stderr) = check(&addr, &[]);
+    assert_eq!((code, stdout.as_str()), (3, ""), "{stderr}");
+}
+
+#[test]
+fn mutual_tls_with_a_plain_listener_beside_it() {
+    let (files, ca, clients) = (Files::new("mutual"), Ca::new("ca"), Ca::new("clients"));
+    let (cert, key) = files.identity("server", &ca.server());
+    let client_ca = files.write("clients.crt", &clients.pem());
+    let ca = files.write("ca.crt", &ca.pem());
+    let (mut server, addr) = serve(&[
+        "--tls-cert",
+        &cert,
+        "--tls-key",
+        &key,
+        "--tls-client-ca",
+        &client_ca,
+        "--listen-plain",
+        "127.0.0.1:0",
+    ]);
+    let plain = listening(&mut server).to_string();
+    assert_eq!(check(&plain, &[]).0, 0);
+
+    let (cert, key) = files.identity("client", &clients.client());
+    let tls = ["--tls", "--tls-ca", &ca];
+    let with = |cert: &str, key: &str| {
+        let identity = ["--tls-client-cert", cert, "--tls-client-key", key];
+        check(&addr, &[&tls[..], &identity].concat())
+    };
+    assert_eq!(with(&cert, &key), (0, SERVING.to_owned(), String::new()));
+
+    let (cert, key) = files.identity("stranger", &Ca::new("clients").client());
+    for refused in [check(&addr, &tls), with(&cert, &key)] {
+        // TLS 1.3 lets a client send its call before it hears that it was refused.
+        let (code, stdout, stderr) = refused;
+        assert!(matches!(code, 2 | 3), "{code}: {stderr}");
+        assert_eq!(stdout, "");
+        assert!(!stderr.contains("NOT_FOUND"), "{stderr}");
+    }
+}
+
+#[test]
+fn certificates_that_cannot_be_used() {
+    let (files, ca) = (Files::new("unusable"), Ca::new("ca"));
+    let (cert, key) = files.identity("server", &ca.server());
+    let (_, other_key) = files.identity("other", &ca.server());
+    let empty = files.write("empty", "");
+    let absent = files.path("absent");
+    let listen = ["serve", "--listen", "127.0.0.1:0"];
+    let table: [(&[&str], &str); 7] = [
+        (&["--tls-cert", &cert], "--tls-key"),
+        (&["--tls-key", &key], "--tls-cert"),
+        (&["--tls-client-ca", &cert], "--tls-cert"),
+        (&["--listen-plain", "127.0.0.1:0"], "--tls-cert"),
+        (&["--tls-cert", &absent, "--tls-key", &key], &absent),
+        (
+            &["--tls-cert", &cert, "--tls-key", &other_key],
+            "error: the certificate and its key: ",
+        ),
+        (
+            &[
+                "--tls-cert",
+                &cert,
+                "--tls-key",
+                &key,
+                "--tls-client-ca",
+                &empty,
+            ],
+            "error: the client CA: none in the PEM text",
+        ),
+    ];
+    for (args, expected) in table {
+        let (code, stdout, stderr) = run([&listen, args].concat());
+        assert_eq!((code, stdout.as_str()), (1, ""), "{args:?}: {stderr}");
+        assert!(stderr.contains(expected), "{args:?}: {stderr}");
+    }
+    let table: [(&[&str], &str); 5] = [
+        (&["--tls"], "--tls-ca"),
+        (&["--tls-ca", &cert], "--tls"),
+        (&["--tls", "--tls-ca", &absent], &absent),
+        (&["--tls", "--tls-ca", &empty], "error: the CA: none"),
+        (
+            &["--tls", "--tls-ca", &cert, "--tls-client-cert", &cert],
+            "--tls-client-key",
+        ),
+    ];
+    for (args, expected) in table {
+        let (code, stdout, stderr) = check("127.0.0.1:1", args);
+        assert_eq!((code, stdout.as_str()), (1, ""), "{args:?}: {stderr}");
+        assert!(stderr.contains(expected), "{args:?}: {stderr}");
+    }
+    let (code, _, stderr) = check("unix:/a", &["--tls", "--tls-ca", &cert]);
+    assert_eq!(
+        (code, stderr.as_str()),
+        (1, "error: --tls: not for unix:/a\n")
+    );
+}
+
+#[test]
+fn a_hangup_has_the_files_read_again() {
+    let (files, old, new) = (Files::new("hangup"), Ca::new("old"), Ca::new("new"));
+    let (cert, key) = files.identity("server", &old.server());
+    let old_ca = files.write("old.crt", &old.pem());
+    let new_ca = files.write("new.crt", &new.pem());
+    let tls = ["--tls-cert", &cert, "--tls-key", &key, "--tls-reload", "1h"];
+    let (mut server, addr) = serve(&tls);
+    let trusts = |ca: &str| check(&addr, &["--tls", "--tls-ca", ca]).0;
+    let mut watch = Running::new(["watch", &addr, "--tls", "--tls-ca", &old_ca]);
+    assert_eq!(watch.line(), "SERVING");
+
+    server.signal("HUP");
+    assert_eq!(line(&mut server.stderr), "certificates unchanged");
+    // One of two files: nothing is replaced until they agree.
+    let identity = new.server();
+    files.write("server.crt", &identity.cert);
+    server.signal("HUP");
+    let said = line(&mut server.stderr);
+    assert!(said.starts_with("error: certificates kept: "), "{said}");
+    assert_eq!((trusts(&old_ca), trusts(&new_ca)), (0, 2));
+    files.write("server.key", &identity.key);
+    server.signal("HUP");
+    assert_eq!(line(&mut server.stderr), "certificates replaced");
+    assert_eq!((trusts(&old_ca), trusts(&new_ca)), (2, 0));
+
+    // Who was connected still is.
+    server.signal("TERM");
+    assert_eq!(watch.line(), "NOT_SERVING");
+    assert_eq!(server.end().0, 0);
+}
+
+/// As the kubelet does it: the files are links into a directory that is a link itself, and only that one changes.
+#[test]
+fn a_swapped_symlink_is_noticed() {
+    let (files, old, new) = (Files::new("symlink"), Ca::new("old"), Ca::new("new"));
+    for (dir, ca) in [("..1", &old), ("..2", &new)] {
+        fs::create_dir(files.path(dir)).unwrap();
+        files.identity(&format!("{dir}/tls"), &ca.server());
+    }
+    symlink("..1", files.path("..data")).unwrap();
+    for name in ["tls.crt", "tls.key"] {
+        symlink(format!("..data/{name}"), files.path(name)).unwrap();
+    }
+    let (cert, key) = (files.path("tls.crt"), files.path("tls.key"));
+    let new_ca = files.write("new.crt", &new.pem());
+    let tls = [
+        "--tls-cert",
+        &cert,
+        "--tls-key",
+        &key,
+        "--tls-reload",
+        "10ms",
+    ];
+    let (mut server, addr) = serve(&tls);
+
+    symlink("..2", files.path("..data_tmp")).unwrap();
+    fs::rename(files.path("..data_tmp"), files.path("..data")).unwrap();
+    let mut said = line(&mut server.stderr);
+    if said.starts_with("error: certificates kept: ") {
+        // Looked at between its two files.
+        said = line(&mut server.stderr);
+    }
+    assert_eq!(said, "certificates replaced");
+    assert_eq!(check(&addr, &["--tls", "--tls-ca", &new_ca]).0, 0);
+    fs::remove_file(files.path("..data")).unwrap();
+    let said = line(&mut server.stderr);
+    assert!(said.starts_with("error: certificates kept: "), "{said}");
+    assert_eq!(check(&addr, &["--tls", "--tls-ca", &new_ca]).0, 0);
+    server.signal("TERM");
+    let (code, _, stderr) = server.end();
+    assert_eq!(code, 0);
+    // However often it is looked at, it is said once for each of the files that may be missed first.
+    assert!(stderr.lines().count() <= 2, "{stderr}");
+}
