@@ -21,8 +21,9 @@ struct Files(PathBuf);
 
 impl Files {
     fn new(test: &str) -> Self {
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("command-tls-{test}"));
-        // Of a run before this one.
+        let name = format!("command-tls-{test}-{}", std::process::id());
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        // Of another process that had the number.
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(&dir).unwrap();
         Self(dir)

@@ -150,6 +150,7 @@ fn keys_are_not_printed() {
 
 /// An empty directory of this test's own.
 fn tempdir(name: &str) -> std::path::PathBuf {
+    let name = format!("tls-{name}-{}", std::process::id());
     let dir = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).unwrap();
