@@ -47,6 +47,8 @@ pub(super) struct Policy {
     opening: Opening,
     incoming: Heads,
     outgoing: Heads,
+    /// Whether the head of the first SETTINGS is there, and whether all of it is.
+    settings_begun: bool,
     settings_seen: bool,
     header_block: Block,
     /// Set for good by the first flood.
@@ -96,6 +98,7 @@ impl Policy {
             opening: Opening::Preface(0),
             incoming: Heads::new(),
             outgoing: Heads::new(),
+            settings_begun: false,
             settings_seen: false,
             header_block: Block::NONE,
             flood: None,
@@ -117,6 +120,7 @@ impl Policy {
         let mut judged = Ok(());
         while let Some(head) = self.incoming.next(&mut bytes) {
             // A new head: the frame before it is whole.
+            self.settings_seen = self.settings_begun;
             if self.header_block.ends {
                 self.header_block = Block::NONE;
             }
@@ -125,6 +129,7 @@ impl Policy {
                 break;
             }
         }
+        self.settings_seen |= self.settings_begun && self.incoming.is_whole();
         self.flood = judged.err();
         if self.header_block.open {
             self.look_at_block(&now);
@@ -208,7 +213,7 @@ impl Policy {
             frames::PRIORITY => (&mut self.priority, Flood::Priority),
             frames::RST_STREAM => (&mut self.reset, Flood::Reset),
             frames::SETTINGS => {
-                self.settings_seen = true;
+                self.settings_begun = true;
                 (&mut self.settings, Flood::Settings)
             }
             frames::PING => (&mut self.ping, Flood::Ping),
