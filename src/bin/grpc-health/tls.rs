@@ -1,8 +1,11 @@
 //! TLS of both ends: its arguments, and the certificates of a server that runs.
 
 use std::{
-    fs, io,
+    fs,
+    future::poll_fn,
+    io,
     path::{Path, PathBuf},
+    task::Poll,
     time::Duration,
 };
 
@@ -62,10 +65,13 @@ impl ServeTls {
         ticks.tick().await;
         let mut complaint = None;
         loop {
-            let asked = tokio::select! {
-                _ = ticks.tick() => false,
-                _ = hangups.recv() => true,
-            };
+            let asked = poll_fn(|cx| {
+                if hangups.poll_recv(cx).is_ready() {
+                    return Poll::Ready(true);
+                }
+                ticks.poll_tick(cx).map(|_| false)
+            })
+            .await;
             let (files, handle) = (self.clone(), tls.clone());
             // Also when it panicked there is a next time.
             let Ok(Some(result)) = spawn_blocking(move || files.reload(&handle)).await else {
