@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use super::config::Config;
-use super::connection::{Connection, Http2};
+use super::connection::Connection;
 use super::drain::Phase;
 use super::guard::{Guard, Lingering};
 use super::host::Host;
@@ -40,10 +40,12 @@ pub(super) async fn serve<S, T>(
     let _member = host.drain.join(Arc::clone(&link));
     let time = host.config.handshake_timeout;
     let mut rest = None;
-    match timeout(time, handshake(&host, &link, io, &mut rest)).await {
-        Ok(Some(Ok(http2))) => {
+    // In a box that goes when it is done: a handshake is as large as a connection, and would keep its room beside it.
+    let arrived = Box::pin(timeout(time, arrive(&host, &link, io, peer, &mut rest))).await;
+    match arrived {
+        Ok(Some(Ok(connection))) => {
             place.settle();
-            Connection::new(host, Arc::clone(&link), http2, peer).await;
+            connection.await;
         }
         Ok(Some(Err(Failed::Refused))) => {
             host.counters.connection_errors.fetch_add(1, Relaxed);
@@ -67,12 +69,13 @@ enum Failed {
 }
 
 /// Makes a connection of a byte stream: exchanges prefaces with the client. `None` if the server is cut before that is done.
-async fn handshake<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
-    host: &Host<S>,
+async fn arrive<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
+    host: &Arc<Host<S>>,
     link: &Arc<Link>,
     io: impl Future<Output = io::Result<T>>,
+    peer: PeerInfo,
     rest: &mut Option<Lingering<T>>,
-) -> Option<Result<Http2<T>, Failed>> {
+) -> Option<Result<Box<Connection<S, T>>, Failed>> {
     let mut handshake = pin!(async {
         let io = io.await.map_err(|error| match error.kind() {
             ErrorKind::InvalidData => Failed::Refused,
@@ -80,13 +83,13 @@ async fn handshake<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
         })?;
         let (guard, lingering) = Guard::new(io, Arc::clone(link), &host.config);
         *rest = Some(lingering);
-        let preface = host.http2.handshake(guard);
-        preface
-            .await
-            .map_err(|_| match link.bytes_read.load(Relaxed) {
-                0 => Failed::Gone,
-                _ => Failed::Refused,
-            })
+        let http2 = match host.http2.handshake(guard).await {
+            Ok(http2) => http2,
+            Err(_) if link.bytes_read.load(Relaxed) == 0 => return Err(Failed::Gone),
+            Err(_) => return Err(Failed::Refused),
+        };
+        let (host, link) = (Arc::clone(host), Arc::clone(link));
+        Ok(Box::new(Connection::new(host, link, http2, peer)))
     });
     poll_fn(|cx| {
         link.begin();

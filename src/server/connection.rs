@@ -37,7 +37,7 @@ use crate::service::{PeerInfo, Service, panicked};
 /// How often a turn goes round before it lets other tasks run.
 const ROUNDS: usize = 16;
 
-pub(super) type Http2<T> = h2::server::Connection<Guard<T>, Bytes>;
+type Http2<T> = h2::server::Connection<Guard<T>, Bytes>;
 
 /// The next request, or the end of the connection. This is also what makes h2 read and write: all of it hangs on this call, which its
 /// documentation leaves out.
