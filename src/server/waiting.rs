@@ -149,14 +149,12 @@ impl<S: Service> Waiting<S> {
         true
     }
 
-    /// Ends the calls whose time is over at `now`. False if there are none.
-    pub(super) fn expire(&mut self, now: Instant, at: &mut Turn<'_, S>) -> bool {
-        let mut any = false;
+    /// Ends the calls whose time is over at `now`.
+    pub(super) fn expire(&mut self, now: Instant, at: &mut Turn<'_, S>) {
         while let Some(key) = self.deadlines.pop_expired(now) {
             let Some(mut call) = self.calls.try_remove(key as usize) else {
                 continue;
             };
-            any = true;
             let in_time = call.deadline.is_none_or(|deadline| deadline > now);
             match &mut call.state {
                 State::Replying(replying) if in_time => {
@@ -170,7 +168,6 @@ impl<S: Service> Waiting<S> {
             }
             at.tally.expired += 1;
         }
-        any
     }
 
     /// Drops all calls.

@@ -22,18 +22,15 @@ where
         loop {
             let now = Instant::now();
             self.lifetime.observe(now, self.activity());
-            let mut any = self.with_waiting(|waiting, turn| waiting.expire(now, turn));
-            while let Some(verdict) = self.lifetime.due(now) {
-                any = true;
-                if !self.obey(verdict, now) {
-                    break;
-                }
-            }
-            if any {
-                return true;
-            }
             let times = [self.waiting.next_deadline(), self.lifetime.next()];
             let next = times.into_iter().flatten().min();
+            if next.is_some_and(|next| next <= now) {
+                self.with_waiting(|waiting, turn| waiting.expire(now, turn));
+                while let Some(verdict) = self.lifetime.due(now) {
+                    self.obey(verdict, now);
+                }
+                return true;
+            }
             if self.timer.poll(cx, now, next).is_pending() {
                 return false;
             }
@@ -49,8 +46,7 @@ where
         }
     }
 
-    /// False if there is nothing more to be asked.
-    fn obey(&mut self, verdict: Verdict, now: Instant) -> bool {
+    fn obey(&mut self, verdict: Verdict, now: Instant) {
         match verdict {
             Verdict::Ping => {
                 if let Some(ping_pong) = &mut self.ping_pong {
@@ -58,13 +54,11 @@ where
                     let _ = ping_pong.poll_pong(&mut Context::from_waker(Waker::noop()));
                     let _ = ping_pong.send_ping(Ping::opaque());
                 }
-                true
             }
             Verdict::Leave => {
                 self.phase = Phase::Closing;
                 let grace = self.host.config.max_connection_age_grace;
                 self.lifetime.leave(now.checked_add(grace));
-                true
             }
             Verdict::Cut => {
                 self.host
@@ -72,7 +66,6 @@ where
                     .connections_timed_out
                     .fetch_add(1, Relaxed);
                 self.phase = Phase::Cut;
-                false
             }
         }
     }
