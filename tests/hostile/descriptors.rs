@@ -43,7 +43,10 @@ impl Limited {
     }
 
     async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.addr).await.unwrap()
+        let io = TcpStream::connect(self.addr).await.unwrap();
+        // A request is two writes.
+        io.set_nodelay(true).unwrap();
+        io
     }
 }
 

@@ -49,7 +49,8 @@ const ROWS: &[Row] = &[
           "a_request_that_trickles_is_answered_4_after_10_s"], ""),
     (17, "connections that do not begin",
         &["a17_connections_that_do_not_begin_are_closed_after_10_s",
-          "a_peer_that_does_not_finish_its_preface_is_closed_after_10_s"], ""),
+          "a_peer_that_does_not_finish_its_preface_is_closed_after_10_s",
+          "a_client_that_stalls_keeps_nobody_waiting_and_its_time_runs_out"], ""),
     (18, "connections without end",
         &["a18_connections_over_the_limit_are_closed_at_once",
           "a18_sockets_over_the_limit_are_closed",
@@ -70,7 +71,10 @@ const ROWS: &[Row] = &[
         &["the_deadline_cuts_a_peer_that_acknowledges_nothing", "the_deadline_cuts_what_is_left",
           "the_deadline_cuts_a_peer_that_does_not_read", "the_deadline_cuts_a_handshake"], ""),
     (26, "a service that panics", &["row_59_a_panic_costs_one_call"], ""),
-    (27, "TLS: renegotiation, key updates, long chains", &[], "rustls's own; tests/lockfile.rs holds its version"),
+    (27, "TLS: renegotiation, key updates, long chains",
+        &["a_chain_of_a_thousand_certificates_is_refused",
+          "both_versions_are_spoken_and_no_session_is_resumed"],
+        "renegotiation is not in rustls; tests/lockfile.rs holds its version"),
 ];
 
 #[test]

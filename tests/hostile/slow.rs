@@ -51,7 +51,7 @@ async fn a17_connections_that_do_not_begin_are_closed_after_10_s() {
     ]
     .concat();
     // Nothing, half a preface, a preface without SETTINGS, with half of them, half a header block.
-    let beginnings = [0, 12, 24, whole.len() + 20];
+    let beginnings = [0, 12, 24, 35, whole.len() + 20];
     for end in beginnings {
         let connections = count(100, 1_000);
         let memory = Memory::mark();
