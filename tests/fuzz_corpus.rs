@@ -45,6 +45,7 @@ targets! {
     metadata: "../fuzz/bodies/metadata.rs",
     status: "../fuzz/bodies/status.rs",
     registry_ops: "../fuzz/bodies/registry_ops.rs",
+    connection: "../fuzz/bodies/connection.rs",
     #[cfg(feature = "__internals")]
     check_request: "../fuzz/bodies/check_request.rs",
     #[cfg(feature = "__internals")]

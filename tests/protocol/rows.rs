@@ -1,7 +1,6 @@
 //! Which tests hold which row; every row has some, or a reason why it has none.
 
-use std::fs;
-use std::path::Path;
+use crate::support::rows::tests;
 
 /// Names of tests, and what is to be said where the row is not, or not wholly, this server's.
 type Row = (u32, &'static [&'static str], &'static str);
@@ -123,32 +122,6 @@ const ROWS: &[Row] = &[
     (83, &["row_83_a_probe_of_one_check"], ""),
     (84, &["row_84_a_name_over_200_bytes_is_8", "row_84_a_request_over_4_kib_is_8"], ""),
 ];
-
-/// The names of the functions below `#[test]` and `#[tokio::test]` in the tests and in `src`.
-fn tests() -> Vec<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut tests = Vec::new();
-    collect(&root.join("src"), &mut tests);
-    collect(&root.join("tests"), &mut tests);
-    tests
-}
-
-fn collect(dir: &Path, tests: &mut Vec<String>) {
-    for entry in fs::read_dir(dir).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            collect(&path, tests);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let source = fs::read_to_string(&path).expect("a source file");
-            let after = source.split("test]\n").skip(1);
-            let after = after.chain(source.split("::test(").skip(1));
-            tests.extend(after.filter_map(|rest| {
-                let (_, name) = rest.split_once("fn ")?;
-                name.split_once('(').map(|(name, _)| name.trim().to_owned())
-            }));
-        }
-    }
-}
 
 #[test]
 fn every_row_has_tests_or_a_reason() {

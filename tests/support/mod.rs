@@ -8,3 +8,4 @@ pub(crate) mod grpc;
 pub(crate) mod hpack;
 pub(crate) mod io;
 pub(crate) mod peer;
+pub(crate) mod rows;

@@ -1,0 +1,27 @@
+//! Attacks, one test (or more) per row of `rows.rs`: what the attacker sees, that a neighbour does not notice, and that nothing is left.
+//!
+//! The counts are small, so that all of it runs with the other tests; with `GRPC_HEALTH_HOSTILE=full` (`scripts/hostile.sh`) they are
+//! those of the real thing. Most run over in-memory pipes on a paused clock: times are exact, and nothing is slow.
+#![allow(
+    unsafe_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests, one of them with an allocator of its own"
+)]
+
+mod arena;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod descriptors;
+mod floods;
+mod headers;
+mod memory;
+mod messages;
+mod readers;
+mod rows;
+mod slow;
+mod states;
+mod streams;
+#[path = "../support/mod.rs"]
+mod support;
