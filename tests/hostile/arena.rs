@@ -128,6 +128,17 @@ impl Neighbour {
     }
 }
 
+/// Lets the server work until `done`.
+pub(crate) async fn until(done: impl Fn() -> bool) {
+    for _ in 0..100_000 {
+        if done() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("the server has not come to it");
+}
+
 /// The code of the GOAWAY that a connection ended with, and what it said besides.
 pub(crate) fn goaway(frames: &[Frame]) -> (u32, &str) {
     match frames.last() {

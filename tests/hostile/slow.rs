@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
-use crate::arena::{Arena, MIB, SECOND, count};
+use crate::arena::{Arena, MIB, SECOND, count, until};
 use crate::memory::Memory;
 use crate::support::frame::{self, NO_ERROR};
 use crate::support::grpc::{CHECK, DEADLINE_EXCEEDED, Request, SERVING, health_request};
@@ -104,9 +104,7 @@ async fn a18_connections_over_the_limit_are_closed_at_once() {
             assert_eq!(start.elapsed(), std::time::Duration::ZERO);
             drop(held);
             // They are gone when the server has seen it.
-            while arena.server.stats().connections_open > 1 {
-                tokio::task::yield_now().await;
-            }
+            until(|| arena.server.stats().connections_open == 1).await;
         }
     };
     neighbour.beside(attack).await;

@@ -1,6 +1,6 @@
 //! Streams opened to be reset, by either side.
 
-use crate::arena::{Arena, MIB, count, goaway};
+use crate::arena::{Arena, MIB, count, goaway, until};
 use crate::memory::Memory;
 use crate::support::frame::{self, CANCEL, ENHANCE_YOUR_CALM, Frame};
 use crate::support::grpc::{CHECK, Request, WATCH, health_request};
@@ -44,13 +44,9 @@ async fn a02_streams_reset_once_accepted_end_their_connection() {
             let mut peer = arena.connect().await;
             for _ in 0..1_000 {
                 let stream = peer.start_call(&Request::new(CHECK)).await;
-                while arena.server.stats().calls_waiting == 0 {
-                    tokio::task::yield_now().await;
-                }
+                until(|| arena.server.stats().calls_waiting == 1).await;
                 peer.send(&frame::reset(stream, CANCEL)).await;
-                while arena.server.stats().calls_waiting > 0 {
-                    tokio::task::yield_now().await;
-                }
+                until(|| arena.server.stats().calls_waiting == 0).await;
             }
             // The next one is one too many.
             let stream = peer.start_call(&Request::new(CHECK)).await;
