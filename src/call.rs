@@ -101,8 +101,7 @@ impl<'a> Fields<'a> {
                     fields.timeouts += 1;
                 }
                 name if metadata::is_binary(name) => {
-                    fields.binary_is_valid &=
-                        metadata::decode_binary_list(value.as_bytes()).all(|item| item.is_ok());
+                    fields.binary_is_valid &= metadata::check_binary(value).is_ok();
                 }
                 _ => {}
             }
@@ -269,15 +268,5 @@ impl Collector {
 }
 
 fn malformed(error: EnvelopeError) -> Status {
-    match error {
-        EnvelopeError::Oversize { declared, limit } => Status::new(
-            Code::RESOURCE_EXHAUSTED,
-            format!("received message larger than max ({declared} vs. {limit})"),
-        ),
-        EnvelopeError::Flag(flag) => Status::new(
-            Code::INTERNAL,
-            format!("received unexpected payload format {flag}"),
-        ),
-        EnvelopeError::Truncated => Status::new(Code::INTERNAL, "unexpected EOF in the request"),
-    }
+    Status::new(error.code(), error.to_string())
 }

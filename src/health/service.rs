@@ -157,7 +157,6 @@ impl Service for HealthService {
 }
 
 /// The status of a request that is not the protobuf message it should be.
-#[allow(clippy::needless_pass_by_value)]
 pub(super) fn malformed(error: DecodeError) -> Status {
     Status::new(Code::INTERNAL, format!("malformed request: {error}"))
 }

@@ -222,7 +222,10 @@ where
         };
         f(&mut self.waiting, &mut turn)
     }
+}
 
+impl<S: Service, T> Connection<S, T> {
+    /// Tells the server what is new.
     fn tell(&mut self) {
         self.tally.waiting = self.waiting.len() as u64;
         let (read, written) = (&self.link.bytes_read, &self.link.bytes_written);
@@ -305,12 +308,6 @@ where
 impl<S: Service, T> Drop for Connection<S, T> {
     fn drop(&mut self) {
         self.waiting.clear(&mut self.tally);
-        self.tally.waiting = 0;
-        let (read, written) = (&self.link.bytes_read, &self.link.bytes_written);
-        self.tally.tell(
-            &self.host.counters,
-            read.load(Relaxed),
-            written.load(Relaxed),
-        );
+        self.tell();
     }
 }
