@@ -3,33 +3,118 @@
 //!
 //! The order of the checks is that of grpc-go's `operateHeaders`; which answer wins when several apply is part of the protocol's tests.
 
-use std::time::Duration;
+mod answer;
+mod messages;
 
-use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderName};
+pub(crate) use answer::{Prebuilt, deadline_exceeded, going_away, trailers_only};
+pub(crate) use messages::{Collector, Messages};
+
+use std::time::{Duration, Instant};
+
+use http::header::{ALLOW, HeaderName};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method as HttpMethod, Response, StatusCode, Uri};
 
-use crate::service::{Method, Service, Unimplemented};
+use crate::service::{Head, Method, PeerInfo, Permit, Rejection, Service, Unimplemented};
 use crate::wire::code::Code;
-use crate::wire::envelope::{Decoder, EnvelopeError};
+use crate::wire::encoding::{self, Encoding};
+use crate::wire::metadata::{self, Metadata};
 use crate::wire::status::Status;
-use crate::wire::{content_type, encoding, metadata, timeout};
+use crate::wire::{content_type, timeout};
 
 const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
 /// A request that may be read and given to the service.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) timeout: Option<Duration>,
+    encoding: Encoding,
+    /// Only for methods that are attended.
+    kept: Option<Box<Kept>>,
 }
 
-/// The answer to a request that may not: one HEADERS frame with END_STREAM.
-pub(crate) type Refusal = Response<()>;
+/// What an attended call keeps of its head.
+#[derive(Debug)]
+struct Kept {
+    metadata: Option<Box<Metadata>>,
+    deadline: Option<Instant>,
+    permit: Option<Permit>,
+}
 
-/// Validates the parts of a request.
-pub(crate) fn accept<S: Service>(service: &S, parts: &Parts) -> Result<Call, Box<Refusal>> {
+/// What becomes of a request that may not.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// It is answered: one HEADERS frame with END_STREAM.
+    Answer(Box<Response<()>>),
+    /// Its stream is reset with REFUSED_STREAM.
+    Unprocessed,
+}
+
+impl From<Box<Response<()>>> for Refusal {
+    fn from(answer: Box<Response<()>>) -> Self {
+        Self::Answer(answer)
+    }
+}
+
+/// Validates the parts of a request. `now` is its arrival; few calls ask for it.
+pub(crate) fn accept<S: Service>(
+    service: &S,
+    parts: Parts,
+    peer: &PeerInfo,
+    now: impl FnOnce() -> Instant,
+) -> Result<Call, Refusal> {
+    let mut call = judge(service, &parts)?;
+    if call.method.is_attended() {
+        call.attend(service, parts, peer, now)?;
+    }
+    Ok(call)
+}
+
+impl Call {
+    /// Asks the service whether the call may begin, and keeps what is to be kept of it.
+    fn attend<S: Service>(
+        &mut self,
+        service: &S,
+        parts: Parts,
+        peer: &PeerInfo,
+        now: impl FnOnce() -> Instant,
+    ) -> Result<(), Refusal> {
+        let deadline = self.timeout.and_then(|timeout| now().checked_add(timeout));
+        let mut head = Head::new(self.method, self.timeout, peer)
+            .with_path(parts.uri.path())
+            .with_metadata(Some(Box::new(Metadata::received(parts.headers))))
+            .with_deadline(deadline);
+        let permit = service.admit(&head).map_err(|rejection| match rejection {
+            Rejection::Status(status) => Refusal::Answer(Box::new(trailers_only(&status))),
+            Rejection::Unprocessed => Refusal::Unprocessed,
+        })?;
+        self.kept = Some(Box::new(Kept {
+            metadata: head.take_metadata(),
+            deadline,
+            permit,
+        }));
+        Ok(())
+    }
+
+    /// The head that the service gets with the call.
+    pub(crate) fn head<'a>(&mut self, peer: &'a PeerInfo) -> Head<'a> {
+        let head = Head::new(self.method, self.timeout, peer);
+        match self.kept.as_deref_mut() {
+            None => head,
+            Some(kept) => head
+                .with_metadata(kept.metadata.take())
+                .with_deadline(kept.deadline),
+        }
+    }
+
+    /// What is to be kept until the call is over.
+    pub(crate) fn take_permit(&mut self) -> Option<Permit> {
+        self.kept.take()?.permit
+    }
+}
+
+fn judge<S: Service>(service: &S, parts: &Parts) -> Result<Call, Box<Response<()>>> {
     let fields = Fields::read(&parts.headers);
     if fields.hosts > 1 {
         return Err(refuse(
@@ -64,14 +149,19 @@ pub(crate) fn accept<S: Service>(service: &S, parts: &Parts) -> Result<Call, Box
         return Err(Box::new(trailers_only(&deadline_exceeded())));
     }
     let method = route(service, &parts.uri)?;
-    let unknown = |value: &&HeaderValue| encoding::parse(value.as_bytes()).is_none();
-    if let Some(value) = fields.encoding.filter(unknown) {
-        return Err(unknown_encoding(value));
-    }
-    Ok(Call { method, timeout })
+    let encoding = match fields.encoding {
+        None => Encoding::Identity,
+        Some(value) => encoding::parse(value.as_bytes()).ok_or_else(|| unknown_encoding(value))?,
+    };
+    Ok(Call {
+        method,
+        timeout,
+        encoding,
+        kept: None,
+    })
 }
 
-/// What `accept` wants of a request's headers, found in one pass.
+/// What `judge` wants of a request's headers, found in one pass.
 struct Fields<'a> {
     hosts: usize,
     content_type: Option<&'a HeaderValue>,
@@ -110,7 +200,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn route<S: Service>(service: &S, uri: &Uri) -> Result<Method, Box<Refusal>> {
+fn route<S: Service>(service: &S, uri: &Uri) -> Result<Method, Box<Response<()>>> {
     // The http crate splits a query off; a gRPC path has none.
     let found = match uri.query() {
         None => service.method(uri.path()),
@@ -130,7 +220,7 @@ fn route<S: Service>(service: &S, uri: &Uri) -> Result<Method, Box<Refusal>> {
     })
 }
 
-fn unsupported_media_type(value: Option<&HeaderValue>) -> Box<Refusal> {
+fn unsupported_media_type(value: Option<&HeaderValue>) -> Box<Response<()>> {
     let value = value
         .map(|value| String::from_utf8_lossy(value.as_bytes()))
         .unwrap_or_default();
@@ -142,7 +232,7 @@ fn unsupported_media_type(value: Option<&HeaderValue>) -> Box<Refusal> {
     )
 }
 
-fn method_not_allowed(method: &HttpMethod) -> Box<Refusal> {
+fn method_not_allowed(method: &HttpMethod) -> Box<Response<()>> {
     let message = format!("the request's :method is {method}, which should be POST");
     let mut refusal = refuse(StatusCode::METHOD_NOT_ALLOWED, Code::INTERNAL, message);
     refusal
@@ -151,7 +241,7 @@ fn method_not_allowed(method: &HttpMethod) -> Box<Refusal> {
     refusal
 }
 
-fn unknown_encoding(value: &HeaderValue) -> Box<Refusal> {
+fn unknown_encoding(value: &HeaderValue) -> Box<Response<()>> {
     let value = String::from_utf8_lossy(value.as_bytes());
     let message = format!("grpc-encoding \"{value}\" is not supported");
     let mut refusal = Box::new(trailers_only(&Status::new(Code::UNIMPLEMENTED, message)));
@@ -164,109 +254,8 @@ fn refuse(
     http: StatusCode,
     code: Code,
     message: impl Into<std::borrow::Cow<'static, str>>,
-) -> Box<Refusal> {
+) -> Box<Response<()>> {
     let mut refusal = Box::new(trailers_only(&Status::new(code, message)));
     *refusal.status_mut() = http;
     refusal
-}
-
-/// The status of a call whose `grpc-timeout` has passed.
-pub(crate) fn deadline_exceeded() -> Status {
-    Status::new(Code::DEADLINE_EXCEEDED, "the deadline has passed")
-}
-
-/// The status of a call that is ended because the server goes away.
-pub(crate) fn going_away() -> Status {
-    Status::new(Code::UNAVAILABLE, "the server is shutting down")
-}
-
-/// A whole answer without a message: one HEADERS frame, to be sent with END_STREAM.
-pub(crate) fn trailers_only(status: &Status) -> Response<()> {
-    let mut response = Response::new(());
-    let headers = response.headers_mut();
-    headers.reserve(4);
-    headers.insert(CONTENT_TYPE, content_type::encode());
-    status.encode(headers);
-    response
-}
-
-/// The trailers of an answer that has sent its head.
-pub(crate) fn trailers(status: &Status) -> HeaderMap {
-    let mut trailers = HeaderMap::with_capacity(3);
-    status.encode(&mut trailers);
-    trailers
-}
-
-/// The heads that every successful call sends, made once and cloned for each.
-#[derive(Debug)]
-pub(crate) struct Prebuilt {
-    head: HeaderMap,
-    trailers: HeaderMap,
-}
-
-impl Prebuilt {
-    pub(crate) fn new() -> Self {
-        let mut head = HeaderMap::with_capacity(1);
-        head.insert(CONTENT_TYPE, content_type::encode());
-        let mut trailers = HeaderMap::with_capacity(1);
-        Status::new(Code::OK, "").encode(&mut trailers);
-        Self { head, trailers }
-    }
-
-    /// The head of an answer that carries messages.
-    pub(crate) fn head(&self) -> Response<()> {
-        let mut response = Response::new(());
-        *response.headers_mut() = self.head.clone();
-        response
-    }
-
-    /// The trailers of a call that succeeded.
-    pub(crate) fn trailers(&self) -> HeaderMap {
-        self.trailers.clone()
-    }
-}
-
-/// Collects the one message of a unary or server-streaming request from the chunks of its body.
-#[derive(Debug)]
-pub(crate) struct Collector {
-    decoder: Decoder,
-    message: Option<Bytes>,
-}
-
-impl Collector {
-    pub(crate) fn new(method: &Method) -> Self {
-        Self {
-            decoder: Decoder::new(method.request_limit()),
-            message: None,
-        }
-    }
-
-    /// Takes the next chunk of the body. After an error the call is over, and the rest of its body is not read.
-    pub(crate) fn push(&mut self, mut chunk: Bytes) -> Result<(), Status> {
-        while let Some(envelope) = self.decoder.decode(&mut chunk).map_err(malformed)? {
-            if envelope.compressed {
-                let message = "compressed flag set with identity or empty encoding";
-                return Err(Status::new(Code::INTERNAL, message));
-            }
-            if self.message.replace(envelope.message).is_some() {
-                return Err(Status::new(
-                    Code::UNIMPLEMENTED,
-                    "more than one message in the request",
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends the body and gives its message.
-    pub(crate) fn finish(&mut self) -> Result<Bytes, Status> {
-        self.decoder.finish().map_err(malformed)?;
-        self.message
-            .take()
-            .ok_or_else(|| Status::new(Code::UNIMPLEMENTED, "no message in the request"))
-    }
-}
-
-fn malformed(error: EnvelopeError) -> Status {
-    Status::new(error.code(), error.to_string())
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_core::Stream;
 use grpc_health::service::{
-    Answer, Drain, Head, Lifecycle, Method, PeerInfo, Reply, Service, Unimplemented,
+    Answer, Drain, Head, Lifecycle, Message, Method, PeerInfo, Reply, Service, Unimplemented,
 };
 use grpc_health::wire::envelope;
 use grpc_health::{Code, Server, Status};
@@ -73,9 +73,9 @@ impl Service for Toy {
         Ok(Method::new(id as u32).max_request(1 << 20).drain(drain))
     }
 
-    fn call(&self, head: &Head<'_>, message: Bytes) -> Answer<Self::Stream, Self::Future> {
+    fn call(&self, head: Head<'_>, message: Message) -> Answer<Self::Stream, Self::Future> {
         match METHODS[head.method() as usize] {
-            "Now" => Answer::Now(Ok(self.reply.clone())),
+            "Now" => Answer::Now(Ok(self.reply.clone().into())),
             "Later" => {
                 let later = self.later.lock().unwrap().take().expect("one call");
                 let on_drop = OnDrop(Arc::clone(&self.dropped));
@@ -88,7 +88,7 @@ impl Service for Toy {
                 let stream = self.stream.lock().unwrap().take().expect("one call");
                 Answer::Stream(Replies(stream, OnDrop(Arc::clone(&self.dropped))))
             }
-            "PanicNow" => panic!("as told: {}", message.len()),
+            "PanicNow" => panic!("as told: {}", message.body.len()),
             _ => Answer::Later(Box::pin(async { panic!("as told, later") })),
         }
     }
@@ -204,7 +204,7 @@ async fn a_reply_that_comes_later_is_sent_when_it_comes() {
     let client = connect(&server).await;
     let (response, mut body) = send(&client, "Later", None).await;
     body.send_data(message(b""), true).unwrap();
-    answer.send(Ok(message(b"late"))).unwrap();
+    answer.send(Ok(message(b"late").into())).unwrap();
     let mut reply = Call(response.await.unwrap().into_body());
     assert_eq!(reply.data(9).await, message(b"late"));
     assert_eq!(reply.status().await.code(), Code::OK);
@@ -220,7 +220,7 @@ async fn an_error_before_the_first_reply_is_trailers_only_and_after_it_trailers(
         });
         let client = connect(&server).await;
         for _ in 0..replies {
-            sender.try_send(Ok(message(b"x"))).unwrap();
+            sender.try_send(Ok(message(b"x").into())).unwrap();
         }
         sender
             .try_send(Err(Status::new(Code::ABORTED, "enough")))
@@ -254,9 +254,9 @@ async fn a_stream_that_ends_without_a_reply_is_ok() {
 async fn empty_replies_are_left_out_and_hold_nobody_up() {
     let (sender, stream) = mpsc::channel(100);
     for _ in 0..99 {
-        sender.try_send(Ok(Bytes::new())).unwrap();
+        sender.try_send(Ok(Bytes::new().into())).unwrap();
     }
-    sender.try_send(Ok(message(b"x"))).unwrap();
+    sender.try_send(Ok(message(b"x").into())).unwrap();
     drop(sender);
     let server = serve(Toy {
         stream: Mutex::new(Some(stream)),
@@ -295,8 +295,8 @@ async fn panics_beside_calls_cost_no_more() {
             assert_eq!(path, "/toy.Toy/Now");
             Ok(Method::new(0))
         }
-        fn call(&self, _: &Head<'_>, _: Bytes) -> Answer<Replies, Self::Future> {
-            Answer::Now(Ok(message(b"")))
+        fn call(&self, _: Head<'_>, _: Message) -> Answer<Replies, Self::Future> {
+            Answer::Now(Ok(message(b"").into()))
         }
         fn lifecycle(&self, _: Lifecycle) {
             panic!("as told");
@@ -375,7 +375,7 @@ impl Service for Crowd {
         Ok(Method::new(0))
     }
 
-    fn call(&self, _: &Head<'_>, _: Bytes) -> Answer<Replies, Self::Future> {
+    fn call(&self, _: Head<'_>, _: Message) -> Answer<Replies, Self::Future> {
         let present = self.enter();
         Answer::Later(Box::pin(async move {
             let _present = present;
@@ -423,7 +423,7 @@ async fn row_25_a_deadline_ends_a_call_wherever_it_waits() {
     let start = Instant::now();
     let (_answer, later) = oneshot::channel();
     let (sender, stream) = mpsc::channel(1);
-    sender.try_send(Ok(message(b"x"))).unwrap();
+    sender.try_send(Ok(message(b"x").into())).unwrap();
     let toy = Toy {
         later: Mutex::new(Some(later)),
         stream: Mutex::new(Some(stream)),
@@ -483,7 +483,7 @@ async fn row_25_a_deadline_before_a_stalled_message_is_told_in_trailers() {
 async fn a_shutdown_waits_for_calls_and_ends_streams_that_have_no_end() {
     let (answer, later) = oneshot::channel();
     let (sender, stream) = mpsc::channel(1);
-    sender.try_send(Ok(message(b"x"))).unwrap();
+    sender.try_send(Ok(message(b"x").into())).unwrap();
     let toy = Toy {
         later: Mutex::new(Some(later)),
         stream: Mutex::new(Some(stream)),
@@ -503,7 +503,7 @@ async fn a_shutdown_waits_for_calls_and_ends_streams_that_have_no_end() {
     });
     assert_eq!(watch.status().await.code(), Code::UNAVAILABLE);
     assert!(!shutdown.is_finished());
-    answer.send(Ok(message(b"done"))).unwrap();
+    answer.send(Ok(message(b"done").into())).unwrap();
     let mut reply = Call(response.await.unwrap().into_body());
     assert_eq!(reply.data(9).await, message(b"done"));
     assert_eq!(reply.status().await.code(), Code::OK);
@@ -557,9 +557,9 @@ async fn the_service_is_told_who_calls() {
         fn method(&self, _: &str) -> Result<Method, Unimplemented> {
             Ok(Method::new(0))
         }
-        fn call(&self, head: &Head<'_>, _: Bytes) -> Answer<Replies, Self::Future> {
+        fn call(&self, head: Head<'_>, _: Message) -> Answer<Replies, Self::Future> {
             let text = format!("{:?} {:?}", head.peer().remote_addr, head.timeout());
-            Answer::Now(Ok(message(text.as_bytes())))
+            Answer::Now(Ok(message(text.as_bytes()).into()))
         }
     }
     let server = Server::builder().service(Who).build();
@@ -583,7 +583,7 @@ async fn serving_without_a_listener_is_an_error() {
 async fn many_streams_of_replies_are_each_delivered_whole_and_in_order() {
     let (sender, stream) = mpsc::channel(2_000);
     for i in 0..1_000_u32 {
-        sender.try_send(Ok(message(&i.to_be_bytes()))).unwrap();
+        sender.try_send(Ok(message(&i.to_be_bytes()).into())).unwrap();
     }
     drop(sender);
     let server = serve(Toy {

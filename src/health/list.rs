@@ -35,7 +35,7 @@ pub(super) fn answer(registry: &Registry, limit: usize, request: &[u8]) -> Reply
         let message = format!("server health list exceeds maximum capacity: {limit}");
         return Err(Status::new(Code::RESOURCE_EXHAUSTED, message));
     }
-    Ok(encode(&HealthListResponse { statuses }))
+    Ok(encode(&HealthListResponse { statuses }).into())
 }
 
 fn encode(message: &HealthListResponse) -> Bytes {

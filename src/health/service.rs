@@ -3,14 +3,13 @@
 use std::borrow::Cow;
 use std::future::Ready;
 
-use bytes::Bytes;
 use prost::DecodeError;
 
 use super::watch::{WatchStream, Watches};
 use super::{list, reply, request};
 use crate::registry::{Registry, RegistryError, ServingStatus};
 use crate::service::{
-    Answer, Background, Drain, Head, Lifecycle, Method, Reply, Service, Unimplemented,
+    Answer, Background, Drain, Head, Lifecycle, Message, Method, Reply, Service, Unimplemented,
 };
 use crate::wire::code::Code;
 use crate::wire::status::Status;
@@ -96,7 +95,7 @@ impl HealthService {
         let name = self.name(message)?;
         match self.registry.get_service_status(&name) {
             ServingStatus::ServiceUnknown => Err(Status::new(Code::NOT_FOUND, "unknown service")),
-            status => Ok(reply::envelope(status)),
+            status => Ok(reply::envelope(status).into()),
         }
     }
 
@@ -131,14 +130,15 @@ impl Service for HealthService {
         Ok(Method::new(id).max_request(MAX_REQUEST).drain(drain))
     }
 
-    fn call(&self, head: &Head<'_>, message: Bytes) -> Answer<WatchStream, Ready<Reply>> {
+    fn call(&self, head: Head<'_>, message: Message) -> Answer<WatchStream, Ready<Reply>> {
+        let message = &message.body;
         match head.method() {
-            CHECK => Answer::Now(self.check(&message)),
-            WATCH => match self.watch(&message) {
+            CHECK => Answer::Now(self.check(message)),
+            WATCH => match self.watch(message) {
                 Ok(stream) => Answer::Stream(stream),
                 Err(status) => Answer::Now(Err(status)),
             },
-            LIST => Answer::Now(list::answer(&self.registry, self.list_limit, &message)),
+            LIST => Answer::Now(list::answer(&self.registry, self.list_limit, message)),
             _ => Answer::Now(Err(Status::new(Code::UNIMPLEMENTED, "unknown method"))),
         }
     }

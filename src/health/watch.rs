@@ -33,7 +33,7 @@ impl Stream for WatchStream {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
         self.watcher
             .poll_next(cx)
-            .map(|status| Some(Ok(reply::envelope(status))))
+            .map(|status| Some(Ok(reply::envelope(status).into())))
     }
 }
 

@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use h2::server::SendResponse;
-use h2::{PingPong, RecvStream};
+use h2::{PingPong, Reason, RecvStream};
 use http::Request;
 use http::request::Parts;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -28,7 +28,7 @@ use super::host::Host;
 use super::lifetime::Lifetime;
 use super::link::Link;
 use super::stats::Tally;
-use super::stream::{Broken, Conditions, Finished, Reading, Turn, read};
+use super::stream::{Conditions, Finished, Reading, Turn, begin, read};
 use super::timers::Timer;
 use super::waiting::{State, Waiting};
 use crate::call::{self, Call, Collector, Refusal};
@@ -54,7 +54,7 @@ type Accepted = (Request<RecvStream>, SendResponse<Bytes>);
 struct Incoming {
     body: RecvStream,
     respond: SendResponse<Bytes>,
-    call: Result<Call, Box<Refusal>>,
+    call: Result<Call, Refusal>,
 }
 
 /// A connection after its handshake; a future that completes when it is closed.
@@ -171,7 +171,7 @@ where
         match next {
             Some(Ok((request, respond))) => {
                 let (parts, body) = request.into_parts();
-                let call = self.judge(&parts);
+                let call = self.judge(parts);
                 self.batch.push(Incoming {
                     body,
                     respond,
@@ -184,11 +184,12 @@ where
         }
     }
 
-    fn judge(&mut self, parts: &Parts) -> Result<Call, Box<Refusal>> {
-        let judged = || call::accept(&self.host.service, parts);
+    fn judge(&mut self, parts: Parts) -> Result<Call, Refusal> {
+        let now = || Instant::now().into_std();
+        let judged = || call::accept(&self.host.service, parts, &self.peer, now);
         catch_unwind(AssertUnwindSafe(judged)).unwrap_or_else(|_| {
             self.tally.panics += 1;
-            Err(Box::new(call::trailers_only(&panicked())))
+            Err(Box::new(call::trailers_only(&panicked())).into())
         })
     }
 
@@ -246,39 +247,41 @@ impl Incoming {
         } = self;
         let call = match call {
             Ok(call) => call,
-            Err(refusal) => {
-                let _ = respond.send_response(*refusal, true);
+            Err(Refusal::Answer(answer)) => {
+                let _ = respond.send_response(*answer, true);
+                return;
+            }
+            Err(Refusal::Unprocessed) => {
+                respond.send_reset(Reason::REFUSED_STREAM);
                 return;
             }
         };
-        let mut collector = Collector::new(&call.method);
-        // Most requests are whole by now: no waker is taken for them.
-        let read = read(
-            &mut body,
-            &mut collector,
-            &mut Context::from_waker(Waker::noop()),
-        );
-        let reading = Reading {
-            body,
-            respond,
-            collector,
-            call,
+        let timeout = call.timeout;
+        let deadline = || timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let finished = if call.method.is_streaming() {
+            begin(turn, body, respond, call)
+        } else {
+            let mut collector = Collector::new(&call);
+            // Most requests are whole by now: no waker is taken for them.
+            let mut cx = Context::from_waker(Waker::noop());
+            let read = read(&mut body, &mut collector, &mut cx);
+            let reading = Reading {
+                body,
+                respond,
+                collector,
+                call,
+            };
+            let Poll::Ready(read) = read else {
+                waiting.insert(State::Reading(Box::new(reading)), deadline(), turn);
+                return;
+            };
+            reading.finish(read, turn)
         };
-        let deadline = |call: Call| {
-            call.timeout
-                .and_then(|timeout| Instant::now().checked_add(timeout))
-        };
-        match read {
-            Poll::Ready(Err(Broken::Gone)) => turn.tally.cancelled += 1,
-            Poll::Ready(read) => match reading.finish(read, turn) {
-                Finished::Done => {}
-                Finished::Gone => turn.tally.cancelled += 1,
-                Finished::Replying(replying) => {
-                    waiting.insert(State::Replying(replying), deadline(call), turn);
-                }
-            },
-            Poll::Pending => {
-                waiting.insert(State::Reading(Box::new(reading)), deadline(call), turn)
+        match finished {
+            Finished::Done => {}
+            Finished::Gone => turn.tally.cancelled += 1,
+            Finished::Replying(replying) => {
+                waiting.insert(State::Replying(replying), deadline(), turn);
             }
         }
     }

@@ -1,30 +1,43 @@
 //! What is known of a call before its message.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::wire::metadata::Metadata;
 
 /// A method that a [`Service`](super::Service) serves, and how the host is to treat its calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Method {
     id: u32,
+    route: u32,
     max_request: usize,
+    ahead: u32,
     drain: Drain,
+    streaming: bool,
+    attended: bool,
 }
 
 impl Method {
-    /// A method that the service knows as `id`, whose request message may have up to 4 MiB (4,194,304 bytes), and whose calls a
-    /// drain waits for.
+    /// A method that the service knows as `id`: its request is one message of up to 4 MiB (4,194,304 bytes), a drain waits for its calls,
+    /// and nobody looks at their metadata.
     #[must_use]
     pub const fn new(id: u32) -> Self {
         Self {
             id,
+            route: 0,
             max_request: 4 << 20,
+            ahead: 0,
             drain: Drain::Finish,
+            streaming: false,
+            attended: false,
         }
     }
 
-    /// Sets the size, in bytes, of the largest request message. A larger one is answered with `RESOURCE_EXHAUSTED` (8) as soon as
-    /// its prefix has arrived, and is not read.
+    /// Sets the size, in bytes, of the largest request message, compressed or not. A larger one is answered with `RESOURCE_EXHAUSTED` (8)
+    /// as soon as its prefix has arrived, and is not read.
     #[must_use]
     pub const fn max_request(mut self, bytes: usize) -> Self {
         self.max_request = bytes;
@@ -38,10 +51,46 @@ impl Method {
         self
     }
 
+    /// Makes the request a stream of messages: the host calls [`call_streaming`](super::Service::call_streaming), and does so as soon as
+    /// the head has arrived.
+    #[must_use]
+    pub const fn streaming(mut self) -> Self {
+        self.streaming = true;
+        self
+    }
+
+    /// Has the host ask [`admit`](super::Service::admit) before a call begins, and keep the request's metadata for it.
+    #[must_use]
+    pub const fn attended(mut self) -> Self {
+        self.attended = true;
+        self
+    }
+
+    /// Sets how many bytes of replies a [`Stream`](super::Service::Stream) is asked for before those it gave were written to the socket.
+    ///
+    /// With 0, the default, it is asked for one reply at a time, and for none before the peer has room: each is as new as it can be. With
+    /// more, it is asked for the next reply as soon as the last has found room, whether or not there is room for another, until that many
+    /// bytes wait to be written.
+    #[must_use]
+    pub const fn ahead(mut self, bytes: u32) -> Self {
+        self.ahead = bytes;
+        self
+    }
+
     /// The number that the service gave this method.
     #[must_use]
     pub const fn id(&self) -> u32 {
         self.id
+    }
+
+    /// Where in a service of services the method is: none of the innermost service's concern.
+    pub(crate) const fn routed(mut self, route: u32) -> Self {
+        self.route = route;
+        self
+    }
+
+    pub(crate) const fn route(&self) -> u32 {
+        self.route
     }
 
     pub(crate) const fn request_limit(&self) -> usize {
@@ -50,6 +99,18 @@ impl Method {
 
     pub(crate) const fn on_drain(&self) -> Drain {
         self.drain
+    }
+
+    pub(crate) const fn is_streaming(&self) -> bool {
+        self.streaming
+    }
+
+    pub(crate) const fn is_attended(&self) -> bool {
+        self.attended
+    }
+
+    pub(crate) const fn reads_ahead(&self) -> u32 {
+        self.ahead
     }
 }
 
@@ -85,44 +146,81 @@ pub enum Lifecycle {
 }
 
 /// The other end of a connection, as far as the host knows it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerInfo {
     /// The peer's address; `None` for a stream that has none, such as an in-memory pipe.
     pub remote_addr: Option<SocketAddr>,
+    /// The certificates that the peer has proved to own, its own first, each in DER; `None` without mutual TLS.
+    pub certificates: Option<Arc<[Bytes]>>,
 }
 
 impl From<SocketAddr> for PeerInfo {
     fn from(addr: SocketAddr) -> Self {
         Self {
             remote_addr: Some(addr),
+            certificates: None,
         }
     }
 }
 
-/// A validated call, without its message.
+/// A validated call, without its messages.
 #[derive(Debug)]
 pub struct Head<'a> {
-    method: u32,
+    method: Method,
+    path: &'a str,
     timeout: Option<Duration>,
+    deadline: Option<Instant>,
     peer: &'a PeerInfo,
+    metadata: Option<Box<Metadata>>,
 }
 
 impl<'a> Head<'a> {
-    /// A call of the method `id` from `peer`, with the client's `grpc-timeout`.
+    /// A call of `method` from `peer`, with the client's `grpc-timeout`.
     #[must_use]
-    pub const fn new(id: u32, timeout: Option<Duration>, peer: &'a PeerInfo) -> Self {
+    pub const fn new(method: Method, timeout: Option<Duration>, peer: &'a PeerInfo) -> Self {
         Self {
-            method: id,
+            method,
+            path: "",
             timeout,
+            deadline: None,
             peer,
+            metadata: None,
         }
+    }
+
+    pub(crate) fn with_path(self, path: &'a str) -> Self {
+        Self { path, ..self }
+    }
+
+    pub(crate) fn with_metadata(self, metadata: Option<Box<Metadata>>) -> Self {
+        Self { metadata, ..self }
+    }
+
+    pub(crate) fn with_deadline(self, deadline: Option<Instant>) -> Self {
+        Self { deadline, ..self }
+    }
+
+    /// The same call, to a service within the one it was for.
+    pub(crate) fn routed(mut self, route: u32) -> Self {
+        self.method = self.method.routed(route);
+        self
+    }
+
+    pub(crate) const fn route(&self) -> u32 {
+        self.method.route()
     }
 
     /// The [`id`](Method::id) of the method called.
     #[must_use]
     pub const fn method(&self) -> u32 {
-        self.method
+        self.method.id()
+    }
+
+    /// The path called, while the call is [admitted](super::Service::admit); empty after that.
+    #[must_use]
+    pub const fn path(&self) -> &str {
+        self.path
     }
 
     /// The client's `grpc-timeout`, counted from the request's arrival. The host enforces it.
@@ -131,9 +229,26 @@ impl<'a> Head<'a> {
         self.timeout
     }
 
+    /// When the client's `grpc-timeout` is over. Only for methods that are [attended](Method::attended).
+    #[must_use]
+    pub const fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
     /// Who calls.
     #[must_use]
     pub const fn peer(&self) -> &PeerInfo {
         self.peer
+    }
+
+    /// The request's metadata. Only for methods that are [attended](Method::attended).
+    #[must_use]
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_deref()
+    }
+
+    /// Takes the request's metadata out.
+    pub fn take_metadata(&mut self) -> Option<Box<Metadata>> {
+        self.metadata.take()
     }
 }

@@ -5,6 +5,10 @@
 //!
 //! [spec]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
 
+mod map;
+
+pub use map::{InvalidMetadata, MAX_SIZE, Metadata};
+
 use std::fmt;
 
 use base64::Engine;

@@ -12,7 +12,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::code::Code;
-use super::{metadata, percent};
+use super::metadata::{self, Metadata};
+use super::percent;
 
 /// The header that carries the code.
 pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -25,12 +26,13 @@ pub const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status
 /// little as 8 KiB for all trailers together.
 pub const MAX_MESSAGE_LEN: usize = 1024;
 
-/// How a call ended: a [`Code`], a message for people, and details for programs.
+/// How a call ended: a [`Code`], a message for people, details for programs, and metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     code: Code,
     message: Cow<'static, str>,
     details: Bytes,
+    metadata: Option<Box<Metadata>>,
 }
 
 impl Status {
@@ -40,6 +42,7 @@ impl Status {
             code,
             message: message.into(),
             details: Bytes::new(),
+            metadata: None,
         }
     }
 
@@ -48,6 +51,18 @@ impl Status {
     #[must_use]
     pub fn with_details(self, details: Bytes) -> Self {
         Self { details, ..self }
+    }
+
+    /// The same status with this metadata beside it, in the trailers.
+    #[must_use]
+    pub fn with_metadata(self, metadata: Metadata) -> Self {
+        let metadata = (!metadata.is_empty()).then(|| Box::new(metadata));
+        Self { metadata, ..self }
+    }
+
+    /// The metadata beside the status, if there is any. What [`parse`](Self::parse) reads has none.
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_deref()
     }
 
     /// The code.
@@ -65,7 +80,7 @@ impl Status {
         &self.details
     }
 
-    /// Writes the status into trailers, in place of any status that is there already.
+    /// Writes the status into trailers, in place of any status that is there already, and adds its metadata.
     ///
     /// An empty message and empty details are not written. A message that takes more than
     /// [`MAX_MESSAGE_LEN`] bytes is cut short, between two characters.
@@ -81,6 +96,10 @@ impl Status {
 
         let details = (!self.details.is_empty()).then(|| metadata::encode_binary(&self.details));
         put(trailers, GRPC_STATUS_DETAILS, details);
+
+        if let Some(metadata) = &self.metadata {
+            metadata.encode(trailers);
+        }
     }
 
     /// Reads the status out of trailers. `None` if they have no `grpc-status`.

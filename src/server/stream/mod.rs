@@ -2,9 +2,10 @@
 
 mod reading;
 mod replying;
+mod requests;
 mod sink;
 
-pub(super) use reading::{Broken, Finished, Reading, read};
+pub(super) use reading::{Finished, Reading, begin, read};
 pub(super) use replying::{Progress, Replying};
 pub(super) use sink::refuse;
 

@@ -1,4 +1,4 @@
-//! The request: its body, its one message, and what the service makes of that.
+//! The request: its body, its message or messages, and what the service makes of that.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll, ready};
@@ -9,9 +9,10 @@ use h2::server::SendResponse;
 
 use super::Turn;
 use super::replying::{Replying, Source};
+use super::requests::Body;
 use super::sink::{Sink, refuse};
 use crate::call::{Call, Collector, Prebuilt};
-use crate::service::{Answer, Head, Service, panicked};
+use crate::service::{Answer, Head, Part, Requests, Service, panicked};
 use crate::wire::status::Status;
 
 /// Why a request is not read to its end.
@@ -83,7 +84,9 @@ impl Reading {
             // The body's handle goes first: it is not wanted while the service works.
             Ok(message) => {
                 drop(self.body);
-                dispatch(at, self.respond, &self.call, message)
+                dispatch(at, self.respond, self.call, |service, head| {
+                    service.call(head, message)
+                })
             }
             Err(status) => {
                 refuse(&mut self.respond, &status);
@@ -93,15 +96,28 @@ impl Reading {
     }
 }
 
-/// Gives a whole request to the service, and sends a reply that is ready.
+/// Gives a request that is a stream to the service.
+pub(in crate::server) fn begin<S: Service>(
+    at: &mut Turn<'_, S>,
+    body: RecvStream,
+    respond: SendResponse<Bytes>,
+    call: Call,
+) -> Finished<S> {
+    let requests = Requests::new(Body::new(body, &call));
+    dispatch(at, respond, call, |service, head| {
+        service.call_streaming(head, requests)
+    })
+}
+
+/// Gives a request to the service, and sends a reply that is ready.
 fn dispatch<S: Service>(
     at: &mut Turn<'_, S>,
     mut respond: SendResponse<Bytes>,
-    call: &Call,
-    message: Bytes,
+    mut call: Call,
+    ask: impl FnOnce(&S, Head<'_>) -> Answer<S::Stream, S::Future>,
 ) -> Finished<S> {
-    let head = Head::new(call.method.id(), call.timeout, at.peer);
-    let answer = catch_unwind(AssertUnwindSafe(|| at.host.service.call(&head, message)));
+    let head = call.head(at.peer);
+    let answer = catch_unwind(AssertUnwindSafe(|| ask(&at.host.service, head)));
     let source = match answer {
         Ok(Answer::Now(Ok(reply))) => return send_whole(&at.host.prebuilt, respond, call, reply),
         Ok(Answer::Now(Err(status))) => {
@@ -116,32 +132,31 @@ fn dispatch<S: Service>(
             return Finished::Done;
         }
     };
-    Finished::Replying(Replying::new(
-        source,
-        Sink::Head(respond),
-        Bytes::new(),
-        call,
-    ))
+    Finished::Replying(Replying::new(source, Sink::Head(respond), call))
 }
 
 /// Answers with one reply, at once if the windows allow it.
 fn send_whole<S: Service>(
     prebuilt: &Prebuilt,
     mut respond: SendResponse<Bytes>,
-    call: &Call,
-    reply: Bytes,
+    call: Call,
+    mut reply: Part,
 ) -> Finished<S> {
-    let Ok(mut stream) = respond.send_response(prebuilt.head(), false) else {
+    let Ok(mut stream) = respond.send_response(prebuilt.head_for(&reply), false) else {
         return Finished::Gone;
     };
-    stream.reserve_capacity(reply.len());
-    if stream.capacity() < reply.len() {
-        let source = Source::Ended(None);
-        return Finished::Replying(Replying::new(source, Sink::Body(stream), reply, call));
+    let envelope = reply.take_envelope();
+    let trailing = reply.into_trailing();
+    stream.reserve_capacity(envelope.len());
+    if stream.capacity() < envelope.len() {
+        let mut replying = Replying::new(Source::Ended(None), Sink::Body(stream), call);
+        replying.resume(envelope, trailing);
+        return Finished::Replying(replying);
     }
+    let trailers = prebuilt.trailers(None, trailing.as_deref());
     let sent = stream
-        .send_data(reply, false)
-        .and_then(|()| stream.send_trailers(prebuilt.trailers()));
+        .send_data(envelope, false)
+        .and_then(|()| stream.send_trailers(trailers));
     if sent.is_ok() {
         Finished::Done
     } else {

@@ -10,7 +10,8 @@ use futures_core::Stream;
 use super::Conditions;
 use super::sink::{Sink, room};
 use crate::call::{self, Call, Prebuilt};
-use crate::service::{Drain, Reply, Service, panicked};
+use crate::service::{Drain, Part, Permit, Reply, Service, panicked};
+use crate::wire::metadata::Metadata;
 use crate::wire::status::Status;
 
 /// A call whose answer is not complete.
@@ -22,6 +23,13 @@ pub(in crate::server) struct Replying<S: Service> {
     /// Whether part of the current reply has been sent.
     torn: bool,
     drain: Drain,
+    /// How many bytes may wait to be written before the service is asked for more.
+    ahead: u32,
+    /// How many do.
+    queued: usize,
+    trailing: Option<Box<Metadata>>,
+    /// Dropped with the call.
+    _permit: Option<Permit>,
 }
 
 /// Where replies come from.
@@ -46,18 +54,28 @@ pub(in crate::server) enum Progress {
 }
 
 impl<S: Service> Replying<S> {
-    pub(super) const fn new(source: Source<S>, sink: Sink, unsent: Bytes, call: &Call) -> Self {
+    pub(super) fn new(source: Source<S>, sink: Sink, mut call: Call) -> Self {
         Self {
             source,
             sink,
-            unsent,
+            unsent: Bytes::new(),
             torn: false,
             drain: call.method.on_drain(),
+            ahead: call.method.reads_ahead(),
+            queued: 0,
+            trailing: None,
+            _permit: call.take_permit(),
         }
     }
 
-    /// Goes on with the answer. At most one reply is given to h2 between two flushes: it has no limit of its own to what it queues
-    /// for a peer with an open window that does not read its socket.
+    /// Goes on from an envelope and trailers that are yet to be sent.
+    pub(super) fn resume(&mut self, envelope: Bytes, trailing: Option<Box<Metadata>>) {
+        self.unsent = envelope;
+        self.trailing = trailing;
+    }
+
+    /// Goes on with the answer. What is given to h2 between two flushes is limited: it has no limit of its own to what it queues for a
+    /// peer with an open window that does not read its socket.
     pub(in crate::server) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -90,21 +108,20 @@ impl<S: Service> Replying<S> {
         }
         loop {
             if !self.unsent.is_empty() {
-                match self.send(cx, prebuilt) {
+                match self.send(cx) {
                     Poll::Pending => return Progress::Waiting,
                     Poll::Ready(Err(_)) => return Progress::Cancelled,
-                    Poll::Ready(Ok(())) if matches!(self.source, Source::Stream(_)) => {
-                        return Progress::AfterFlush;
-                    }
+                    Poll::Ready(Ok(())) if self.has_its_fill() => return self.after_flush(),
                     Poll::Ready(Ok(())) => {}
                 }
             }
             match &self.source {
                 Source::Ended(status) => {
-                    self.sink.finish(status.as_ref(), prebuilt);
+                    let trailing = self.trailing.as_deref();
+                    self.sink.finish(status.as_ref(), trailing, prebuilt);
                     return Progress::Done;
                 }
-                Source::Stream(_) if conditions.write_blocked => return Progress::AfterFlush,
+                Source::Stream(_) if conditions.write_blocked => return self.after_flush(),
                 _ => {}
             }
             match self.poll_room(cx) {
@@ -117,12 +134,12 @@ impl<S: Service> Replying<S> {
                     self.sink.give_room_back();
                     return Progress::Waiting;
                 }
-                // No envelope, so nothing to send; but a stream of nothing else must not hold the task.
-                Poll::Ready(Some(Ok(reply))) if reply.is_empty() => return Progress::AfterFlush,
-                Poll::Ready(Some(Ok(reply))) => {
-                    self.unsent = reply;
-                    self.torn = false;
-                }
+                Poll::Ready(Some(Ok(part))) => match self.take(part, prebuilt) {
+                    Ok(true) => {}
+                    // Nothing to send; but a stream of nothing else must not hold the task.
+                    Ok(false) => return self.after_flush(),
+                    Err(_) => return Progress::Cancelled,
+                },
                 Poll::Ready(Some(Err(status))) => self.source = Source::Ended(Some(status)),
                 Poll::Ready(None) => self.source = Source::Ended(None),
             }
@@ -158,17 +175,42 @@ impl<S: Service> Replying<S> {
         next
     }
 
-    /// Sends the head, if that is to do, and what the windows allow of the current reply.
-    fn send(&mut self, cx: &mut Context<'_>, prebuilt: &Prebuilt) -> Poll<Result<(), h2::Error>> {
+    /// Takes a part of the answer, and sends the head if it is the first. False if it has nothing that goes out now.
+    fn take(&mut self, mut part: Part, prebuilt: &Prebuilt) -> Result<bool, h2::Error> {
+        self.unsent = part.take_envelope();
+        self.torn = false;
+        let mut goes_out = !self.unsent.is_empty();
         if let Sink::Head(respond) = &mut self.sink {
-            self.sink = Sink::Body(respond.send_response(prebuilt.head(), false)?);
+            if goes_out || !part.is_plain() {
+                self.sink = Sink::Body(respond.send_response(prebuilt.head_for(&part), false)?);
+                goes_out = true;
+            }
         }
+        if let Some(trailing) = part.into_trailing() {
+            self.trailing = Some(trailing);
+        }
+        Ok(goes_out)
+    }
+
+    /// Whether as much as may be waits to be written.
+    const fn has_its_fill(&self) -> bool {
+        matches!(self.source, Source::Stream(_)) && self.queued > self.ahead as usize
+    }
+
+    const fn after_flush(&mut self) -> Progress {
+        self.queued = 0;
+        Progress::AfterFlush
+    }
+
+    /// Sends what the windows allow of the current reply.
+    fn send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
         let Sink::Body(stream) = &mut self.sink else {
             return Poll::Ready(Ok(()));
         };
         while !self.unsent.is_empty() {
             let room = ready!(room(stream, self.unsent.len(), cx))?;
             let chunk = self.unsent.split_to(room.min(self.unsent.len()));
+            self.queued = self.queued.saturating_add(chunk.len());
             stream.send_data(chunk, false)?;
             self.torn = true;
         }
@@ -178,8 +220,8 @@ impl<S: Service> Replying<S> {
     /// Waits until the peer takes more. What the service says before that would be old when it is sent.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
         match &mut self.sink {
-            Sink::Head(_) => Poll::Ready(Ok(())),
-            Sink::Body(stream) => room(stream, 1, cx).map_ok(|_| ()),
+            Sink::Body(stream) if self.ahead == 0 => room(stream, 1, cx).map_ok(|_| ()),
+            _ => Poll::Ready(Ok(())),
         }
     }
 
@@ -198,7 +240,7 @@ impl<S: Service> Replying<S> {
         match &mut self.sink {
             // Trailers inside a message would be no answer.
             sink @ Sink::Body(_) if self.torn && !self.unsent.is_empty() => sink.reset(),
-            sink => sink.finish(Some(&call::deadline_exceeded()), prebuilt),
+            sink => sink.finish(Some(&call::deadline_exceeded()), None, prebuilt),
         }
     }
 }

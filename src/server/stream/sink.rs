@@ -7,6 +7,7 @@ use h2::server::SendResponse;
 use h2::{Reason, SendStream};
 
 use crate::call::{self, Prebuilt};
+use crate::wire::metadata::Metadata;
 use crate::wire::status::Status;
 
 /// Refuses a call before any reply. With its handles dropped, h2 resets what the peer still sends (NO_ERROR).
@@ -65,20 +66,22 @@ impl Sink {
         }
     }
 
-    /// Ends the answer. An error means that the stream is gone, and nobody left to tell.
-    pub(super) fn finish(&mut self, status: Option<&Status>, prebuilt: &Prebuilt) {
+    /// Ends the answer: with status OK unless there is another. An error means that the stream is gone, and nobody left to tell.
+    pub(super) fn finish(
+        &mut self,
+        status: Option<&Status>,
+        trailing: Option<&Metadata>,
+        prebuilt: &Prebuilt,
+    ) {
         match (self, status) {
             (Self::Head(respond), Some(status)) => refuse(respond, status),
             (Self::Head(respond), None) => {
                 if let Ok(mut stream) = respond.send_response(prebuilt.head(), false) {
-                    let _ = stream.send_trailers(prebuilt.trailers());
+                    let _ = stream.send_trailers(prebuilt.trailers(None, trailing));
                 }
             }
-            (Self::Body(stream), Some(status)) => {
-                let _ = stream.send_trailers(call::trailers(status));
-            }
-            (Self::Body(stream), None) => {
-                let _ = stream.send_trailers(prebuilt.trailers());
+            (Self::Body(stream), status) => {
+                let _ = stream.send_trailers(prebuilt.trailers(status, trailing));
             }
         }
     }

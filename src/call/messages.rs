@@ -1,0 +1,91 @@
+//! The messages of a request, out of the chunks of its body.
+
+use bytes::Bytes;
+
+use super::Call;
+use crate::service::Message;
+use crate::wire::code::Code;
+use crate::wire::encoding::Encoding;
+use crate::wire::envelope::{Decoder, Envelope, EnvelopeError};
+use crate::wire::status::Status;
+
+/// Finds messages in a body that arrives in chunks.
+#[derive(Debug)]
+pub(crate) struct Messages {
+    decoder: Decoder,
+    encoding: Encoding,
+}
+
+impl Messages {
+    pub(crate) fn new(call: &Call) -> Self {
+        Self {
+            decoder: Decoder::new(call.method.request_limit()),
+            encoding: call.encoding,
+        }
+    }
+
+    /// The next message. `None` if it takes more of the body than `chunk`, which is empty then. After an error the call is over, and the
+    /// rest of its body is not read.
+    pub(crate) fn next(&mut self, chunk: &mut Bytes) -> Result<Option<Message>, Status> {
+        let envelope = self.decoder.decode(chunk).map_err(malformed)?;
+        envelope.map(|envelope| self.unpack(envelope)).transpose()
+    }
+
+    fn unpack(&self, envelope: Envelope) -> Result<Message, Status> {
+        let Envelope {
+            compressed,
+            message: body,
+        } = envelope;
+        match self.encoding {
+            Encoding::Identity if compressed => {
+                let message = "compressed flag set with identity or empty encoding";
+                Err(Status::new(Code::INTERNAL, message))
+            }
+            Encoding::Identity => Ok(Message { body, compressed }),
+        }
+    }
+
+    /// Ends the body.
+    pub(crate) fn finish(&self) -> Result<(), Status> {
+        self.decoder.finish().map_err(malformed)
+    }
+}
+
+/// Collects the one message of a unary or server-streaming request.
+#[derive(Debug)]
+pub(crate) struct Collector {
+    messages: Messages,
+    message: Option<Message>,
+}
+
+impl Collector {
+    pub(crate) fn new(call: &Call) -> Self {
+        Self {
+            messages: Messages::new(call),
+            message: None,
+        }
+    }
+
+    /// Takes the next chunk of the body. After an error the call is over, and the rest of its body is not read.
+    pub(crate) fn push(&mut self, mut chunk: Bytes) -> Result<(), Status> {
+        while let Some(message) = self.messages.next(&mut chunk)? {
+            if self.message.replace(message).is_some() {
+                let message = "more than one message in the request";
+                return Err(Status::new(Code::UNIMPLEMENTED, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the body and gives its message.
+    pub(crate) fn finish(&mut self) -> Result<Message, Status> {
+        self.messages.finish()?;
+        self.message
+            .take()
+            .ok_or_else(|| Status::new(Code::UNIMPLEMENTED, "no message in the request"))
+    }
+}
+
+fn malformed(error: EnvelopeError) -> Status {
+    Status::new(error.code(), error.to_string())
+}

@@ -1,0 +1,70 @@
+//! The trait that stands between a host and what it serves.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use futures_core::Stream;
+
+use super::{
+    Answer, Head, Lifecycle, Message, Method, Permit, Rejection, Reply, Requests, Unimplemented,
+};
+use crate::wire::code::Code;
+use crate::wire::status::Status;
+
+/// A future that a host polls for as long as it serves a [`Service`].
+pub type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A set of RPC methods, served by a host.
+///
+/// Calls run in the task of the connection they came on: a method that blocks its thread holds up every call of that connection.
+/// A panic in [`method`](Self::method) or [`call`](Self::call), or while a stream or future of it is polled, ends that one call with
+/// [`Code::UNKNOWN`](crate::Code::UNKNOWN). That needs unwinding: under `panic = "abort"` a panic ends the process.
+pub trait Service: Send + Sync + 'static {
+    /// The replies of a streaming method, and then either the end (status OK) or an error.
+    ///
+    /// It is polled again only after its last item has been handed to the connection, so that a slow reader stops it.
+    type Stream: Stream<Item = Reply> + Unpin + Send + 'static;
+
+    /// The reply of a unary method that has to wait for something.
+    type Future: Future<Output = Reply> + Unpin + Send + 'static;
+
+    /// Finds the method at `path`, the exact bytes of the request's `:path` (`/package.Service/Method`).
+    ///
+    /// # Errors
+    ///
+    /// [`Unimplemented`] when there is no such service or no such method in it. The caller gets `UNIMPLEMENTED` (12).
+    fn method(&self, path: &str) -> Result<Method, Unimplemented>;
+
+    /// Decides whether a call of an [attended](Method::attended) method may begin, before anything of its body is read.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection`] if it may not.
+    fn admit(&self, head: &Head<'_>) -> Result<Option<Permit>, Rejection> {
+        let _ = head;
+        Ok(None)
+    }
+
+    /// Answers one call whose request is one message.
+    fn call(&self, head: Head<'_>, message: Message) -> Answer<Self::Stream, Self::Future>;
+
+    /// Answers one call of a [streaming](Method::streaming) method.
+    fn call_streaming(
+        &self,
+        head: Head<'_>,
+        requests: Requests,
+    ) -> Answer<Self::Stream, Self::Future> {
+        let _ = (head, requests);
+        Answer::Now(Err(Status::new(Code::UNIMPLEMENTED, "no streaming method")))
+    }
+
+    /// Tells the service, once per server, where the server is in its life.
+    fn lifecycle(&self, event: Lifecycle) {
+        let _ = event;
+    }
+
+    /// Work to be done beside the calls; asked for once per server, and dropped with it.
+    fn background(&self) -> Option<Background> {
+        None
+    }
+}
