@@ -14,6 +14,7 @@ pub mod client;
 pub mod health;
 pub mod proto;
 pub mod registry;
+pub mod router;
 pub mod server;
 pub mod service;
 mod sync;
@@ -23,6 +24,7 @@ pub mod wire;
 
 pub use health::HealthService;
 pub use registry::{Registry, ServiceHandle, ServingStatus};
+pub use router::Router;
 pub use server::Server;
 pub use wire::code::Code;
 pub use wire::status::Status;

@@ -583,7 +583,9 @@ async fn serving_without_a_listener_is_an_error() {
 async fn many_streams_of_replies_are_each_delivered_whole_and_in_order() {
     let (sender, stream) = mpsc::channel(2_000);
     for i in 0..1_000_u32 {
-        sender.try_send(Ok(message(&i.to_be_bytes()).into())).unwrap();
+        sender
+            .try_send(Ok(message(&i.to_be_bytes()).into()))
+            .unwrap();
     }
     drop(sender);
     let server = serve(Toy {

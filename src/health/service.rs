@@ -5,11 +5,12 @@ use std::future::Ready;
 
 use prost::DecodeError;
 
-use super::watch::{WatchStream, Watches};
+use super::watch::WatchStream;
 use super::{list, reply, request};
 use crate::registry::{Registry, RegistryError, ServingStatus};
 use crate::service::{
-    Answer, Background, Drain, Head, Lifecycle, Message, Method, Reply, Service, Unimplemented,
+    Answer, Background, Drain, Head, Lifecycle, Limit, Message, Method, Reply, Service,
+    Unimplemented,
 };
 use crate::wire::code::Code;
 use crate::wire::status::Status;
@@ -43,7 +44,7 @@ pub struct HealthService {
     registry: Registry,
     list_limit: usize,
     max_watches: usize,
-    watches: Watches,
+    watches: Limit,
 }
 
 impl HealthService {
@@ -54,7 +55,7 @@ impl HealthService {
             registry,
             list_limit: LIST_LIMIT,
             max_watches: MAX_WATCHES,
-            watches: Watches::default(),
+            watches: Limit::default(),
         }
     }
 

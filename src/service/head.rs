@@ -93,6 +93,11 @@ impl Method {
         self.route
     }
 
+    pub(crate) const fn numbered(mut self, id: u32) -> Self {
+        self.id = id;
+        self
+    }
+
     pub(crate) const fn request_limit(&self) -> usize {
         self.max_request
     }
@@ -172,7 +177,14 @@ pub struct Head<'a> {
     timeout: Option<Duration>,
     deadline: Option<Instant>,
     peer: &'a PeerInfo,
-    metadata: Option<Box<Metadata>>,
+    metadata: Came<'a>,
+}
+
+/// A request's metadata, or another's view of it.
+#[derive(Debug)]
+enum Came<'a> {
+    Owned(Option<Box<Metadata>>),
+    Seen(Option<&'a Metadata>),
 }
 
 impl<'a> Head<'a> {
@@ -185,7 +197,7 @@ impl<'a> Head<'a> {
             timeout,
             deadline: None,
             peer,
-            metadata: None,
+            metadata: Came::Owned(None),
         }
     }
 
@@ -194,7 +206,10 @@ impl<'a> Head<'a> {
     }
 
     pub(crate) fn with_metadata(self, metadata: Option<Box<Metadata>>) -> Self {
-        Self { metadata, ..self }
+        Self {
+            metadata: Came::Owned(metadata),
+            ..self
+        }
     }
 
     pub(crate) fn with_deadline(self, deadline: Option<Instant>) -> Self {
@@ -205,6 +220,18 @@ impl<'a> Head<'a> {
     pub(crate) fn routed(mut self, route: u32) -> Self {
         self.method = self.method.routed(route);
         self
+    }
+
+    /// A view of the same call.
+    pub(crate) fn view(&self) -> Head<'_> {
+        Head {
+            method: self.method,
+            path: self.path,
+            timeout: self.timeout,
+            deadline: self.deadline,
+            peer: self.peer,
+            metadata: Came::Seen(self.metadata()),
+        }
     }
 
     pub(crate) const fn route(&self) -> u32 {
@@ -244,11 +271,17 @@ impl<'a> Head<'a> {
     /// The request's metadata. Only for methods that are [attended](Method::attended).
     #[must_use]
     pub fn metadata(&self) -> Option<&Metadata> {
-        self.metadata.as_deref()
+        match &self.metadata {
+            Came::Owned(metadata) => metadata.as_deref(),
+            Came::Seen(metadata) => *metadata,
+        }
     }
 
     /// Takes the request's metadata out.
     pub fn take_metadata(&mut self) -> Option<Box<Metadata>> {
-        self.metadata.take()
+        match &mut self.metadata {
+            Came::Owned(metadata) => metadata.take(),
+            Came::Seen(metadata) => metadata.take().cloned().map(Box::new),
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 mod answer;
 mod head;
+mod limit;
 mod request;
 #[expect(clippy::module_inception, reason = "the trait of the room's name")]
 mod service;
@@ -12,5 +13,6 @@ mod service;
 pub(crate) use answer::panicked;
 pub use answer::{Answer, Part, Reply};
 pub use head::{Drain, Head, Lifecycle, Method, PeerInfo, Unimplemented};
+pub(crate) use limit::{Limit, Open};
 pub use request::{Message, Permit, Rejection, Requests};
 pub use service::{Background, Service};

@@ -140,7 +140,7 @@ fn forbidden_lines_are_rejected() {
             "#[cfg(test)] mod tests { use crate::health::H; }",
             "`call` imports `health`",
         ),
-        ("router/mod.rs", "", "room `router` is not in the table"),
+        ("rooter/mod.rs", "", "room `rooter` is not in the table"),
         (
             "wire/timeout.rs",
             "use std::time::Instant;",

@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("registry", &["sync"]),
     ("service", &["wire"]),
     ("health", &["service", "registry", "proto", "wire"]),
+    ("router", &["service", "wire"]),
     ("call", &["service", "wire"]),
     ("reflection", &["service", "proto", "wire"]),
     ("server", &["call", "service", "wire", "tls"]),

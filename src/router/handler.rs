@@ -1,0 +1,205 @@
+//! Handlers of four kinds, behind one type.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+
+use super::codec::{Decode, Encode, Packing};
+use super::request::{Came, Request, Response, Streaming};
+use crate::service::{Message, Part, Reply, Requests};
+use crate::wire::encoding::Encoding;
+use crate::wire::metadata::Metadata;
+use crate::wire::status::Status;
+
+pub(super) type BoxFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;
+pub(super) type BoxStream = Pin<Box<dyn Stream<Item = Reply> + Send>>;
+
+/// A call on its way to its handler.
+pub(super) struct Arrival {
+    pub(super) came: Came,
+    pub(super) packing: Packing,
+    pub(super) input: Input,
+}
+
+/// What the client sends.
+pub(super) enum Input {
+    One(Message),
+    Many(Requests),
+}
+
+/// What the handler answers.
+pub(super) enum Output {
+    One(BoxFuture),
+    Many(BoxStream),
+}
+
+/// A handler of any kind.
+pub(super) struct Handler(Box<dyn Fn(Arrival) -> Output + Send + Sync>);
+
+impl fmt::Debug for Handler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handler").finish_non_exhaustive()
+    }
+}
+
+/// What a handler asks for: a message, or a stream of them.
+pub(super) trait Ask: Sized {
+    fn ask(input: Input) -> Result<Self, Status>;
+}
+
+/// One message.
+pub(super) struct One<T>(pub(super) T);
+
+impl<T: Decode> Ask for One<T> {
+    fn ask(input: Input) -> Result<Self, Status> {
+        match input {
+            Input::One(message) => T::decode(message).map(Self),
+            Input::Many(_) => Err(mismatch()),
+        }
+    }
+}
+
+impl<T: Decode> Ask for Streaming<T> {
+    fn ask(input: Input) -> Result<Self, Status> {
+        match input {
+            Input::Many(requests) => Ok(Self::new(requests)),
+            Input::One(_) => Err(mismatch()),
+        }
+    }
+}
+
+/// A host that gives one message to a streaming method, or the other way round.
+fn mismatch() -> Status {
+    use crate::wire::code::Code;
+    Status::new(
+        Code::INTERNAL,
+        "not the kind of request that the method has",
+    )
+}
+
+impl Handler {
+    pub(super) fn answer(&self, arrival: Arrival) -> Output {
+        (self.0)(arrival)
+    }
+
+    /// A handler that answers with one message.
+    pub(super) fn one<A, U, F, Fut>(handler: F) -> Self
+    where
+        A: Ask,
+        U: Encode,
+        F: Fn(A, Came) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Response<U>, Status>> + Send + 'static,
+    {
+        Self(Box::new(move |arrival| {
+            let Arrival {
+                came,
+                packing,
+                input,
+            } = arrival;
+            let response = A::ask(input).map(|asked| handler(asked, came));
+            Output::One(Box::pin(async move {
+                let (message, initial, trailing) = response?.await?.into_parts();
+                let part = Part::from(packing.envelope(&message)?);
+                Ok(dress(part, packing, initial, trailing))
+            }))
+        }))
+    }
+
+    /// A handler that answers with a stream of messages.
+    pub(super) fn many<A, U, F, Fut, St>(handler: F) -> Self
+    where
+        A: Ask,
+        U: Encode,
+        F: Fn(A, Came) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Response<St>, Status>> + Send + 'static,
+        St: Stream<Item = Result<U, Status>> + Send + 'static,
+    {
+        Self(Box::new(move |arrival| {
+            let packing = arrival.packing;
+            Output::Many(match A::ask(arrival.input) {
+                Ok(asked) => Box::pin(Opening {
+                    state: State::Opening(Box::pin(handler(asked, arrival.came))),
+                    packing,
+                }),
+                Err(status) => Box::pin(Opening::<Fut, St> {
+                    state: State::Failed(Some(status)),
+                    packing,
+                }),
+            })
+        }))
+    }
+}
+
+/// A part of an answer with its metadata, where there is any.
+fn dress(part: Part, packing: Packing, initial: Metadata, trailing: Metadata) -> Part {
+    let part = match packing {
+        Packing::Identity if initial.is_empty() && trailing.is_empty() => return part,
+        Packing::Identity => part,
+        Packing::Gzip { .. } => part.with_encoding(Encoding::Identity),
+    };
+    part.with_initial(initial).with_trailing(trailing)
+}
+
+/// The replies of a handler that answers with a stream: of one that is still to say so, at first.
+struct Opening<Fut, St> {
+    state: State<Fut, St>,
+    packing: Packing,
+}
+
+enum State<Fut, St> {
+    Opening(Pin<Box<Fut>>),
+    Open(Pin<Box<St>>),
+    Failed(Option<Status>),
+}
+
+impl<Fut, St, U> Stream for Opening<Fut, St>
+where
+    U: Encode,
+    Fut: Future<Output = Result<Response<St>, Status>>,
+    St: Stream<Item = Result<U, Status>>,
+{
+    type Item = Reply;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
+        let packing = self.packing;
+        match &mut self.state {
+            State::Opening(opening) => {
+                let (stream, initial, trailing) = ready!(opening.as_mut().poll(cx))?.into_parts();
+                self.state = State::Open(Box::pin(stream));
+                // The head goes out before there is a message, as the client may wait for it.
+                let head = Part::default()
+                    .with_initial(initial)
+                    .with_trailing(trailing);
+                Poll::Ready(Some(Ok(match packing {
+                    Packing::Identity => head,
+                    Packing::Gzip { .. } => head.with_encoding(Encoding::Identity),
+                })))
+            }
+            State::Open(stream) => stream.as_mut().poll_next(cx).map(|next| {
+                let message = match next? {
+                    Ok(message) => message,
+                    Err(status) => return Some(Err(status)),
+                };
+                Some(packing.envelope(&message).map(Part::from))
+            }),
+            State::Failed(status) => Poll::Ready(status.take().map(Err)),
+        }
+    }
+}
+
+/// A handler given one message.
+pub(super) fn given_one<T, R>(
+    handler: impl Fn(Request<T>) -> R + Send + Sync + 'static,
+) -> impl Fn(One<T>, Came) -> R + Send + Sync + 'static {
+    move |One(message), came| handler(Request::new(message, came))
+}
+
+/// A handler given a stream of messages.
+pub(super) fn given_many<T, R>(
+    handler: impl Fn(Request<Streaming<T>>) -> R + Send + Sync + 'static,
+) -> impl Fn(Streaming<T>, Came) -> R + Send + Sync + 'static {
+    move |messages, came| handler(Request::new(messages, came))
+}

@@ -1,0 +1,58 @@
+//! Application services beside the health service: methods by path, with typed messages and plain async closures.
+//!
+//! A [`Router`] is a [`Service`](crate::service::Service). It holds another one, usually the health service, whose calls it passes on as
+//! they are, and the application's methods beside it:
+//!
+//! ```
+//! use grpc_health::router::{Request, Response, Router};
+//! use grpc_health::{HealthService, Registry, Server};
+//!
+//! #[derive(Clone, PartialEq, prost::Message)]
+//! struct Name {
+//!     #[prost(string, tag = "1")]
+//!     name: String,
+//! }
+//!
+//! let router = Router::new(HealthService::new(Registry::new())).unary(
+//!     "/greet.Greeter/Greet",
+//!     |request: Request<Name>| async move {
+//!         let name = format!("Hello, {}!", request.into_inner().name);
+//!         Ok(Response::new(Name { name }))
+//!     },
+//! );
+//! let server = Server::builder().service(router).build();
+//! # drop(server);
+//! ```
+//!
+//! # Where handlers run
+//!
+//! A handler runs in the task of the connection that its call came on, beside the connection's other calls: health checks, too. It may
+//! wait as long as it likes, but must not block the thread. One that computes for long, or blocks, belongs on a task of its own:
+//! [`Route::spawned`].
+//!
+//! # Cancel safety
+//!
+//! A handler's future, and the stream of its replies, are dropped at once when the client cancels the call, when its deadline passes, when
+//! the connection ends, and when a shutdown's deadline does: at any `await`. A spawned one is aborted.
+//!
+//! # Flow
+//!
+//! Requests are read from the peer's window only as the handler asks for them, and a stream of replies is polled only while less than
+//! [`Route::buffer`] bytes of it wait to be written: a slow handler stops the client, and a slow client the handler.
+
+mod codec;
+mod handler;
+mod nested;
+mod request;
+mod route;
+#[expect(clippy::module_inception, reason = "the type of the room's name")]
+mod router;
+mod serve;
+mod spawned;
+
+pub use codec::{Compressed, Decode, Encode, Raw};
+pub use nested::Nothing;
+pub use request::{Request, Response, Streaming};
+pub use route::Route;
+pub use router::Router;
+pub use serve::{Later, Replies};

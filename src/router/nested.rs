@@ -1,0 +1,97 @@
+//! Services within a router.
+
+use std::fmt;
+use std::future::Pending;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+
+use super::handler::{BoxFuture, BoxStream};
+use crate::service::{
+    Answer, Background, Head, Lifecycle, Message, Method, Permit, Rejection, Reply, Requests,
+    Service, Unimplemented,
+};
+
+/// A service of any type.
+pub(super) trait Nested: Send + Sync {
+    fn method(&self, path: &str) -> Result<Method, Unimplemented>;
+    fn admit(&self, head: &Head<'_>) -> Result<Option<Permit>, Rejection>;
+    fn call(&self, head: Head<'_>, message: Message) -> Answer<BoxStream, BoxFuture>;
+    fn call_streaming(&self, head: Head<'_>, requests: Requests) -> Answer<BoxStream, BoxFuture>;
+    fn lifecycle(&self, event: Lifecycle);
+    fn background(&self) -> Option<Background>;
+}
+
+impl fmt::Debug for dyn Nested {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").finish_non_exhaustive()
+    }
+}
+
+fn boxed<S: Service>(answer: Answer<S::Stream, S::Future>) -> Answer<BoxStream, BoxFuture> {
+    match answer {
+        Answer::Now(reply) => Answer::Now(reply),
+        Answer::Stream(stream) => Answer::Stream(Box::pin(stream)),
+        Answer::Later(future) => Answer::Later(Box::pin(future)),
+    }
+}
+
+impl<S: Service> Nested for S {
+    fn method(&self, path: &str) -> Result<Method, Unimplemented> {
+        Service::method(self, path)
+    }
+
+    fn admit(&self, head: &Head<'_>) -> Result<Option<Permit>, Rejection> {
+        Service::admit(self, head)
+    }
+
+    fn call(&self, head: Head<'_>, message: Message) -> Answer<BoxStream, BoxFuture> {
+        boxed::<S>(Service::call(self, head, message))
+    }
+
+    fn call_streaming(&self, head: Head<'_>, requests: Requests) -> Answer<BoxStream, BoxFuture> {
+        boxed::<S>(Service::call_streaming(self, head, requests))
+    }
+
+    fn lifecycle(&self, event: Lifecycle) {
+        Service::lifecycle(self, event);
+    }
+
+    fn background(&self) -> Option<Background> {
+        Service::background(self)
+    }
+}
+
+/// A service without methods: what a router holds that has none first.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Nothing;
+
+/// No replies.
+#[derive(Debug)]
+pub enum Never {}
+
+impl Stream for Never {
+    type Item = Reply;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Reply>> {
+        match *self {}
+    }
+}
+
+impl Service for Nothing {
+    type Stream = Never;
+    type Future = Pending<Reply>;
+
+    fn method(&self, _: &str) -> Result<Method, Unimplemented> {
+        Err(Unimplemented::Service)
+    }
+
+    fn call(&self, head: Head<'_>, message: Message) -> Answer<Never, Pending<Reply>> {
+        let _ = (head, message);
+        Answer::Now(Err(crate::wire::status::Status::new(
+            crate::wire::code::Code::UNIMPLEMENTED,
+            "unknown method",
+        )))
+    }
+}

@@ -1,0 +1,103 @@
+//! Where a method is, and how its calls are treated.
+
+use crate::service::{Drain, Method};
+
+/// A method's path, and how its calls are treated. A path alone (`"/package.Service/Method"`) is one with the defaults.
+#[derive(Debug, Clone)]
+pub struct Route {
+    pub(super) path: Box<str>,
+    pub(super) method: Method,
+    pub(super) spawned: bool,
+    pub(super) compress: bool,
+    pub(super) max_concurrent: Option<usize>,
+}
+
+/// Two thirds of what most peers let be sent before they have read any of it.
+const BUFFER: u32 = 32 << 10;
+
+impl Route {
+    /// The method at `path`, `/package.Service/Method`.
+    ///
+    /// # Panics
+    ///
+    /// If that is not what `path` looks like: a slash, the service's name, a slash, the method's name.
+    #[must_use]
+    pub fn new(path: impl Into<Box<str>>) -> Self {
+        let path = path.into();
+        let names = path
+            .strip_prefix('/')
+            .and_then(|names| names.split_once('/'));
+        let is_name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic());
+        let fits = names.is_some_and(|(service, method)| {
+            is_name(service) && is_name(method) && !method.contains(['/', '?', '#'])
+        });
+        assert!(fits, "not a method's path: {path:?}");
+        Self {
+            path,
+            method: Method::new(0).ahead(BUFFER).attended(),
+            spawned: false,
+            compress: false,
+            max_concurrent: None,
+        }
+    }
+
+    /// Runs the handler on a task of its own, which is aborted when the call is over. For handlers that compute for long. Default: in the
+    /// connection's task.
+    #[must_use]
+    pub const fn spawned(mut self) -> Self {
+        self.spawned = true;
+        self
+    }
+
+    /// Sets how many calls of the method may be in progress at once, on all connections together. A further one is answered with
+    /// `RESOURCE_EXHAUSTED` (8) before anything of its body is read. Default: no limit of its own.
+    #[must_use]
+    pub const fn max_concurrent(mut self, calls: usize) -> Self {
+        self.max_concurrent = Some(calls);
+        self
+    }
+
+    /// Sets the size, in bytes, of the largest request message. A larger one is answered with `RESOURCE_EXHAUSTED` (8) and not read.
+    /// Default: 4 MiB.
+    #[must_use]
+    pub const fn max_request(mut self, bytes: usize) -> Self {
+        self.method = self.method.max_request(bytes);
+        self
+    }
+
+    /// Sets how many bytes of a stream of replies may wait to be written to the socket before the handler is asked for more. It is asked
+    /// for one reply at least. Default: 32 KiB.
+    #[must_use]
+    pub const fn buffer(mut self, bytes: u32) -> Self {
+        self.method = self.method.ahead(bytes);
+        self
+    }
+
+    /// Sets what a drain does to open calls of the method. Default: [`Drain::Finish`].
+    #[must_use]
+    pub const fn drain(mut self, drain: Drain) -> Self {
+        self.method = self.method.drain(drain);
+        self
+    }
+
+    /// Compresses the replies for clients that accept it (feature `gzip`; without it nothing is compressed). Default: off.
+    #[must_use]
+    pub const fn compress(mut self) -> Self {
+        self.compress = true;
+        self
+    }
+}
+
+impl From<&str> for Route {
+    /// See [`Route::new`], also for what it panics at.
+    fn from(path: &str) -> Self {
+        Self::new(path)
+    }
+}
+
+impl From<String> for Route {
+    /// See [`Route::new`], also for what it panics at.
+    fn from(path: String) -> Self {
+        Self::new(path)
+    }
+}

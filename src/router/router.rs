@@ -1,0 +1,201 @@
+//! Methods by path: what a router is made of.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use foldhash::HashMap;
+use futures_core::Stream;
+
+use super::codec::{Decode, Encode};
+use super::handler::{Handler, given_many, given_one};
+use super::nested::{Nested, Nothing};
+use super::request::{Request, Response, Streaming};
+use super::route::Route;
+use crate::service::{Head, Limit, Service};
+use crate::wire::status::Status;
+
+/// The methods of a server: those of the service it holds first, then the application's.
+///
+/// The calls of the first service, usually [`HealthService`](crate::HealthService), are passed on as they are: its methods cost what they
+/// cost without a router.
+///
+/// # Panics
+///
+/// Each of the methods that add a handler panics if its path is not `/package.Service/Method`, or taken.
+pub struct Router<S = Nothing> {
+    pub(super) first: S,
+    pub(super) methods: Vec<Entry>,
+    pub(super) paths: HashMap<Box<str>, u32>,
+    pub(super) services: Vec<Box<dyn Nested>>,
+    pub(super) interceptor: Option<Interceptor>,
+    /// Paths, and beginnings of paths that end in a slash.
+    pub(super) exempt: Vec<Box<str>>,
+    pub(super) intercept_first: bool,
+    pub(super) open: Limit,
+    pub(super) max_concurrent: Option<usize>,
+}
+
+pub(super) type Interceptor = Arc<dyn Fn(&Head<'_>) -> Result<(), Status> + Send + Sync>;
+
+/// One of the application's methods.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) route: Route,
+    pub(super) handler: Handler,
+    pub(super) open: Limit,
+}
+
+impl Router {
+    /// A router with the application's methods alone.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::new(Nothing)
+    }
+}
+
+impl<S: Service> Router<S> {
+    /// A router that holds `first`.
+    #[must_use]
+    pub fn new(first: S) -> Self {
+        Self {
+            first,
+            methods: Vec::new(),
+            paths: HashMap::default(),
+            services: Vec::new(),
+            interceptor: None,
+            exempt: Vec::new(),
+            intercept_first: false,
+            open: Limit::default(),
+            max_concurrent: None,
+        }
+    }
+
+    /// The service that the router holds.
+    pub const fn first(&self) -> &S {
+        &self.first
+    }
+
+    /// Adds a method with one request message and one reply.
+    #[must_use]
+    pub fn unary<T, U, F, Fut>(self, route: impl Into<Route>, handler: F) -> Self
+    where
+        T: Decode,
+        U: Encode,
+        F: Fn(Request<T>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Response<U>, Status>> + Send + 'static,
+    {
+        self.add(route.into(), false, Handler::one(given_one(handler)))
+    }
+
+    /// Adds a method with one request message and a stream of replies.
+    #[must_use]
+    pub fn server_streaming<T, U, F, Fut, R>(self, route: impl Into<Route>, handler: F) -> Self
+    where
+        T: Decode,
+        U: Encode,
+        F: Fn(Request<T>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Response<R>, Status>> + Send + 'static,
+        R: Stream<Item = Result<U, Status>> + Send + 'static,
+    {
+        self.add(route.into(), false, Handler::many(given_one(handler)))
+    }
+
+    /// Adds a method with a stream of request messages and one reply.
+    #[must_use]
+    pub fn client_streaming<T, U, F, Fut>(self, route: impl Into<Route>, handler: F) -> Self
+    where
+        T: Decode,
+        U: Encode,
+        F: Fn(Request<Streaming<T>>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Response<U>, Status>> + Send + 'static,
+    {
+        self.add(route.into(), true, Handler::one(given_many(handler)))
+    }
+
+    /// Adds a method with a stream of request messages and a stream of replies.
+    #[must_use]
+    pub fn bidi<T, U, F, Fut, R>(self, route: impl Into<Route>, handler: F) -> Self
+    where
+        T: Decode,
+        U: Encode,
+        F: Fn(Request<Streaming<T>>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Response<R>, Status>> + Send + 'static,
+        R: Stream<Item = Result<U, Status>> + Send + 'static,
+    {
+        self.add(route.into(), true, Handler::many(given_many(handler)))
+    }
+
+    fn add(mut self, mut route: Route, streaming: bool, handler: Handler) -> Self {
+        let id = u32::try_from(self.methods.len()).unwrap_or(u32::MAX);
+        if streaming {
+            route.method = route.method.streaming();
+        }
+        route.method = route.method.numbered(id).routed(super::serve::METHODS);
+        let taken = self.paths.insert(route.path.clone(), id);
+        assert!(taken.is_none(), "{} has a handler already", route.path);
+        self.methods.push(Entry {
+            route,
+            handler,
+            open: Limit::default(),
+        });
+        self
+    }
+
+    /// Adds the methods of another service. It is asked for those that neither the first service nor a handler has, after the services
+    /// that were added before it.
+    ///
+    /// # Panics
+    ///
+    /// If there are 254 already.
+    #[must_use]
+    pub fn service(mut self, service: impl Service) -> Self {
+        assert!(self.services.len() < 254, "254 services are the most");
+        self.services.push(Box::new(service));
+        self
+    }
+
+    /// Has `interceptor` decide of every call, before its body is read, whether it may begin: by its path, metadata, peer. What it
+    /// returns as an error is the call's status. Calls of the first service, and of [exempt](Self::exempt) methods, are not its concern.
+    #[must_use]
+    pub fn intercept(
+        mut self,
+        interceptor: impl Fn(&Head<'_>) -> Result<(), Status> + Send + Sync + 'static,
+    ) -> Self {
+        self.interceptor = Some(Arc::new(interceptor));
+        self
+    }
+
+    /// Exempts a method (`/package.Service/Method`), or all methods of a service (`/package.Service/`), from the interceptor.
+    #[must_use]
+    pub fn exempt(mut self, path: impl Into<Box<str>>) -> Self {
+        self.exempt.push(path.into());
+        self
+    }
+
+    /// Has the interceptor decide of the first service's calls, too. Probes that know no secret then fail.
+    #[must_use]
+    pub const fn intercept_first(mut self) -> Self {
+        self.intercept_first = true;
+        self
+    }
+
+    /// Sets how many calls of handlers may be in progress at once, on all connections and of all methods together. A further one is reset
+    /// with `REFUSED_STREAM`, as if it had never come: clients try it again, elsewhere if they can. Calls of the first service and of
+    /// [added](Self::service) ones do not count. Default: no limit but that of each connection's streams.
+    #[must_use]
+    pub const fn max_concurrent(mut self, calls: usize) -> Self {
+        self.max_concurrent = Some(calls);
+        self
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Router<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Router")
+            .field("first", &self.first)
+            .field("methods", &self.methods)
+            .field("services", &self.services)
+            .finish_non_exhaustive()
+    }
+}

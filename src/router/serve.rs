@@ -1,0 +1,301 @@
+//! A router as a service: finds the method, admits the call, passes it on.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use futures_core::Stream;
+
+use super::codec::Packing;
+use super::handler::{Arrival, BoxFuture, BoxStream, Input, Output};
+use super::nested::Nested;
+use super::request::Came;
+use super::router::{Entry, Router};
+use super::spawned::spawn;
+use crate::service::{
+    Answer, Background, Head, Lifecycle, Limit, Message, Method, Open, Permit, Rejection, Reply,
+    Requests, Service, Unimplemented,
+};
+use crate::wire::code::Code;
+use crate::wire::status::Status;
+
+/// Routes of methods: the last 8 bits say which service, those above are that service's own.
+const ROUTE_BITS: u32 = 8;
+const FIRST: u32 = 0;
+/// The handlers.
+pub(super) const METHODS: u32 = 0xFF;
+
+impl<S: Service> Router<S> {
+    fn entry(&self, head: &Head<'_>) -> Option<&Entry> {
+        self.methods.get(head.method() as usize)
+    }
+
+    /// The added service that a route leads to.
+    fn nested(&self, route: u32) -> Option<&dyn Nested> {
+        let index = (route & METHODS).checked_sub(1)?;
+        self.services.get(index as usize).map(|service| &**service)
+    }
+
+    fn intercepted(&self, head: &Head<'_>) -> Result<(), Status> {
+        let Some(interceptor) = &self.interceptor else {
+            return Ok(());
+        };
+        let path = head.path();
+        let is_exempt =
+            |exempt: &str| path == exempt || (exempt.ends_with('/') && path.starts_with(exempt));
+        let of_first = head.route() & METHODS == FIRST;
+        if (of_first && !self.intercept_first) || self.exempt.iter().any(|path| is_exempt(path)) {
+            return Ok(());
+        }
+        interceptor(head)
+    }
+
+    fn handle(&self, head: Head<'_>, input: Input) -> Answer<BoxStream, BoxFuture> {
+        let Some(entry) = self.entry(&head) else {
+            let status = Status::new(Code::UNIMPLEMENTED, "unknown method");
+            return Answer::Now(Err(status));
+        };
+        let arrival = Arrival {
+            came: Came::new(head),
+            packing: Packing::Identity,
+            input,
+        };
+        let mut output = entry.handler.answer(arrival);
+        if entry.route.spawned {
+            output = spawn(output);
+        }
+        match output {
+            Output::Many(stream) => Answer::Stream(stream),
+            Output::One(mut future) => {
+                // Many handlers have nothing to wait for. Those that do are polled again at once, with a waker.
+                match future
+                    .as_mut()
+                    .poll(&mut Context::from_waker(Waker::noop()))
+                {
+                    Poll::Ready(reply) => Answer::Now(reply),
+                    Poll::Pending => Answer::Later(future),
+                }
+            }
+        }
+    }
+
+    /// Whether a handler's path has this service in it.
+    fn has_service_of(&self, path: &str) -> bool {
+        let service = |path: &str| {
+            path.rfind('/')
+                .and_then(|end| path.get(..end))
+                .map(str::to_owned)
+        };
+        let wanted = service(path);
+        wanted.is_some() && self.paths.keys().any(|path| service(path) == wanted)
+    }
+}
+
+impl<S: Service> Service for Router<S> {
+    type Stream = Replies<S::Stream>;
+    type Future = Later<S::Future>;
+
+    fn method(&self, path: &str) -> Result<Method, Unimplemented> {
+        let mut known = match self.first.method(path) {
+            Ok(method) => {
+                let method = nest(method, FIRST)?;
+                return Ok(if self.intercept_first {
+                    method.attended()
+                } else {
+                    method
+                });
+            }
+            Err(missing) => missing == Unimplemented::Method,
+        };
+        if let Some(id) = self.paths.get(path) {
+            let entry = self.methods.get(*id as usize);
+            return entry
+                .map(|entry| entry.route.method)
+                .ok_or(Unimplemented::Method);
+        }
+        for (index, service) in (1..).zip(&self.services) {
+            match service.method(path) {
+                Ok(method) => return nest(method.attended(), index),
+                Err(missing) => known |= missing == Unimplemented::Method,
+            }
+        }
+        if known || self.has_service_of(path) {
+            Err(Unimplemented::Method)
+        } else {
+            Err(Unimplemented::Service)
+        }
+    }
+
+    fn admit(&self, head: &Head<'_>) -> Result<Option<Permit>, Rejection> {
+        self.intercepted(head)?;
+        let route = head.route();
+        match route & METHODS {
+            FIRST => self.first.admit(&head.view().routed(route >> ROUTE_BITS)),
+            METHODS => {
+                let Some(entry) = self.entry(head) else {
+                    return Ok(None);
+                };
+                let of_all = one_of(&self.open, self.max_concurrent, || Rejection::Unprocessed)?;
+                let of_method = one_of(&entry.open, entry.route.max_concurrent, || {
+                    let message = "too many calls of this method at once";
+                    Status::new(Code::RESOURCE_EXHAUSTED, message).into()
+                })?;
+                let limited = of_all.is_some() || of_method.is_some();
+                Ok(limited.then(|| Permit::new((of_all, of_method))))
+            }
+            _ => self.nested(route).map_or(Ok(None), |service| {
+                service.admit(&head.view().routed(route >> ROUTE_BITS))
+            }),
+        }
+    }
+
+    fn call(&self, head: Head<'_>, message: Message) -> Answer<Self::Stream, Self::Future> {
+        let route = head.route();
+        match route & METHODS {
+            FIRST => from_first(self.first.call(head.routed(route >> ROUTE_BITS), message)),
+            METHODS => from_boxed(self.handle(head, Input::One(message))),
+            _ => from_boxed(match self.nested(route) {
+                Some(service) => service.call(head.routed(route >> ROUTE_BITS), message),
+                None => self.handle(head, Input::One(message)),
+            }),
+        }
+    }
+
+    fn call_streaming(
+        &self,
+        head: Head<'_>,
+        requests: Requests,
+    ) -> Answer<Self::Stream, Self::Future> {
+        let route = head.route();
+        match route & METHODS {
+            FIRST => from_first(
+                self.first
+                    .call_streaming(head.routed(route >> ROUTE_BITS), requests),
+            ),
+            METHODS => from_boxed(self.handle(head, Input::Many(requests))),
+            _ => from_boxed(match self.nested(route) {
+                Some(service) => service.call_streaming(head.routed(route >> ROUTE_BITS), requests),
+                None => self.handle(head, Input::Many(requests)),
+            }),
+        }
+    }
+
+    fn lifecycle(&self, event: Lifecycle) {
+        self.first.lifecycle(event);
+        for service in &self.services {
+            service.lifecycle(event);
+        }
+    }
+
+    fn background(&self) -> Option<Background> {
+        let first = self.first.background();
+        let others = self
+            .services
+            .iter()
+            .filter_map(|service| service.background());
+        let mut all: Vec<_> = first.into_iter().chain(others).collect();
+        if all.len() < 2 {
+            return all.pop();
+        }
+        Some(Box::pin(All(all)))
+    }
+}
+
+/// The route of a method of the service at `index`.
+fn nest(method: Method, index: u32) -> Result<Method, Unimplemented> {
+    let route = method.route();
+    // Routers within routers, deeper than there are bits for.
+    if route.leading_zeros() < ROUTE_BITS {
+        return Err(Unimplemented::Method);
+    }
+    Ok(method.routed((route << ROUTE_BITS) | index))
+}
+
+fn one_of(
+    open: &Limit,
+    max: Option<usize>,
+    rejection: impl FnOnce() -> Rejection,
+) -> Result<Option<Open>, Rejection> {
+    max.map(|max| open.open(max).ok_or_else(rejection))
+        .transpose()
+}
+
+fn from_first<St, F>(answer: Answer<St, F>) -> Answer<Replies<St>, Later<F>> {
+    match answer {
+        Answer::Now(reply) => Answer::Now(reply),
+        Answer::Stream(stream) => Answer::Stream(Replies(Either::First(stream))),
+        Answer::Later(future) => Answer::Later(Later(Either::First(future))),
+    }
+}
+
+fn from_boxed<St, F>(answer: Answer<BoxStream, BoxFuture>) -> Answer<Replies<St>, Later<F>> {
+    match answer {
+        Answer::Now(reply) => Answer::Now(reply),
+        Answer::Stream(stream) => Answer::Stream(Replies(Either::Boxed(stream))),
+        Answer::Later(future) => Answer::Later(Later(Either::Boxed(future))),
+    }
+}
+
+#[derive(Debug)]
+enum Either<A, B> {
+    First(A),
+    Boxed(B),
+}
+
+/// The replies of a [`Router`]'s streaming method.
+pub struct Replies<St>(Either<St, BoxStream>);
+
+impl<St> fmt::Debug for Replies<St> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replies").finish_non_exhaustive()
+    }
+}
+
+impl<St: Stream<Item = Reply> + Unpin> Stream for Replies<St> {
+    type Item = Reply;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
+        match &mut self.0 {
+            Either::First(stream) => Pin::new(stream).poll_next(cx),
+            Either::Boxed(stream) => stream.as_mut().poll_next(cx),
+        }
+    }
+}
+
+/// The reply of a [`Router`]'s method that waits for something.
+pub struct Later<F>(Either<F, BoxFuture>);
+
+impl<F> fmt::Debug for Later<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Later").finish_non_exhaustive()
+    }
+}
+
+impl<F: Future<Output = Reply> + Unpin> Future for Later<F> {
+    type Output = Reply;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reply> {
+        match &mut self.0 {
+            Either::First(future) => Pin::new(future).poll(cx),
+            Either::Boxed(future) => future.as_mut().poll(cx),
+        }
+    }
+}
+
+/// Several services' background work.
+struct All(Vec<Background>);
+
+impl Future for All {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0
+            .retain_mut(|work| work.as_mut().poll(cx).is_pending());
+        if self.0.is_empty() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+}

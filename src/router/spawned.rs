@@ -1,0 +1,82 @@
+//! Handlers on tasks of their own.
+
+use std::future::{Future, poll_fn};
+use std::panic::resume_unwind;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle};
+
+use super::handler::{BoxStream, Output};
+use crate::service::Reply;
+use crate::wire::code::Code;
+use crate::wire::status::Status;
+
+/// Puts what a handler answers on a task of its own.
+pub(super) fn spawn(output: Output) -> Output {
+    match output {
+        Output::One(future) => Output::One(Box::pin(One(Task(tokio::spawn(future))))),
+        Output::Many(stream) => {
+            let (sender, replies) = mpsc::channel(1);
+            let task = Task(tokio::spawn(send(stream, sender)));
+            Output::Many(Box::pin(Many { replies, task }))
+        }
+    }
+}
+
+/// Passes replies on. The task waits while the last is not taken: a slow client stops it, too.
+async fn send(mut stream: BoxStream, replies: mpsc::Sender<Reply>) {
+    while let Some(reply) = poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
+        if replies.send(reply).await.is_err() {
+            break;
+        }
+    }
+}
+
+/// A task that is aborted when nobody waits for it any more.
+struct Task<T>(JoinHandle<T>);
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A panic of the handler goes on in whoever asks for its answer, which is where panics are caught.
+fn failed(error: JoinError) -> Status {
+    match error.try_into_panic() {
+        Ok(panic) => resume_unwind(panic),
+        Err(_) => Status::new(Code::UNAVAILABLE, "the runtime is shutting down"),
+    }
+}
+
+struct One(Task<Reply>);
+
+impl Future for One {
+    type Output = Reply;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reply> {
+        let done = ready!(Pin::new(&mut self.0.0).poll(cx));
+        Poll::Ready(done.unwrap_or_else(|error| Err(failed(error))))
+    }
+}
+
+struct Many {
+    replies: mpsc::Receiver<Reply>,
+    task: Task<()>,
+}
+
+impl Stream for Many {
+    type Item = Reply;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
+        if let Some(reply) = ready!(self.replies.poll_recv(cx)) {
+            return Poll::Ready(Some(reply));
+        }
+        // No more replies: how did it end?
+        let ended = ready!(Pin::new(&mut self.task.0).poll(cx));
+        Poll::Ready(ended.err().map(|error| Err(failed(error))))
+    }
+}
