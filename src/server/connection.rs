@@ -264,22 +264,16 @@ impl Incoming {
             collector,
             call,
         };
-        let deadline = |call: Call| {
-            call.timeout
-                .and_then(|timeout| Instant::now().checked_add(timeout))
-        };
         match read {
             Poll::Ready(Err(Broken::Gone)) => turn.tally.cancelled += 1,
             Poll::Ready(read) => match reading.finish(read, turn) {
                 Finished::Done => {}
                 Finished::Gone => turn.tally.cancelled += 1,
                 Finished::Replying(replying) => {
-                    waiting.insert(State::Replying(replying), deadline(call), turn);
+                    waiting.insert(State::Replying(replying), call.timeout, turn);
                 }
             },
-            Poll::Pending => {
-                waiting.insert(State::Reading(Box::new(reading)), deadline(call), turn)
-            }
+            Poll::Pending => waiting.insert(State::Reading(Box::new(reading)), call.timeout, turn),
         }
     }
 }

@@ -8,6 +8,7 @@ use slab::Slab;
 use tokio::time::Instant;
 
 use super::link::{Link, StreamWaker};
+use super::patience::{Patience, Verdict};
 use super::stats::Tally;
 use super::stream::{Finished, Progress, Reading, Replying, Turn, read, refuse};
 use super::timers::Deadlines;
@@ -27,14 +28,9 @@ pub(super) struct Waiting<S: Service> {
 
 struct Waiter<S: Service> {
     state: State<S>,
-    /// When the client's `grpc-timeout` is over.
-    deadline: Option<Instant>,
-    /// When the server gives up on a request that does not come or a reply that is not taken.
-    patience: Option<Instant>,
-    /// The earlier of the two, as it stands in `deadlines`.
+    patience: Patience,
+    /// When it is over, as it stands in `deadlines`.
     armed: Option<Instant>,
-    /// What was left of the reply when `patience` was set.
-    left: usize,
     /// Whether the call is in `after_flush`.
     after_flush: bool,
 }
@@ -65,11 +61,11 @@ impl<S: Service> Waiting<S> {
         self.calls.len()
     }
 
-    /// Takes a call in and polls it, so that something will wake it.
+    /// Takes in a call that has come just now and polls it, so that something will wake it.
     pub(super) fn insert(
         &mut self,
         state: State<S>,
-        deadline: Option<Instant>,
+        timeout: Option<Duration>,
         at: &mut Turn<'_, S>,
     ) {
         let entry = self.calls.vacant_entry();
@@ -77,16 +73,15 @@ impl<S: Service> Waiting<S> {
         let Ok(key) = u32::try_from(entry.key()) else {
             return;
         };
-        let patience = match state {
-            State::Reading(_) => Instant::now().checked_add(at.host.config.body_timeout),
-            State::Replying(_) | State::Over => None,
-        };
+        let now = Instant::now();
+        let mut patience = Patience::new(timeout, now);
+        if matches!(state, State::Reading(_)) {
+            patience.await_request(at.host.config.body_timeout, now);
+        }
         entry.insert(Waiter {
             state,
-            deadline,
             patience,
             armed: None,
-            left: 0,
             after_flush: false,
         });
         self.poll_call(key, at);
@@ -155,14 +150,15 @@ impl<S: Service> Waiting<S> {
             let Some(mut call) = self.calls.try_remove(key as usize) else {
                 continue;
             };
-            let in_time = call.deadline.is_none_or(|deadline| deadline > now);
             match &mut call.state {
-                State::Replying(replying) if in_time => {
-                    at.tally.stalled += 1;
-                    replying.abandon();
-                    continue;
-                }
-                State::Replying(replying) => replying.expire(&at.host.prebuilt),
+                State::Replying(replying) => match call.patience.due(now) {
+                    Some(Verdict::Stalled) => {
+                        at.tally.stalled += 1;
+                        replying.abandon();
+                        continue;
+                    }
+                    _ => replying.expire(&at.host.prebuilt),
+                },
                 State::Reading(reading) => refuse(&mut reading.respond, &deadline_exceeded()),
                 State::Over => {}
             }
@@ -189,15 +185,16 @@ impl<S: Service> Waiting<S> {
             return;
         };
         match call.poll(&mut cx, at) {
-            Progress::Waiting => {
-                call.lose_patience(at.host.config.send_stall_timeout);
-                call.arm(key, &mut self.deadlines);
-            }
-            Progress::AfterFlush => {
-                if !std::mem::replace(&mut call.after_flush, true) {
+            progress @ (Progress::Waiting | Progress::AfterFlush) => {
+                let flush = progress == Progress::AfterFlush;
+                if flush && !std::mem::replace(&mut call.after_flush, true) {
                     self.after_flush.push(key);
                 }
-                call.patience = None;
+                if let State::Replying(replying) = &call.state {
+                    let allowed = at.host.config.send_stall_timeout;
+                    let unsent = replying.unsent();
+                    call.patience.await_room(unsent, allowed, Instant::now);
+                }
                 call.arm(key, &mut self.deadlines);
             }
             ended @ (Progress::Done | Progress::Cancelled) => {
@@ -212,33 +209,19 @@ impl<S: Service> Waiting<S> {
 }
 
 impl<S: Service> Waiter<S> {
-    /// Starts the time that a reply may wait for the peer to take more of it, unless it is running.
-    fn lose_patience(&mut self, allowed: Duration) {
-        let State::Replying(replying) = &self.state else {
-            return;
-        };
-        let left = replying.unsent();
-        if left == 0 {
-            self.patience = None;
-        } else if self.patience.is_none() || left != self.left {
-            self.patience = Instant::now().checked_add(allowed);
-        }
-        self.left = left;
-    }
-
-    /// Puts the earlier of its times into `deadlines`.
+    /// Puts the end of its time into `deadlines`.
     fn arm(&mut self, key: u32, deadlines: &mut Deadlines) {
-        let earlier = [self.deadline, self.patience].into_iter().flatten().min();
-        if earlier == self.armed {
+        let end = self.patience.next();
+        if end == self.armed {
             return;
         }
         if let Some(armed) = self.armed {
             deadlines.remove(armed, key);
         }
-        if let Some(earlier) = earlier {
-            deadlines.insert(earlier, key);
+        if let Some(end) = end {
+            deadlines.insert(end, key);
         }
-        self.armed = earlier;
+        self.armed = end;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, at: &mut Turn<'_, S>) -> Progress {
