@@ -244,7 +244,7 @@ impl Incoming {
             mut respond,
             call,
         } = self;
-        let call = match call {
+        let call = match call.and_then(|call| waiting.admit(call, turn)) {
             Ok(call) => call,
             Err(refusal) => {
                 let _ = respond.send_response(*refusal, true);
@@ -270,10 +270,10 @@ impl Incoming {
                 Finished::Done => {}
                 Finished::Gone => turn.tally.cancelled += 1,
                 Finished::Replying(replying) => {
-                    waiting.insert(State::Replying(replying), call.timeout, turn);
+                    waiting.insert(State::Replying(replying), &call, turn);
                 }
             },
-            Poll::Pending => waiting.insert(State::Reading(Box::new(reading)), call.timeout, turn),
+            Poll::Pending => waiting.insert(State::Reading(Box::new(reading)), &call, turn),
         }
     }
 }

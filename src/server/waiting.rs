@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use slab::Slab;
 use tokio::time::Instant;
@@ -12,8 +11,8 @@ use super::patience::{Patience, Verdict};
 use super::stats::Tally;
 use super::stream::{Finished, Progress, Reading, Replying, Turn, read, refuse};
 use super::timers::Deadlines;
-use crate::call::deadline_exceeded;
-use crate::service::Service;
+use crate::call::{Call, Refusal, deadline_exceeded, too_many_calls, trailers_only};
+use crate::service::{Drain, Service};
 
 /// The calls that wait. Polling it costs what its ready calls cost, however many there are.
 pub(super) struct Waiting<S: Service> {
@@ -24,6 +23,8 @@ pub(super) struct Waiting<S: Service> {
     deadlines: Deadlines,
     ready: Vec<u32>,
     after_flush: Vec<u32>,
+    /// How many of the calls have no end of their own.
+    endless: usize,
 }
 
 struct Waiter<S: Service> {
@@ -33,6 +34,12 @@ struct Waiter<S: Service> {
     armed: Option<Instant>,
     /// Whether the call is in `after_flush`.
     after_flush: bool,
+    endless: bool,
+}
+
+/// Whether calls of this method last until something ends them.
+fn is_endless(call: &Call) -> bool {
+    call.method.on_drain() == Drain::End
 }
 
 /// What a call waits for.
@@ -54,6 +61,7 @@ impl<S: Service> Waiting<S> {
             deadlines: Deadlines::default(),
             ready: Vec::new(),
             after_flush: Vec::new(),
+            endless: 0,
         }
     }
 
@@ -61,20 +69,28 @@ impl<S: Service> Waiting<S> {
         self.calls.len()
     }
 
+    /// Refuses a call if as many of its kind wait as may.
+    pub(super) fn admit(&mut self, call: Call, at: &mut Turn<'_, S>) -> Result<Call, Box<Refusal>> {
+        let max = at.host.config.max_endless_calls.unwrap_or(usize::MAX);
+        if is_endless(&call) && self.endless >= max {
+            // Those that have been reset make room.
+            self.poll_ready(at);
+            if self.endless >= max {
+                return Err(Box::new(trailers_only(&too_many_calls())));
+            }
+        }
+        Ok(call)
+    }
+
     /// Takes in a call that has come just now and polls it, so that something will wake it.
-    pub(super) fn insert(
-        &mut self,
-        state: State<S>,
-        timeout: Option<Duration>,
-        at: &mut Turn<'_, S>,
-    ) {
+    pub(super) fn insert(&mut self, state: State<S>, call: &Call, at: &mut Turn<'_, S>) {
         let entry = self.calls.vacant_entry();
         // A connection has at most as many streams as a u32 can count.
         let Ok(key) = u32::try_from(entry.key()) else {
             return;
         };
         let now = Instant::now();
-        let mut patience = Patience::new(timeout, now);
+        let mut patience = Patience::new(call.timeout, now);
         if matches!(state, State::Reading(_)) {
             patience.await_request(at.host.config.body_timeout, now);
         }
@@ -83,7 +99,9 @@ impl<S: Service> Waiting<S> {
             patience,
             armed: None,
             after_flush: false,
+            endless: is_endless(call),
         });
+        self.endless += usize::from(is_endless(call));
         self.poll_call(key, at);
     }
 
@@ -147,7 +165,7 @@ impl<S: Service> Waiting<S> {
     /// Ends the calls whose time is over at `now`.
     pub(super) fn expire(&mut self, now: Instant, at: &mut Turn<'_, S>) {
         while let Some(key) = self.deadlines.pop_expired(now) {
-            let Some(mut call) = self.calls.try_remove(key as usize) else {
+            let Some(mut call) = self.remove(key) else {
                 continue;
             };
             match &mut call.state {
@@ -170,8 +188,15 @@ impl<S: Service> Waiting<S> {
     pub(super) fn clear(&mut self, tally: &mut Tally) {
         tally.cancelled += self.calls.len() as u64;
         self.calls.clear();
+        self.endless = 0;
         self.after_flush.clear();
         self.deadlines = Deadlines::default();
+    }
+
+    fn remove(&mut self, key: u32) -> Option<Waiter<S>> {
+        let call = self.calls.try_remove(key as usize)?;
+        self.endless -= usize::from(call.endless);
+        Some(call)
     }
 
     fn poll_call(&mut self, key: u32, at: &mut Turn<'_, S>) {
@@ -199,8 +224,7 @@ impl<S: Service> Waiting<S> {
             }
             ended @ (Progress::Done | Progress::Cancelled) => {
                 at.tally.cancelled += u64::from(ended == Progress::Cancelled);
-                let call = self.calls.try_remove(key as usize);
-                if let Some(armed) = call.and_then(|call| call.armed) {
+                if let Some(armed) = self.remove(key).and_then(|call| call.armed) {
                     self.deadlines.remove(armed, key);
                 }
             }
