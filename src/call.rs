@@ -6,7 +6,7 @@
 mod answer;
 mod messages;
 
-pub(crate) use answer::{Prebuilt, deadline_exceeded, going_away, trailers_only};
+pub(crate) use answer::{Prebuilt, deadline_exceeded, going_away, too_many_calls, trailers_only};
 pub(crate) use messages::{Collector, Messages};
 
 use std::time::{Duration, Instant};

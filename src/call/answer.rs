@@ -16,6 +16,12 @@ pub(crate) fn deadline_exceeded() -> Status {
     Status::new(Code::DEADLINE_EXCEEDED, "the deadline has passed")
 }
 
+/// The status of a call that there is no room for.
+pub(crate) fn too_many_calls() -> Status {
+    let message = "too many open calls on this connection";
+    Status::new(Code::RESOURCE_EXHAUSTED, message)
+}
+
 /// The status of a call that is ended because the server goes away.
 pub(crate) fn going_away() -> Status {
     Status::new(Code::UNAVAILABLE, "the server is shutting down")

@@ -67,7 +67,8 @@ impl HealthService {
     }
 
     /// Sets how many `Watch` calls may be open at once, on all connections together; a further one is answered with
-    /// `RESOURCE_EXHAUSTED` (8). Default: 65,536. On one connection there may be as many as it may have streams.
+    /// `RESOURCE_EXHAUSTED` (8). Default: 65,536. How many one connection may have is the server's
+    /// [`max_endless_calls`](crate::server::Builder::max_endless_calls).
     #[must_use]
     pub const fn max_watches(mut self, watches: usize) -> Self {
         self.max_watches = watches;

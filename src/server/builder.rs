@@ -48,6 +48,14 @@ impl<S> Builder<S> {
         self
     }
 
+    /// Sets how many calls without an end of their own ([`Drain::End`](crate::service::Drain::End), such as `Watch`) a client may have
+    /// open at once. Default: as many as [`max_concurrent_streams`](Self::max_concurrent_streams). Further ones are answered with
+    /// `RESOURCE_EXHAUSTED` (8). With fewer than streams there is always one for a call that ends, such as `Check`.
+    pub const fn max_endless_calls(mut self, calls: usize) -> Self {
+        self.config.max_endless_calls = Some(calls);
+        self
+    }
+
     /// Sets how many bytes of one request may be on their way to a handler, up to 2^31 - 1. Default: 65,536. The client stops sending
     /// until they are read.
     pub const fn initial_stream_window(mut self, bytes: u32) -> Self {

@@ -10,6 +10,7 @@ use super::guard;
 #[derive(Debug, Clone)]
 pub(super) struct Config {
     pub(super) max_concurrent_streams: u32,
+    pub(super) max_endless_calls: Option<usize>,
     pub(super) initial_stream_window: u32,
     pub(super) initial_connection_window: u32,
     pub(super) max_frame_size: u32,
@@ -54,6 +55,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             max_concurrent_streams: 256,
+            max_endless_calls: None,
             initial_stream_window: 64 << 10,
             initial_connection_window: 256 << 10,
             max_frame_size: 16_384,

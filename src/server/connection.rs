@@ -30,7 +30,7 @@ use super::link::Link;
 use super::stats::Tally;
 use super::stream::{Conditions, Finished, Reading, Turn, begin, read};
 use super::timers::Timer;
-use super::waiting::{State, Waiting};
+use super::waiting::{State, Terms, Waiting};
 use crate::call::{self, Call, Collector, Refusal};
 use crate::service::{PeerInfo, Service, panicked};
 
@@ -245,7 +245,7 @@ impl Incoming {
             mut respond,
             call,
         } = self;
-        let call = match call {
+        let call = match call.and_then(|call| waiting.admit(call, turn)) {
             Ok(call) => call,
             Err(Refusal::Answer(answer)) => {
                 let _ = respond.send_response(*answer, true);
@@ -256,8 +256,7 @@ impl Incoming {
                 return;
             }
         };
-        let timeout = call.timeout;
-        let deadline = || timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let terms = Terms::of(&call);
         let finished = if call.method.is_streaming() {
             begin(turn, body, respond, call)
         } else {
@@ -272,7 +271,7 @@ impl Incoming {
                 call,
             };
             let Poll::Ready(read) = read else {
-                waiting.insert(State::Reading(Box::new(reading)), deadline(), turn);
+                waiting.insert(State::Reading(Box::new(reading)), terms, turn);
                 return;
             };
             reading.finish(read, turn)
@@ -281,7 +280,7 @@ impl Incoming {
             Finished::Done => {}
             Finished::Gone => turn.tally.cancelled += 1,
             Finished::Replying(replying) => {
-                waiting.insert(State::Replying(replying), deadline(), turn);
+                waiting.insert(State::Replying(replying), terms, turn);
             }
         }
     }

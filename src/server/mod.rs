@@ -13,6 +13,7 @@ mod host;
 mod lifetime;
 mod link;
 mod listener;
+mod patience;
 #[allow(clippy::module_inception)]
 mod server;
 mod stats;

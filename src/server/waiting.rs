@@ -8,11 +8,12 @@ use slab::Slab;
 use tokio::time::Instant;
 
 use super::link::{Link, StreamWaker};
+use super::patience::{Patience, Verdict};
 use super::stats::Tally;
 use super::stream::{Finished, Progress, Reading, Replying, Turn, read, refuse};
 use super::timers::Deadlines;
-use crate::call::deadline_exceeded;
-use crate::service::Service;
+use crate::call::{Call, Refusal, deadline_exceeded, too_many_calls, trailers_only};
+use crate::service::{Drain, Service};
 
 /// The calls that wait. Polling it costs what its ready calls cost, however many there are.
 pub(super) struct Waiting<S: Service> {
@@ -23,20 +24,35 @@ pub(super) struct Waiting<S: Service> {
     deadlines: Deadlines,
     ready: Vec<u32>,
     after_flush: Vec<u32>,
+    /// How many of the calls have no end of their own.
+    endless: usize,
 }
 
 struct Waiter<S: Service> {
     state: State<S>,
-    /// When the client's `grpc-timeout` is over.
-    deadline: Option<Instant>,
-    /// When the server gives up on a request that does not come or a reply that is not taken.
-    patience: Option<Instant>,
-    /// The earlier of the two, as it stands in `deadlines`.
+    patience: Patience,
+    /// When it is over, as it stands in `deadlines`.
     armed: Option<Instant>,
-    /// What was left of the reply when `patience` was set.
-    left: usize,
     /// Whether the call is in `after_flush`.
     after_flush: bool,
+    endless: bool,
+}
+
+/// What a call's head says of how long it may wait.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    timeout: Option<Duration>,
+    /// Whether it lasts until something ends it.
+    endless: bool,
+}
+
+impl Terms {
+    pub(super) fn of(call: &Call) -> Self {
+        Self {
+            timeout: call.timeout,
+            endless: call.method.on_drain() == Drain::End,
+        }
+    }
 }
 
 /// What a call waits for.
@@ -58,6 +74,7 @@ impl<S: Service> Waiting<S> {
             deadlines: Deadlines::default(),
             ready: Vec::new(),
             after_flush: Vec::new(),
+            endless: 0,
         }
     }
 
@@ -65,30 +82,39 @@ impl<S: Service> Waiting<S> {
         self.calls.len()
     }
 
-    /// Takes a call in and polls it, so that something will wake it.
-    pub(super) fn insert(
-        &mut self,
-        state: State<S>,
-        deadline: Option<Instant>,
-        at: &mut Turn<'_, S>,
-    ) {
+    /// Refuses a call if as many of its kind wait as may.
+    pub(super) fn admit(&mut self, call: Call, at: &mut Turn<'_, S>) -> Result<Call, Refusal> {
+        let max = at.host.config.max_endless_calls.unwrap_or(usize::MAX);
+        if Terms::of(&call).endless && self.endless >= max {
+            // Those that have been reset make room.
+            self.poll_ready(at);
+            if self.endless >= max {
+                return Err(Box::new(trailers_only(&too_many_calls())).into());
+            }
+        }
+        Ok(call)
+    }
+
+    /// Takes in a call that has come just now and polls it, so that something will wake it.
+    pub(super) fn insert(&mut self, state: State<S>, terms: Terms, at: &mut Turn<'_, S>) {
         let entry = self.calls.vacant_entry();
         // A connection has at most as many streams as a u32 can count.
         let Ok(key) = u32::try_from(entry.key()) else {
             return;
         };
-        let patience = match state {
-            State::Reading(_) => Instant::now().checked_add(at.host.config.body_timeout),
-            State::Replying(_) | State::Over => None,
-        };
+        let now = Instant::now();
+        let mut patience = Patience::new(terms.timeout, now);
+        if matches!(state, State::Reading(_)) {
+            patience.await_request(at.host.config.body_timeout, now);
+        }
         entry.insert(Waiter {
             state,
-            deadline,
             patience,
             armed: None,
-            left: 0,
             after_flush: false,
+            endless: terms.endless,
         });
+        self.endless += usize::from(terms.endless);
         self.poll_call(key, at);
     }
 
@@ -152,17 +178,18 @@ impl<S: Service> Waiting<S> {
     /// Ends the calls whose time is over at `now`.
     pub(super) fn expire(&mut self, now: Instant, at: &mut Turn<'_, S>) {
         while let Some(key) = self.deadlines.pop_expired(now) {
-            let Some(mut call) = self.calls.try_remove(key as usize) else {
+            let Some(mut call) = self.remove(key) else {
                 continue;
             };
-            let in_time = call.deadline.is_none_or(|deadline| deadline > now);
             match &mut call.state {
-                State::Replying(replying) if in_time => {
-                    at.tally.stalled += 1;
-                    replying.abandon();
-                    continue;
-                }
-                State::Replying(replying) => replying.expire(&at.host.prebuilt),
+                State::Replying(replying) => match call.patience.due(now) {
+                    Some(Verdict::Stalled) => {
+                        at.tally.stalled += 1;
+                        replying.abandon();
+                        continue;
+                    }
+                    _ => replying.expire(&at.host.prebuilt),
+                },
                 State::Reading(reading) => refuse(&mut reading.respond, &deadline_exceeded()),
                 State::Over => {}
             }
@@ -174,8 +201,15 @@ impl<S: Service> Waiting<S> {
     pub(super) fn clear(&mut self, tally: &mut Tally) {
         tally.cancelled += self.calls.len() as u64;
         self.calls.clear();
+        self.endless = 0;
         self.after_flush.clear();
         self.deadlines = Deadlines::default();
+    }
+
+    fn remove(&mut self, key: u32) -> Option<Waiter<S>> {
+        let call = self.calls.try_remove(key as usize)?;
+        self.endless -= usize::from(call.endless);
+        Some(call)
     }
 
     fn poll_call(&mut self, key: u32, at: &mut Turn<'_, S>) {
@@ -189,21 +223,21 @@ impl<S: Service> Waiting<S> {
             return;
         };
         match call.poll(&mut cx, at) {
-            Progress::Waiting => {
-                call.lose_patience(at.host.config.send_stall_timeout);
-                call.arm(key, &mut self.deadlines);
-            }
-            Progress::AfterFlush => {
-                if !std::mem::replace(&mut call.after_flush, true) {
+            progress @ (Progress::Waiting | Progress::AfterFlush) => {
+                let flush = progress == Progress::AfterFlush;
+                if flush && !std::mem::replace(&mut call.after_flush, true) {
                     self.after_flush.push(key);
                 }
-                call.patience = None;
+                if let State::Replying(replying) = &call.state {
+                    let allowed = at.host.config.send_stall_timeout;
+                    let unsent = replying.unsent();
+                    call.patience.await_room(unsent, allowed, Instant::now);
+                }
                 call.arm(key, &mut self.deadlines);
             }
             ended @ (Progress::Done | Progress::Cancelled) => {
                 at.tally.cancelled += u64::from(ended == Progress::Cancelled);
-                let call = self.calls.try_remove(key as usize);
-                if let Some(armed) = call.and_then(|call| call.armed) {
+                if let Some(armed) = self.remove(key).and_then(|call| call.armed) {
                     self.deadlines.remove(armed, key);
                 }
             }
@@ -212,33 +246,19 @@ impl<S: Service> Waiting<S> {
 }
 
 impl<S: Service> Waiter<S> {
-    /// Starts the time that a reply may wait for the peer to take more of it, unless it is running.
-    fn lose_patience(&mut self, allowed: Duration) {
-        let State::Replying(replying) = &self.state else {
-            return;
-        };
-        let left = replying.unsent();
-        if left == 0 {
-            self.patience = None;
-        } else if self.patience.is_none() || left != self.left {
-            self.patience = Instant::now().checked_add(allowed);
-        }
-        self.left = left;
-    }
-
-    /// Puts the earlier of its times into `deadlines`.
+    /// Puts the end of its time into `deadlines`.
     fn arm(&mut self, key: u32, deadlines: &mut Deadlines) {
-        let earlier = [self.deadline, self.patience].into_iter().flatten().min();
-        if earlier == self.armed {
+        let end = self.patience.next();
+        if end == self.armed {
             return;
         }
         if let Some(armed) = self.armed {
             deadlines.remove(armed, key);
         }
-        if let Some(earlier) = earlier {
-            deadlines.insert(earlier, key);
+        if let Some(end) = end {
+            deadlines.insert(end, key);
         }
-        self.armed = earlier;
+        self.armed = end;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, at: &mut Turn<'_, S>) -> Progress {

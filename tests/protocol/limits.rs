@@ -7,7 +7,10 @@ use grpc_health::{HealthService, Registry, Server};
 
 use crate::fixture::connect;
 use crate::support::frame::{self, ENHANCE_YOUR_CALM, Frame, STREAM_CLOSED};
-use crate::support::grpc::{CHECK, Request, UNIMPLEMENTED, envelope, health_request};
+use crate::support::grpc::{
+    CHECK, RESOURCE_EXHAUSTED, Request, SERVICE_UNKNOWN, SERVING, UNIMPLEMENTED, WATCH, envelope,
+    health_request,
+};
 use crate::support::peer::{PIPE, Peer};
 
 const FRAME_SIZE_ERROR: u32 = 0x6;
@@ -203,4 +206,50 @@ async fn a_full_house_of_small_requests_is_no_flood() {
     let frames = peer.recv_until_idle().await;
     let served = |frame: &&Frame| matches!(frame, Frame::Data { .. });
     assert_eq!(frames.iter().filter(served).count(), 256);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_has_as_many_watches_as_it_may_and_room_for_checks_beside_them() {
+    let mut peer = connect_to(builder().max_concurrent_streams(4).max_endless_calls(3)).await;
+    let mut watches = Vec::new();
+    for _ in 0..2 {
+        let watch = peer.watch("").await;
+        assert_eq!(peer.expect_data(watch).await, SERVING);
+        watches.push(watch);
+    }
+    // One whose request is on its way is open.
+    let slow = peer.start_call(&Request::new(WATCH)).await;
+    // The next is refused before its request is there.
+    let refused = peer.start_call(&Request::new(WATCH)).await;
+    peer.expect_trailers_only(refused, RESOURCE_EXHAUSTED).await;
+    peer.expect_reset(refused, frame::NO_ERROR).await;
+    assert_eq!(peer.check("").await, SERVING);
+
+    peer.send_data(slow, true, &health_request("nope")).await;
+    peer.expect_head(slow).await;
+    assert_eq!(peer.expect_data(slow).await, SERVICE_UNKNOWN);
+    let refused = peer.call(&Request::new(WATCH), &health_request("")).await;
+    peer.expect_trailers_only(refused, RESOURCE_EXHAUSTED).await;
+
+    // One that is given up makes room at once, also in the same write.
+    let next = peer.open();
+    let request = frame::headers(next, false, &Request::new(WATCH).encode());
+    let write = [
+        frame::reset(watches[0], frame::CANCEL),
+        request,
+        frame::data(next, true, &health_request("")),
+    ];
+    peer.send(&write.concat()).await;
+    peer.expect_head(next).await;
+    assert_eq!(peer.expect_data(next).await, SERVING);
+    let refused = peer.call(&Request::new(WATCH), &health_request("")).await;
+    peer.expect_trailers_only(refused, RESOURCE_EXHAUSTED).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_without_watches_may_be_had() {
+    let mut peer = connect_to(builder().max_endless_calls(0)).await;
+    let refused = peer.call(&Request::new(WATCH), &health_request("")).await;
+    peer.expect_trailers_only(refused, RESOURCE_EXHAUSTED).await;
+    assert_eq!(peer.check("").await, SERVING);
 }

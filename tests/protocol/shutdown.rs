@@ -1,10 +1,12 @@
 //! The way down, frame by frame; the order of its steps is also in rows 60, 66 and 81.
 
 use crate::fixture::Fixture;
-use crate::support::frame::{Frame, NO_ERROR};
+use crate::support::frame::{self, Frame, NO_ERROR};
 use crate::support::grpc::{
     CHECK, NOT_SERVING, Request, SERVICE_UNKNOWN, SERVING, UNAVAILABLE, WATCH, health_request,
 };
+use crate::support::io::{Read, Scripted};
+use crate::support::peer::{PIPE, Peer};
 use grpc_health::ServingStatus::{NotServing, Serving};
 use grpc_health::{HealthService, Registry, Server};
 use std::time::Duration;
@@ -95,6 +97,60 @@ async fn watchers_are_told_before_they_are_ended() {
         );
     }
     stopped.await.expect("no panic");
+}
+
+/// A Watch, and then request after request in the same turn of the connection, so that it is cut short before the Watch's first message
+/// is known to be written. Meanwhile the server is shut down.
+#[tokio::test(start_paused = true)]
+async fn a_watcher_is_told_first_however_busy_its_connection_is() {
+    let fixture = Fixture::new();
+    let (ours, theirs) = tokio::io::duplex(PIPE);
+    let (scripted, script) = Scripted::new(theirs);
+    fixture.serve(scripted);
+    let mut peer = Peer::handshake(ours, &[]).await;
+
+    let mut request = |path| {
+        let stream = peer.open();
+        let head = frame::headers(stream, false, &Request::new(path).encode());
+        let data = frame::data(stream, true, &health_request("up"));
+        (stream, Read::Bytes([head, data].concat()))
+    };
+    let (watch, first) = request(WATCH);
+    let mut reads = vec![first, Read::Pending, Read::Pending];
+    for n in 0..40 {
+        if n == 8 {
+            let server = fixture.server.clone();
+            reads.push(Read::Meanwhile(Box::new(move || {
+                tokio::spawn(async move { server.shutdown().await });
+            })));
+        }
+        // One request each time h2 writes, and none when only a next one is asked for.
+        reads.extend([request(CHECK).1, Read::Pending, Read::Pending]);
+    }
+    script.lock().unwrap().extend(reads);
+
+    // Something to wake it.
+    peer.send(&frame::settings_ack()).await;
+    let frames = peer.recv_to_end().await;
+    let mut story = Vec::new();
+    for frame in frames {
+        match frame {
+            Frame::GoAway { .. } => story.push("goaway"),
+            Frame::Data {
+                stream, payload, ..
+            } if stream == watch => match &payload[..] {
+                SERVING => story.push("serving"),
+                NOT_SERVING => story.push("not serving"),
+                other => panic!("{other:?}"),
+            },
+            Frame::Headers {
+                stream, end_stream, ..
+            } if stream == watch && end_stream => story.push("end"),
+            _ => {}
+        }
+    }
+    story.dedup();
+    assert_eq!(story, ["serving", "not serving", "goaway", "end", "goaway"]);
 }
 
 /// A Watch whose first message does not fit the window yet is ended all the same.

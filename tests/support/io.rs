@@ -1,7 +1,9 @@
 //! Streams that make the server's life hard.
 
+use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -58,6 +60,77 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Trickle<T> {
         ready!(every_other(&mut self.write_ready, cx));
         let some = &buf[..buf.len().min(3)];
         Pin::new(&mut self.inner).poll_write(cx, some)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+/// What a [`Scripted`] stream's reader gets when it asks.
+pub(crate) enum Read {
+    Bytes(Vec<u8>),
+    /// Nothing yet.
+    Pending,
+    /// What comes after it; this happens before.
+    Meanwhile(Box<dyn FnOnce() + Send>),
+}
+
+/// What is to be read, in order, before the inner stream is asked.
+pub(crate) type Script = Arc<Mutex<VecDeque<Read>>>;
+
+/// Reads a script, one piece for each time it is asked.
+pub(crate) struct Scripted<T> {
+    inner: T,
+    script: Script,
+}
+
+impl<T> Scripted<T> {
+    pub(crate) fn new(inner: T) -> (Self, Script) {
+        let script = Script::default();
+        let scripted = Self {
+            inner,
+            script: Arc::clone(&script),
+        };
+        (scripted, script)
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Scripted<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let next = self.script.lock().unwrap().pop_front();
+            match next {
+                Some(Read::Bytes(bytes)) => {
+                    buf.put_slice(&bytes);
+                    return Poll::Ready(Ok(()));
+                }
+                Some(Read::Pending) => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Some(Read::Meanwhile(happens)) => happens(),
+                None => return Pin::new(&mut self.inner).poll_read(cx, buf),
+            }
+        }
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Scripted<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

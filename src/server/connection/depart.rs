@@ -46,7 +46,13 @@ where
         }
         match &mut self.departure {
             Departure::Staying if phase >= Phase::Closing => {
-                self.with_waiting(|waiting, turn| waiting.poll_all(turn));
+                self.with_waiting(|waiting, turn| {
+                    // Those that a turn cut short has not come to. Before the flush a poll asks them nothing.
+                    if !turn.conditions.write_blocked {
+                        waiting.poll_flushed(turn);
+                    }
+                    waiting.poll_all(turn);
+                });
                 self.departure = Departure::Announced;
             }
             Departure::Announced => {
