@@ -67,8 +67,9 @@ impl std::error::Error for InflateError {}
 /// Decompresses a message of at most `limit` bytes.
 ///
 /// The message grows as it is inflated: from the length of `compressed`, at most doubling, to no
-/// more than `limit` and one byte. No length that the peer declares reserves anything, and
-/// inflating stops at the first byte over the limit. Besides, some 43 KiB are held meanwhile.
+/// more than `limit` and one byte; while it moves to a larger place, it is held twice. No length
+/// that the peer declares reserves anything, and inflating stops at the first byte over the limit.
+/// Besides, some 43 KiB are held meanwhile.
 ///
 /// A message is one member. RFC 1952 lets members follow one another; gRPC does not say, no
 /// implementation is known to send such messages, and gRPC C refuses them too.
