@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 type Body = fn(&[u8]);
 
-/// One module and one test for each target, and the list of all of them. Those that reach inside
-/// the crate are there with the feature `__internals` only.
+/// One module and one test for each target, and the list of all of them. Those that need a
+/// feature, `__internals` if they reach inside the crate, are there with it only.
 macro_rules! targets {
     ($($(#[$feature:meta])? $target:ident: $path:literal,)*) => {
         $(
@@ -44,6 +44,8 @@ targets! {
     timeout: "../fuzz/bodies/timeout.rs",
     metadata: "../fuzz/bodies/metadata.rs",
     status: "../fuzz/bodies/status.rs",
+    #[cfg(feature = "gzip")]
+    inflate: "../fuzz/bodies/inflate.rs",
     registry_ops: "../fuzz/bodies/registry_ops.rs",
     connection: "../fuzz/bodies/connection.rs",
     #[cfg(feature = "__internals")]

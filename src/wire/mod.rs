@@ -15,6 +15,7 @@
 //! | [`metadata`] | custom metadata, ASCII and `-bin`; reserved names |
 //! | [`content_type`] | `content-type` |
 //! | [`encoding`] | `grpc-encoding`, `grpc-accept-encoding` |
+//! | `gzip` | a compressed message (feature `gzip`) |
 //!
 //! [spec]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 
@@ -22,6 +23,8 @@ pub mod code;
 pub mod content_type;
 pub mod encoding;
 pub mod envelope;
+#[cfg(feature = "gzip")]
+pub mod gzip;
 pub mod metadata;
 pub mod percent;
 pub mod status;

@@ -45,7 +45,7 @@ async fn a21_a_message_declared_and_not_sent_takes_no_memory() {
     arena.end(neighbour).await;
 }
 
-/// Nothing is ever inflated.
+/// Nothing is inflated of an encoding that is not known.
 #[tokio::test(start_paused = true)]
 async fn a22_compressed_messages_are_refused_before_they_are_read() {
     let (arena, mut neighbour) = Arena::new().await;
@@ -53,10 +53,10 @@ async fn a22_compressed_messages_are_refused_before_they_are_read() {
     let memory = Memory::mark();
     let attack = async {
         for _ in 0..count(200, 1_000) {
-            let request = Request::new(CHECK).with("grpc-encoding", "gzip");
+            let request = Request::new(CHECK).with("grpc-encoding", "deflate");
             let stream = peer.start_call(&request).await;
             let refused = peer.expect_trailers_only(stream, UNIMPLEMENTED).await;
-            assert_eq!(refused.get("grpc-accept-encoding"), Some("identity"));
+            assert!(refused.get("grpc-accept-encoding").is_some());
             peer.expect_reset(stream, NO_ERROR).await;
             peer.send_data(stream, true, &envelope(1, &[0; 1_000]))
                 .await;

@@ -148,13 +148,20 @@ async fn row_39_other_flags_are_13() {
 #[tokio::test(start_paused = true)]
 async fn row_40_unknown_encodings_are_12_and_name_the_known_one() {
     let mut peer = connect().await;
+    let accepted = if cfg!(feature = "gzip") {
+        "identity,gzip"
+    } else {
+        "identity"
+    };
+    let mut unknown = vec!["zz", "gzip", "deflate", "identity,gzip"];
+    unknown.retain(|encoding| !(cfg!(feature = "gzip") && *encoding == "gzip"));
     for path in METHODS {
-        for encoding in ["zz", "gzip", "deflate", "identity,gzip"] {
+        for encoding in &unknown {
             let request = Request::new(path).with("grpc-encoding", encoding);
             for flag in [0, 1] {
                 let stream = peer.call(&request, &envelope(flag, b"")).await;
                 let fields = peer.expect_trailers_only(stream, UNIMPLEMENTED).await;
-                assert_eq!(fields.get("grpc-accept-encoding"), Some("identity"));
+                assert_eq!(fields.get("grpc-accept-encoding"), Some(accepted));
             }
             peer.expect_alive().await;
         }
