@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::Call;
 use crate::service::Message;
 use crate::wire::code::Code;
-use crate::wire::encoding::Encoding;
+use crate::wire::encoding::{self, Encoding};
 use crate::wire::envelope::{Decoder, Envelope, EnvelopeError};
 use crate::wire::status::Status;
 
@@ -14,13 +14,16 @@ use crate::wire::status::Status;
 pub(crate) struct Messages {
     decoder: Decoder,
     encoding: Encoding,
+    limit: usize,
 }
 
 impl Messages {
     pub(crate) fn new(call: &Call) -> Self {
+        let limit = call.method.request_limit();
         Self {
-            decoder: Decoder::new(call.method.request_limit()),
+            decoder: Decoder::new(limit),
             encoding: call.encoding,
+            limit,
         }
     }
 
@@ -32,17 +35,10 @@ impl Messages {
     }
 
     fn unpack(&self, envelope: Envelope) -> Result<Message, Status> {
-        let Envelope {
-            compressed,
-            message: body,
-        } = envelope;
-        match self.encoding {
-            Encoding::Identity if compressed => {
-                let message = "compressed flag set with identity or empty encoding";
-                Err(Status::new(Code::INTERNAL, message))
-            }
-            Encoding::Identity => Ok(Message { body, compressed }),
-        }
+        let compressed = envelope.compressed;
+        let body = encoding::decompress(envelope, self.encoding, self.limit)
+            .map_err(|error| Status::new(error.code(), error.to_string()))?;
+        Ok(Message { body, compressed })
     }
 
     /// Ends the body.

@@ -4,7 +4,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::service::Message;
 use crate::wire::code::Code;
-use crate::wire::envelope;
+use crate::wire::encoding::{self, Encoding};
+use crate::wire::envelope::{self, Envelope};
 use crate::wire::status::Status;
 
 /// What a handler can be given: every prost message, [`Raw`] bytes, or either [with](Compressed) how it came.
@@ -25,10 +26,10 @@ pub trait Encode: Send + 'static {
     /// Appends the message to `dst`.
     fn encode(&self, dst: &mut BytesMut);
 
-    /// Whether to compress this message, if the method does so (`default`) or not. Nothing is compressed for a client that does not
-    /// accept it.
-    fn compress(&self, default: bool) -> bool {
-        default
+    /// Whether this message is compressed where its method [compresses](super::Route::compress) and the client accepts it. It is, unless
+    /// it says otherwise.
+    fn compress(&self) -> bool {
+        true
     }
 }
 
@@ -77,7 +78,8 @@ impl Encode for Raw {
 pub struct Compressed<T> {
     /// The message.
     pub message: T,
-    /// Whether it is compressed on the wire. It never is without the feature `gzip`, nor for a client that does not accept it.
+    /// Whether it is compressed on the wire. A reply never is unless its method [compresses](super::Route::compress) and the client
+    /// accepts it.
     pub compressed: bool,
 }
 
@@ -101,30 +103,29 @@ impl<T: Encode> Encode for Compressed<T> {
         self.message.encode(dst);
     }
 
-    fn compress(&self, _: bool) -> bool {
+    fn compress(&self) -> bool {
         self.compressed
     }
 }
 
-/// How the replies of one call are encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Packing {
-    /// The client takes nothing compressed, or there is nothing to compress with.
-    Identity,
-    /// The client takes gzip. The method compresses, or not, unless the message says otherwise.
-    Gzip { by_default: bool },
-}
-
-impl Packing {
-    /// The envelope of a reply.
-    pub(super) fn envelope<T: Encode>(self, message: &T) -> Result<Bytes, Status> {
-        let len = message.encoded_len();
-        if u32::try_from(len).is_err() {
-            let message = format!("a reply of {len} bytes is more than an envelope can hold");
-            return Err(Status::new(Code::RESOURCE_EXHAUSTED, message));
-        }
-        let mut encoded = BytesMut::new();
-        envelope::encode(&mut encoded, false, len, |dst| message.encode(dst));
-        Ok(encoded.freeze())
+/// The envelope of a reply, in a call whose replies have this encoding.
+pub(super) fn envelope<T: Encode>(message: &T, encoding: Encoding) -> Result<Bytes, Status> {
+    let len = message.encoded_len();
+    if u32::try_from(len).is_err() {
+        let message = format!("a reply of {len} bytes is more than an envelope can hold");
+        return Err(Status::new(Code::RESOURCE_EXHAUSTED, message));
     }
+    let mut encoded = BytesMut::new();
+    if encoding == Encoding::Identity || !message.compress() {
+        envelope::encode(&mut encoded, false, len, |dst| message.encode(dst));
+    } else {
+        message.encode(&mut encoded);
+        let Envelope {
+            compressed,
+            message,
+        } = encoding::compress(encoded.split().freeze(), encoding);
+        let put = |dst: &mut BytesMut| dst.put_slice(&message);
+        envelope::encode(&mut encoded, compressed, message.len(), put);
+    }
+    Ok(encoded.freeze())
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
-use super::codec::{Decode, Encode, Packing};
+use super::codec::{Decode, Encode, envelope};
 use super::request::{Came, Request, Response, Streaming};
 use crate::service::{Message, Part, Reply, Requests};
 use crate::wire::encoding::Encoding;
@@ -20,7 +20,7 @@ pub(super) type BoxStream = Pin<Box<dyn Stream<Item = Reply> + Send>>;
 /// A call on its way to its handler.
 pub(super) struct Arrival {
     pub(super) came: Came,
-    pub(super) packing: Packing,
+    pub(super) encoding: Encoding,
     pub(super) input: Input,
 }
 
@@ -96,14 +96,14 @@ impl Handler {
         Self(Box::new(move |arrival| {
             let Arrival {
                 came,
-                packing,
+                encoding,
                 input,
             } = arrival;
             let response = A::ask(input).map(|asked| handler(asked, came));
             Output::One(Box::pin(async move {
                 let (message, initial, trailing) = response?.await?.into_parts();
-                let part = Part::from(packing.envelope(&message)?);
-                Ok(dress(part, packing, initial, trailing))
+                let part = Part::from(envelope(&message, encoding)?);
+                Ok(dress(part, encoding, initial, trailing))
             }))
         }))
     }
@@ -118,15 +118,15 @@ impl Handler {
         St: Stream<Item = Result<U, Status>> + Send + 'static,
     {
         Self(Box::new(move |arrival| {
-            let packing = arrival.packing;
+            let encoding = arrival.encoding;
             Output::Many(match A::ask(arrival.input) {
                 Ok(asked) => Box::pin(Opening {
                     state: State::Opening(Box::pin(handler(asked, arrival.came))),
-                    packing,
+                    encoding,
                 }),
                 Err(status) => Box::pin(Opening::<Fut, St> {
                     state: State::Failed(Some(status)),
-                    packing,
+                    encoding,
                 }),
             })
         }))
@@ -134,19 +134,28 @@ impl Handler {
 }
 
 /// A part of an answer with its metadata, where there is any.
-fn dress(part: Part, packing: Packing, initial: Metadata, trailing: Metadata) -> Part {
-    let part = match packing {
-        Packing::Identity if initial.is_empty() && trailing.is_empty() => return part,
-        Packing::Identity => part,
-        Packing::Gzip { .. } => part.with_encoding(Encoding::Identity),
-    };
-    part.with_initial(initial).with_trailing(trailing)
+fn dress(part: Part, encoding: Encoding, initial: Metadata, trailing: Metadata) -> Part {
+    if encoding == Encoding::Identity && initial.is_empty() && trailing.is_empty() {
+        return part;
+    }
+    with_encoding(part, encoding)
+        .with_initial(initial)
+        .with_trailing(trailing)
+}
+
+/// Identity is what an answer has that says nothing.
+fn with_encoding(part: Part, encoding: Encoding) -> Part {
+    match encoding {
+        Encoding::Identity => part,
+        #[cfg(feature = "gzip")]
+        Encoding::Gzip => part.with_encoding(encoding),
+    }
 }
 
 /// The replies of a handler that answers with a stream: of one that is still to say so, at first.
 struct Opening<Fut, St> {
     state: State<Fut, St>,
-    packing: Packing,
+    encoding: Encoding,
 }
 
 enum State<Fut, St> {
@@ -164,26 +173,23 @@ where
     type Item = Reply;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
-        let packing = self.packing;
+        let encoding = self.encoding;
         match &mut self.state {
             State::Opening(opening) => {
                 let (stream, initial, trailing) = ready!(opening.as_mut().poll(cx))?.into_parts();
                 self.state = State::Open(Box::pin(stream));
                 // The head goes out before there is a message, as the client may wait for it.
-                let head = Part::default()
+                let head = with_encoding(Part::default(), encoding)
                     .with_initial(initial)
                     .with_trailing(trailing);
-                Poll::Ready(Some(Ok(match packing {
-                    Packing::Identity => head,
-                    Packing::Gzip { .. } => head.with_encoding(Encoding::Identity),
-                })))
+                Poll::Ready(Some(Ok(head)))
             }
             State::Open(stream) => stream.as_mut().poll_next(cx).map(|next| {
                 let message = match next? {
                     Ok(message) => message,
                     Err(status) => return Some(Err(status)),
                 };
-                Some(packing.envelope(&message).map(Part::from))
+                Some(envelope(&message, encoding).map(Part::from))
             }),
             State::Failed(status) => Poll::Ready(status.take().map(Err)),
         }

@@ -39,10 +39,6 @@ impl Came {
             peer: head.peer().clone(),
         }
     }
-
-    pub(super) const fn metadata(&self) -> &Metadata {
-        &self.metadata
-    }
 }
 
 impl<T> Request<T> {

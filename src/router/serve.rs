@@ -7,7 +7,6 @@ use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
 
-use super::codec::Packing;
 use super::handler::{Arrival, BoxFuture, BoxStream, Input, Output};
 use super::nested::Nested;
 use super::request::Came;
@@ -18,6 +17,7 @@ use crate::service::{
     Requests, Service, Unimplemented,
 };
 use crate::wire::code::Code;
+use crate::wire::encoding::Encoding;
 use crate::wire::status::Status;
 
 /// Routes of methods: the last 8 bits say which service, those above are that service's own.
@@ -57,8 +57,8 @@ impl<S: Service> Router<S> {
             return Answer::Now(Err(status));
         };
         let arrival = Arrival {
+            encoding: encoding(&head, entry.route.compress),
             came: Came::new(head),
-            packing: Packing::Identity,
             input,
         };
         let mut output = entry.handler.answer(arrival);
@@ -200,6 +200,17 @@ impl<S: Service> Service for Router<S> {
         }
         Some(Box::pin(All(all)))
     }
+}
+
+/// What the replies of a call are compressed with, if its method does so.
+fn encoding(head: &Head<'_>, compress: bool) -> Encoding {
+    #[cfg(feature = "gzip")]
+    if compress && head.accepts(Encoding::Gzip) {
+        return Encoding::Gzip;
+    }
+    #[cfg(not(feature = "gzip"))]
+    let _ = (head, compress);
+    Encoding::Identity
 }
 
 /// The route of a method of the service at `index`.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use crate::wire::encoding::Encoding;
 use crate::wire::metadata::Metadata;
 
 /// A method that a [`Service`](super::Service) serves, and how the host is to treat its calls.
@@ -275,6 +276,13 @@ impl<'a> Head<'a> {
             Came::Owned(metadata) => metadata.as_deref(),
             Came::Seen(metadata) => *metadata,
         }
+    }
+
+    /// Whether the client reads replies of this encoding. Only for methods that are [attended](Method::attended).
+    #[must_use]
+    pub fn accepts(&self, encoding: Encoding) -> bool {
+        self.metadata()
+            .is_some_and(|metadata| metadata.accepts(encoding))
     }
 
     /// Takes the request's metadata out.

@@ -5,6 +5,8 @@ use std::fmt;
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::wire::encoding::{self, Encoding};
+
 use super::{
     decode_binary_list, encode_binary, is_binary, is_reserved, is_valid_ascii_value, is_valid_name,
 };
@@ -169,6 +171,12 @@ impl Metadata {
     /// The metadata of a request or an answer, with the fields that are not: they stay out of sight.
     pub(crate) fn received(fields: HeaderMap) -> Self {
         Self { size: 0, fields }
+    }
+
+    /// Whether the sender of a request reads this encoding.
+    pub(crate) fn accepts(&self, encoding: Encoding) -> bool {
+        let mut lists = self.fields.get_all("grpc-accept-encoding").iter();
+        lists.any(|list| encoding::accepts(list.as_bytes(), encoding))
     }
 
     /// Writes it into the fields of an answer.
