@@ -77,10 +77,9 @@ start_load() {
     eval "exec ${LOAD_COPROC[0]}<&- ${LOAD_COPROC[1]}>&-"
 }
 
-load() { # load COMMAND...: returns when it is done
-    local answer
+load() { # load COMMAND...: returns when it is done; sets LOAD_ANSWER
     echo "$*" >&"$LOAD_IN"
-    read -r answer <&"$LOAD_OUT" || { say "$0: the load failed at: $*"; exit 1; }
+    read -r LOAD_ANSWER <&"$LOAD_OUT" || { say "$0: the load failed at: $*"; exit 1; }
 }
 
 stop_load() {
@@ -89,10 +88,13 @@ stop_load() {
 }
 
 # h2load_checks REQUESTS IN_FLIGHT: so many Checks over 4 connections; fails unless all succeed.
-h2load_checks() {
-    taskset -c "$LOAD_CORE" h2load -n "$1" -c 4 -m "$2" -d "$WORK/check.bin" \
+h2load_checks() { h2load_posts "$1" "$2" "$WORK/check.bin" /grpc.health.v1.Health/Check; }
+
+# h2load_posts REQUESTS IN_FLIGHT BODY PATH: so many calls over 4 connections; fails unless all succeed.
+h2load_posts() {
+    taskset -c "$LOAD_CORE" h2load -n "$1" -c 4 -m "$2" -d "$3" \
         -H 'content-type: application/grpc' -H 'te: trailers' \
-        "http://$ADDRESS/grpc.health.v1.Health/Check" >"$WORK/h2load.out" ||
+        "http://$ADDRESS$4" >"$WORK/h2load.out" ||
         { cat "$WORK/h2load.out" >&2; exit 1; }
     grep -q "requests: $1 total, $1 started, $1 done, $1 succeeded" "$WORK/h2load.out" ||
         { cat "$WORK/h2load.out" >&2; exit 1; }

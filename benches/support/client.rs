@@ -1,10 +1,11 @@
 //! A client of the health service on raw h2, the same for every server.
 
 use std::error::Error;
+use std::future::poll_fn;
 
-use bytes::Bytes;
-use h2::RecvStream;
+use bytes::{BufMut, Bytes, BytesMut};
 use h2::client::{Builder, ResponseFuture, SendRequest};
+use h2::{RecvStream, SendStream};
 use http::header::{CONTENT_TYPE, TE};
 use http::{Method, Request};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -90,6 +91,29 @@ impl Client {
         Ok(body)
     }
 
+    /// Has a stream of messages echoed; an error unless all of it comes back, with status 0.
+    #[allow(dead_code, reason = "not every user of this module needs it")]
+    pub(crate) async fn echo(self, bytes: usize, messages: usize) -> Result<(), BoxError> {
+        let mut send = self.send.ready().await?;
+        let (response, mut body) = send.send_request(request("/bench.Echo/Bidi")?, false)?;
+        let envelope = echoed(bytes);
+        let sending = tokio::spawn(async move {
+            for _ in 0..messages {
+                send_all(&mut body, envelope.clone()).await?;
+            }
+            body.send_data(Bytes::new(), true)?;
+            Ok::<_, BoxError>(())
+        });
+        let length = finish(response).await?;
+        sending.await??;
+        let expected = echoed(bytes).len() * messages;
+        if length == expected {
+            Ok(())
+        } else {
+            Err(format!("{length} bytes came back of {expected}").into())
+        }
+    }
+
     async fn start(&mut self, request: Request<()>) -> Result<ResponseFuture, BoxError> {
         // `ready` takes and returns the handle: it waits for a free stream.
         self.send = self.send.clone().ready().await?;
@@ -109,6 +133,14 @@ fn request(path: &str) -> http::Result<Request<()>> {
 }
 
 async fn finish_check(response: ResponseFuture) -> Result<(), BoxError> {
+    match finish(response).await? {
+        SERVING_LEN => Ok(()),
+        length => Err(format!("not a good answer: {length} bytes").into()),
+    }
+}
+
+/// The length of an answer's body; an error unless its status is 0.
+async fn finish(response: ResponseFuture) -> Result<usize, BoxError> {
     let mut body = response.await?.into_body();
     let mut length = 0;
     while let Some(chunk) = body.data().await {
@@ -120,8 +152,43 @@ async fn finish_check(response: ResponseFuture) -> Result<(), BoxError> {
     let ok = trailers
         .get("grpc-status")
         .is_some_and(|status| status == "0");
-    if !ok || length != SERVING_LEN {
-        return Err(format!("not a good answer: {length} bytes, {trailers:?}").into());
+    if ok {
+        Ok(length)
+    } else {
+        Err(format!("not a good answer: {length} bytes, {trailers:?}").into())
+    }
+}
+
+/// Sends all of a message, as the windows allow.
+async fn send_all(body: &mut SendStream<Bytes>, mut message: Bytes) -> Result<(), BoxError> {
+    while !message.is_empty() {
+        body.reserve_capacity(message.len());
+        let capacity = match body.capacity() {
+            0 => match poll_fn(|cx| body.poll_capacity(cx)).await {
+                Some(capacity) => capacity?,
+                None => return Err("the stream is closed".into()),
+            },
+            capacity => capacity,
+        };
+        body.send_data(message.split_to(capacity.min(message.len())), false)?;
     }
     Ok(())
+}
+
+/// The envelope of a `bench.Payload` whose message has so many bytes in all, at least six.
+fn echoed(bytes: usize) -> Bytes {
+    let mut varint = BytesMut::new();
+    let mut body = bytes.saturating_sub(2);
+    // The length of the length is part of the message.
+    while prost::length_delimiter_len(body) + body + 1 > bytes {
+        body -= 1;
+    }
+    prost::encode_length_delimiter(body, &mut varint).expect("room");
+    let mut envelope = BytesMut::new();
+    envelope.put_u8(0);
+    envelope.put_u32((1 + varint.len() + body) as u32);
+    envelope.put_u8(0x0A);
+    envelope.put(varint);
+    envelope.put_bytes(7, body);
+    envelope.freeze()
 }

@@ -5,11 +5,14 @@
 //!   until each of those has so many and all have had their first message; answers `held`.
 //! * `check CONNECTIONS IN_FLIGHT REQUESTS`: that many Checks in all, over the first so many
 //!   connections with so many in flight on each; answers `checked`.
+//! * `bidi STREAMS BYTES MESSAGES`: that many echoed streams on one connection, each with so many
+//!   messages of so many bytes, sent as fast as the windows allow; answers the nanoseconds it took.
 
 mod client;
 
 use std::env;
 use std::io::{self, BufRead};
+use std::time::Instant;
 
 use h2::RecvStream;
 use tokio::net::TcpStream;
@@ -56,6 +59,12 @@ impl Load {
                 self.check(connections, in_flight, requests).await?;
                 println!("checked");
             }
+            ("bidi", &[streams, bytes, messages]) => {
+                self.hold(1, 0).await?;
+                let began = Instant::now();
+                self.bidi(streams, bytes, messages).await?;
+                println!("{}", began.elapsed().as_nanos());
+            }
             _ => return Err(format!("unknown command {line:?}").into()),
         }
         Ok(())
@@ -93,6 +102,20 @@ impl Load {
                     }
                     Ok::<_, BoxError>(())
                 });
+            }
+        }
+        while let Some(caller) = callers.join_next().await {
+            caller??;
+        }
+        Ok(())
+    }
+
+    async fn bidi(&self, streams: usize, bytes: usize, messages: usize) -> Result<(), BoxError> {
+        let mut callers = JoinSet::new();
+        for (client, _) in self.connections.iter().take(1) {
+            for _ in 0..streams {
+                let client = client.clone();
+                callers.spawn(client.echo(bytes, messages));
             }
         }
         while let Some(caller) = callers.join_next().await {

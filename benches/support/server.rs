@@ -1,10 +1,12 @@
-//! The servers that the scripts measure: ours, tonic-health and the floor, on the same runtime.
+//! The servers that the scripts measure: ours alone and behind a router, tonic-health and the floor, on the same runtime. The router
+//! and tonic have an echo service, too.
 //!
-//! `bench_server ours|tonic|floor [--listen ADDR] [--max-streams N]` prints `listening on ADDR`.
+//! `bench_server ours|router|tonic|floor [--listen ADDR] [--max-streams N]` prints `listening on ADDR`.
 //! Each line `cpu` on stdin prints the nanoseconds of CPU that the process has used so far; the
 //! end of stdin ends the process.
 
 mod cpu;
+mod echo;
 mod floor;
 
 use std::env;
@@ -13,13 +15,14 @@ use std::io::{self, BufRead};
 use std::process;
 use std::thread;
 
+use grpc_health::service::Service;
 use grpc_health::{HealthService, Registry, Server};
 use tokio::net::TcpListener;
 use tonic::transport::server::TcpIncoming;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-const USAGE: &str = "usage: bench_server ours|tonic|floor [--listen ADDR] [--max-streams N]";
+const USAGE: &str = "usage: bench_server ours|router|tonic|floor [--listen ADDR] [--max-streams N]";
 
 struct Options {
     server: String,
@@ -82,18 +85,30 @@ async fn serve(options: Options) -> Result<(), BoxError> {
             let (_reporter, health) = tonic_health::server::health_reporter();
             tonic::transport::Server::builder()
                 .add_service(health)
+                .add_service(echo::TonicEcho)
                 .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)))
                 .await?;
         }
-        "ours" => {
-            Server::builder()
-                .max_concurrent_streams(options.max_streams)
-                .service(HealthService::new(Registry::new()))
-                .build()
-                .serve_on(listener)
-                .await?;
-        }
+        "ours" => serve_ours(&options, listener, health()).await?,
+        "router" => serve_ours(&options, listener, echo::router(health())).await?,
         _ => return Err(USAGE.into()),
     }
     Ok(())
+}
+
+fn health() -> HealthService {
+    HealthService::new(Registry::new())
+}
+
+async fn serve_ours(
+    options: &Options,
+    listener: TcpListener,
+    service: impl Service,
+) -> io::Result<()> {
+    Server::builder()
+        .max_concurrent_streams(options.max_streams)
+        .service(service)
+        .build()
+        .serve_on(listener)
+        .await
 }

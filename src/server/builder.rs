@@ -128,9 +128,10 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Sets h2's budget for small DATA frames that nobody has read yet: each takes 256 less its length. Default: 512 for each of
-    /// [`max_concurrent_streams`](Self::max_concurrent_streams), twice what one small request on each takes. When it is used up the
-    /// connection ends with `ENHANCE_YOUR_CALM`.
+    /// Sets h2's budget for small DATA frames that nobody has read yet: each takes 256 less its length. Default: 50 for each byte of
+    /// [`initial_stream_window`](Self::initial_stream_window), which is a window full of empty messages, or 512 for each of
+    /// [`max_concurrent_streams`](Self::max_concurrent_streams), twice what one small request on each takes, whichever is more. When it is
+    /// used up the connection ends with `ENHANCE_YOUR_CALM`.
     pub const fn data_frame_budget(mut self, budget: usize) -> Self {
         self.config.data_frame_budget = Some(budget);
         self

@@ -51,6 +51,10 @@ pub(super) struct Config {
 /// What an unread request message of one small DATA frame may cost of h2's budget (at most 256), twice over.
 const DATA_BUDGET_PER_STREAM: usize = 512;
 
+/// What a byte of a stream's window may cost of it: an empty message of five bytes, in a DATA frame of its own, takes 251. Clients that
+/// stream send such frames, as many as the window holds before the handler has read one.
+const DATA_BUDGET_PER_WINDOW_BYTE: usize = 50;
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -107,8 +111,11 @@ impl Config {
     }
 
     fn data_budget(&self) -> usize {
-        let derived = || self.streams().saturating_mul(DATA_BUDGET_PER_STREAM);
-        self.data_frame_budget.unwrap_or_else(derived)
+        self.data_frame_budget.unwrap_or_else(|| {
+            let window = usize::try_from(self.initial_stream_window).unwrap_or(usize::MAX);
+            let one_each = self.streams().saturating_mul(DATA_BUDGET_PER_STREAM);
+            one_each.max(window.saturating_mul(DATA_BUDGET_PER_WINDOW_BYTE))
+        })
     }
 
     /// What the guard lets through.
@@ -154,7 +161,7 @@ mod tests {
         let mut config = Config::default();
         assert_eq!(
             (config.reset_streams(), config.data_budget()),
-            (256, 131_072)
+            (256, 3_276_800)
         );
         config.max_concurrent_streams = 10_000;
         assert_eq!(
