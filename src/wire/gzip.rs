@@ -164,8 +164,8 @@ fn crc(bytes: &[u8]) -> u32 {
 }
 
 thread_local! {
-    /// The state of a compressor is some 300 KiB: making it costs twenty times what a short message
-    /// does. A thread that has compressed keeps one, empty.
+    /// A compressor is some 370 KiB, and making it costs more than a short message does. A thread
+    /// that has compressed keeps it, empty.
     static COMPRESSOR: Cell<Option<Compress>> = const { Cell::new(None) };
 }
 
