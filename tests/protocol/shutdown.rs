@@ -157,9 +157,9 @@ async fn a_watcher_is_told_first_however_busy_its_connection_is() {
 #[tokio::test(start_paused = true)]
 async fn a_watch_behind_a_closed_window_is_ended() {
     let fixture = Fixture::new();
-    let settings = [(crate::support::frame::SETTINGS_INITIAL_WINDOW_SIZE, 7)];
+    let settings = [(frame::SETTINGS_INITIAL_WINDOW_SIZE, 7)];
     let mut peer = fixture
-        .connect_with(crate::support::peer::PIPE, &settings)
+        .connect_with(PIPE, &settings)
         .await;
     let stream = peer.watch("up").await;
     assert_eq!(peer.expect_data(stream).await, SERVING);
