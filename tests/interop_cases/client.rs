@@ -14,7 +14,7 @@ use tokio_stream::Stream;
 use tonic::body::Body;
 use tonic::client::Grpc;
 use tonic::codec::CompressionEncoding::Gzip;
-use tonic::codec::{Codec, EncodeBody, Streaming};
+use tonic::codec::Streaming;
 use tonic::codegen::{BoxFuture, Service};
 use tonic::transport::{Channel, Endpoint, Error};
 use tonic::{Request, Response, Status};
@@ -35,8 +35,9 @@ pub(crate) struct Client {
     channel: Channel,
     seen: Arc<Mutex<Seen>>,
     /// Sent in place of the body that tonic made.
-    body: Arc<Mutex<Option<Body>>>,
-    compress: bool,
+    pub(crate) body: Arc<Mutex<Option<Body>>>,
+    /// Whether requests are compressed.
+    pub(crate) compress: bool,
 }
 
 impl Client {
@@ -47,14 +48,6 @@ impl Client {
             seen: Arc::default(),
             body: Arc::default(),
             compress: false,
-        }
-    }
-
-    /// The same connection, with all requests compressed.
-    pub(crate) fn compressing(&self) -> Self {
-        Self {
-            compress: true,
-            ..self.clone()
         }
     }
 
@@ -98,30 +91,6 @@ impl Client {
         self.grpc()
             .await
             .client_streaming(request, path(method), codec)
-            .await
-    }
-
-    /// As [`Self::client_streaming`] of two messages, of which only the first one is compressed: tonic itself compresses all messages
-    /// of a call or none.
-    pub(crate) async fn client_streaming_mixed<M, N>(
-        &self,
-        method: &'static str,
-        compressed: M,
-        plain: M,
-    ) -> Result<Response<N>, Status>
-    where
-        M: prost::Message + 'static,
-        N: prost::Message + Default + 'static,
-    {
-        let encode = |message, encoding| {
-            let encoder = ProstCodec::<M, N>::default().encoder();
-            let message = tokio_stream::once(Ok(message));
-            Body::new(EncodeBody::new_client(encoder, message, encoding, None))
-        };
-        let both = Chain(encode(compressed, Some(Gzip)), encode(plain, None));
-        *self.body.lock().expect("no panic") = Some(Body::new(both));
-        self.compressing()
-            .client_streaming(method, tokio_stream::empty::<M>())
             .await
     }
 
@@ -207,23 +176,5 @@ impl http_body::Body for Looking {
             }
         }
         Poll::Ready(frame)
-    }
-}
-
-/// One body after the other.
-struct Chain(Body, Body);
-
-impl http_body::Body for Chain {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        match ready!(Pin::new(&mut self.0).poll_frame(cx)) {
-            Some(frame) => Poll::Ready(Some(frame)),
-            None => Pin::new(&mut self.1).poll_frame(cx),
-        }
     }
 }

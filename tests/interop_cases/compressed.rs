@@ -1,11 +1,20 @@
 //! The four compressed cases.
 
-use tokio_stream::{StreamExt, iter, once};
-use tonic::{Code, Request, Response};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::Frame;
+use tokio_stream::{StreamExt, empty, iter, once};
+use tonic::body::Body;
+use tonic::codec::CompressionEncoding::Gzip;
+use tonic::codec::{Codec, EncodeBody};
+use tonic::{Code, Request, Response, Status};
+use tonic_prost::ProstCodec;
 
 use crate::cases::in_time;
 use crate::client::Client;
-use crate::testing::{
+use crate::test_service::proto::{
     BoolValue, ResponseParameters, SimpleRequest, SimpleResponse, StreamingInputCallRequest,
     StreamingInputCallResponse, StreamingOutputCallRequest, StreamingOutputCallResponse,
 };
@@ -15,6 +24,58 @@ use crate::{
 
 const YES: Option<BoolValue> = Some(BoolValue { value: true });
 const NO: Option<BoolValue> = Some(BoolValue { value: false });
+
+impl Client {
+    /// The same connection, with all requests compressed.
+    fn compressing(&self) -> Self {
+        Self {
+            compress: true,
+            ..self.clone()
+        }
+    }
+
+    /// As [`Self::client_streaming`] of two messages, of which only the first one is compressed: tonic itself compresses all messages
+    /// of a call or none.
+    async fn client_streaming_mixed<M, N>(
+        &self,
+        method: &'static str,
+        compressed: M,
+        plain: M,
+    ) -> Result<Response<N>, Status>
+    where
+        M: prost::Message + 'static,
+        N: prost::Message + Default + 'static,
+    {
+        let encode = |message, encoding| {
+            let encoder = ProstCodec::<M, N>::default().encoder();
+            let message = once(Ok(message));
+            Body::new(EncodeBody::new_client(encoder, message, encoding, None))
+        };
+        let both = Chain(encode(compressed, Some(Gzip)), encode(plain, None));
+        *self.body.lock().expect("no panic") = Some(Body::new(both));
+        self.compressing()
+            .client_streaming(method, empty::<M>())
+            .await
+    }
+}
+
+/// One body after the other.
+struct Chain(Body, Body);
+
+impl http_body::Body for Chain {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        match ready!(Pin::new(&mut self.0).poll_frame(cx)) {
+            Some(frame) => Poll::Ready(Some(frame)),
+            None => Pin::new(&mut self.1).poll_frame(cx),
+        }
+    }
+}
 
 /// A large response, compressed or not.
 async fn assert_large(client: &Client, request: SimpleRequest, compressed: bool) {

@@ -5,19 +5,19 @@
 
 mod cases;
 mod client;
+#[cfg(feature = "gzip")]
 mod compressed;
 mod deadline;
+#[path = "../../examples/support/test_service.rs"]
+mod test_service;
 
 use std::net::SocketAddr;
 
 use client::Client;
-use testing::{EchoStatus, Payload, ResponseParameters, SimpleRequest, StreamingOutputCallRequest};
-
-/// Package `grpc.testing`, by build.rs.
-#[allow(clippy::all, clippy::pedantic, dead_code, unreachable_pub)]
-mod testing {
-    include!(concat!(env!("OUT_DIR"), "/grpc.testing.rs"));
-}
+use grpc_health::Server;
+use test_service::proto::{
+    EchoStatus, Payload, ResponseParameters, SimpleRequest, StreamingOutputCallRequest,
+};
 
 const EMPTY: &str = "/grpc.testing.TestService/EmptyCall";
 const UNARY: &str = "/grpc.testing.TestService/UnaryCall";
@@ -26,8 +26,16 @@ const STREAMING_INPUT: &str = "/grpc.testing.TestService/StreamingInputCall";
 const FULL_DUPLEX: &str = "/grpc.testing.TestService/FullDuplexCall";
 const HALF_DUPLEX: &str = "/grpc.testing.TestService/HalfDuplexCall";
 
+/// Serves until the test's runtime goes.
 async fn start() -> SocketAddr {
-    std::env::var("INTEROP_ADDR").unwrap().parse().unwrap()
+    let server = Server::builder()
+        .service(test_service::router())
+        .bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let addr = server.local_addr().expect("an address");
+    tokio::spawn(server.serve());
+    addr
 }
 
 async fn connect() -> Client {
