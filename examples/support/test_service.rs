@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use grpc_health::router::{Compressed, Request, Response, Router, Streaming};
+use grpc_health::router::{Compressed, Request, Response, Route, Router, Streaming};
 use grpc_health::wire::metadata::Metadata;
 use grpc_health::{Code, Status};
 use tokio::sync::mpsc;
@@ -32,21 +32,16 @@ const MAX_KEPT: usize = 1024;
 const INITIAL: &str = "x-grpc-test-echo-initial";
 const TRAILING: &str = "x-grpc-test-echo-trailing-bin";
 
-/// All methods but those that no server has.
+/// All methods but those that no server has. Where clients may ask for compressed responses, each message says for itself.
 pub(crate) fn router() -> Router {
+    let at = |method| Route::new(format!("/grpc.testing.TestService/{method}"));
     Router::empty()
-        .unary("/grpc.testing.TestService/EmptyCall", empty_call)
-        .unary("/grpc.testing.TestService/UnaryCall", unary_call)
-        .server_streaming(
-            "/grpc.testing.TestService/StreamingOutputCall",
-            streaming_output_call,
-        )
-        .client_streaming(
-            "/grpc.testing.TestService/StreamingInputCall",
-            streaming_input_call,
-        )
-        .bidi("/grpc.testing.TestService/FullDuplexCall", full_duplex_call)
-        .bidi("/grpc.testing.TestService/HalfDuplexCall", half_duplex_call)
+        .unary(at("EmptyCall"), empty_call)
+        .unary(at("UnaryCall").compress(), unary_call)
+        .server_streaming(at("StreamingOutputCall").compress(), streaming_output_call)
+        .client_streaming(at("StreamingInputCall"), streaming_input_call)
+        .bidi(at("FullDuplexCall").compress(), full_duplex_call)
+        .bidi(at("HalfDuplexCall").compress(), half_duplex_call)
 }
 
 async fn empty_call(_: Request<Empty>) -> Result<Response<Empty>, Status> {

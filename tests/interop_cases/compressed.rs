@@ -28,10 +28,9 @@ const NO: Option<BoolValue> = Some(BoolValue { value: false });
 impl Client {
     /// The same connection, with all requests compressed.
     fn compressing(&self) -> Self {
-        Self {
-            compress: true,
-            ..self.clone()
-        }
+        let mut client = self.clone();
+        client.compress = true;
+        client
     }
 
     /// As [`Self::client_streaming`] of two messages, of which only the first one is compressed: tonic itself compresses all messages
