@@ -214,11 +214,12 @@ impl Echo {
 }
 
 type Output = Compressed<StreamingOutputCallResponse>;
+type Sending = dyn Future<Output = Result<(), Status>> + Send;
 
 /// The replies that a future sends, and then the error that it ends with. It is dropped with them.
 struct Replies {
     replies: mpsc::Receiver<Output>,
-    sending: Option<Pin<Box<dyn Future<Output = Result<(), Status>> + Send>>>,
+    sending: Option<Pin<Box<Sending>>>,
     error: Option<Status>,
 }
 

@@ -17,7 +17,7 @@ use crate::test_service::proto::{
 };
 use crate::{
     EMPTY, FULL_DUPLEX, HALF_DUPLEX, STREAMING_INPUT, STREAMING_OUTPUT, UNARY, assert_zeros,
-    connect, echo_status, large_request, output_request, payload, start,
+    connect, connect_to, echo_status, large_request, output_request, payload, start,
 };
 
 const SOAK_ITERATIONS: usize = 100;
@@ -244,7 +244,8 @@ async fn unimplemented_service() {
 /// To tonic a call is cancelled when its future is dropped: there is nobody left to see a status.
 #[tokio::test]
 async fn cancel_after_begin() {
-    let client = connect().await;
+    let server = start().await;
+    let client = connect_to(&server).await;
     let (begin, begun) = oneshot::channel();
     let (pipe, silence) = mpsc::channel::<StreamingInputCallRequest>(1);
     // Polled as soon as the head of the request is on its way. Nothing follows.
@@ -266,12 +267,14 @@ async fn cancel_after_begin() {
     let end = in_time(call).await.expect_err("no answer");
     assert!(end.is_cancelled());
     assert_alive(&client).await;
+    assert_eq!(server.stats().calls_cancelled, 1);
     drop(pipe);
 }
 
 #[tokio::test]
 async fn cancel_after_first_response() {
-    let client = connect().await;
+    let server = start().await;
+    let client = connect_to(&server).await;
     let (pipe, requests) = mpsc::channel(1);
     let first = output_request(&[31_415], 27_182);
     pipe.send(first).await.expect("a reader");
@@ -282,6 +285,7 @@ async fn cancel_after_first_response() {
     drop(responses);
     drop(pipe);
     assert_alive(&client).await;
+    assert_eq!(server.stats().calls_cancelled, 1);
 }
 
 #[tokio::test]
@@ -294,8 +298,8 @@ async fn rpc_soak() {
 
 #[tokio::test]
 async fn channel_soak() {
-    let addr = start().await;
+    let server = start().await;
     for _ in 0..SOAK_ITERATIONS {
-        large_unary_over(&Client::connect(addr).await).await;
+        large_unary_over(&connect_to(&server).await).await;
     }
 }

@@ -12,7 +12,8 @@ use crate::{FULL_DUPLEX, output_request, start};
 
 #[tokio::test]
 async fn timeout_on_sleeping_server() {
-    let addr = start().await;
+    let server = start().await;
+    let addr = server.local_addr().expect("an address");
     let stream = TcpStream::connect(addr).await.expect("a connection");
     let (client, connection) = h2::client::handshake(stream).await.expect("HTTP/2");
     let connection = tokio::spawn(connection);
@@ -37,5 +38,6 @@ async fn timeout_on_sleeping_server() {
     let trailers = in_time(body.trailers()).await.expect("an end");
     let status = trailers.as_ref().unwrap_or(&head.headers);
     assert_eq!(status["grpc-status"], "4");
+    assert_eq!(server.stats().deadlines_exceeded, 1);
     connection.abort();
 }

@@ -11,10 +11,8 @@ mod deadline;
 #[path = "../../examples/support/test_service.rs"]
 mod test_service;
 
-use std::net::SocketAddr;
-
 use client::Client;
-use grpc_health::Server;
+use grpc_health::{Router, Server};
 use test_service::proto::{
     EchoStatus, Payload, ResponseParameters, SimpleRequest, StreamingOutputCallRequest,
 };
@@ -27,19 +25,22 @@ const FULL_DUPLEX: &str = "/grpc.testing.TestService/FullDuplexCall";
 const HALF_DUPLEX: &str = "/grpc.testing.TestService/HalfDuplexCall";
 
 /// Serves until the test's runtime goes.
-async fn start() -> SocketAddr {
+async fn start() -> Server<Router> {
     let server = Server::builder()
         .service(test_service::router())
         .bind("127.0.0.1:0")
         .await
         .expect("a port");
-    let addr = server.local_addr().expect("an address");
     tokio::spawn(server.serve());
-    addr
+    server
 }
 
 async fn connect() -> Client {
-    Client::connect(start().await).await
+    connect_to(&start().await).await
+}
+
+async fn connect_to(server: &Server<Router>) -> Client {
+    Client::connect(server.local_addr().expect("an address")).await
 }
 
 fn payload(size: usize) -> Option<Payload> {
