@@ -7,6 +7,8 @@ use std::path::Path;
 
 const ROOT: &str = "proto";
 const PROTOS: &[&str] = &["proto/grpc/health/v1/health.proto"];
+/// Included by tests and examples alone, which see the same `OUT_DIR`.
+const TEST_PROTOS: &[&str] = &["proto/grpc/testing/test.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
@@ -16,6 +18,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     prost_build::Config::new()
         // A sorted map, so that List's answer is in order of name and the same every time.
         .btree_map(["."])
+        .compile_fds(descriptors)?;
+
+    let descriptors = protox::compile(TEST_PROTOS, [Path::new(ROOT)])?;
+    prost_build::Config::new()
+        .bytes(["."])
         .compile_fds(descriptors)?;
     Ok(())
 }

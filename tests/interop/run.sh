@@ -14,12 +14,19 @@ if ! cmp -s "$requirements" "$venv/installed.txt"; then
 fi
 
 cargo build --locked --features cli --bin grpc-health --example flip_server --example interop_certs
+# On its own: the command must refuse what is compressed.
+cargo build --locked --features gzip --example interop_server
 certs=$target/interop-certs
 "$target/debug/examples/interop_certs" "$certs"
+protos=$target/interop-protos
+mkdir -p "$protos"
+"$venv/bin/python" -m grpc_tools.protoc -Iproto --python_out="$protos" --grpc_python_out="$protos" proto/grpc/testing/*.proto
 # grpcio reads proxy settings; the loopback interface has no use for them.
 env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY -u grpc_proxy \
     GRPC_HEALTH_BIN="$target/debug/grpc-health" \
     FLIP_SERVER_BIN="$target/debug/examples/flip_server" \
+    INTEROP_SERVER_BIN="$target/debug/examples/interop_server" \
+    INTEROP_PROTOS="$protos" \
     CERTS="$certs" \
     PYTHONPATH=tests/interop \
-    "$venv/bin/python" -m unittest test_health test_tls "$@"
+    "$venv/bin/python" -m unittest test_health test_tls test_interop test_interop_flags "$@"

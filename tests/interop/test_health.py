@@ -4,13 +4,13 @@ import faulthandler
 import json
 import os
 import signal
-import subprocess
 import tempfile
 import time
 import unittest
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from process import Process
 
 GRPC_HEALTH = os.environ["GRPC_HEALTH_BIN"]
 FLIP_SERVER = os.environ["FLIP_SERVER_BIN"]
@@ -28,34 +28,6 @@ faulthandler.dump_traceback_later(180, exit=True)
 
 def request(name=""):
     return health_pb2.HealthCheckRequest(service=name)
-
-
-class Process:
-    """A server process that prints `listening on ADDR`."""
-
-    def __init__(self, *command):
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        line = self.process.stdout.readline()
-        prefix = "listening on "
-        if not line.startswith(prefix):
-            raise AssertionError(f"{command[0]} printed {line!r}")
-        self.address = line.removeprefix(prefix).strip()
-
-    def send(self, command):
-        """Gives the flip server a command and waits until it is done."""
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if answer != "ok\n":
-            raise AssertionError(f"{command} was answered by {answer!r}")
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
 
 
 class HealthTest(unittest.TestCase):

@@ -1,0 +1,31 @@
+"""The servers that the tests start."""
+
+import subprocess
+
+
+class Process:
+    """A server process that prints `listening on ADDR`."""
+
+    def __init__(self, *command):
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        line = self.process.stdout.readline()
+        prefix = "listening on "
+        if not line.startswith(prefix):
+            raise AssertionError(f"{command[0]} printed {line!r}")
+        self.address = line.removeprefix(prefix).strip()
+
+    def send(self, command):
+        """Gives the flip server a command and waits until it is done."""
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if answer != "ok\n":
+            raise AssertionError(f"{command} was answered by {answer!r}")
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
