@@ -114,7 +114,7 @@ impl<T> Guard<T> {
             timer => timer.insert(Box::pin(sleep_until(end))),
         };
         if timer.as_mut().poll(cx).is_ready() {
-            self.link.set_flooded();
+            self.link.set_late();
         }
     }
 }
