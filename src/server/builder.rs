@@ -199,9 +199,18 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Sets after how many bytes read a connection lets other tasks run. Default: 65,536. It is at least one read.
+    /// Sets after how many bytes read a connection lets other tasks run; at least one. Default: 65,536.
     pub const fn read_budget(mut self, bytes: usize) -> Self {
         self.config.read_budget = bytes;
+        self
+    }
+
+    /// Sets after how many bytes of requests' headers read a connection looks at the requests, and lets other tasks run; at least one.
+    /// Default: 8,192. Until then they are in memory as HPACK unfolds them, where one byte may stand for a whole field. No read is larger,
+    /// so it is up to twice as many. Those of streams that the client resets do not count: they have
+    /// [a limit](Self::max_pending_accept_reset_streams).
+    pub const fn header_budget(mut self, bytes: usize) -> Self {
+        self.config.header_budget = bytes;
         self
     }
 

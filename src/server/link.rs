@@ -18,6 +18,8 @@ pub(super) struct Link {
     /// `bytes_read` when this poll of the task began.
     read_before: AtomicU64,
     flooded: AtomicBool,
+    /// It is `flooded` for nothing but the time that it takes.
+    late: AtomicBool,
     /// The connection has ended with an error.
     pub(super) failed: AtomicBool,
 }
@@ -43,6 +45,7 @@ impl Link {
             bytes_written: AtomicU64::new(0),
             read_before: AtomicU64::new(0),
             flooded: AtomicBool::new(false),
+            late: AtomicBool::new(false),
             failed: AtomicBool::new(false),
         }
     }
@@ -111,6 +114,16 @@ impl Link {
     pub(super) fn set_flooded(&self) {
         self.flooded.store(true, Relaxed);
         self.notify();
+    }
+
+    /// The peer has not sent in time what nothing can go on without: the task is to end the connection.
+    pub(super) fn set_late(&self) {
+        self.late.store(true, Relaxed);
+        self.set_flooded();
+    }
+
+    pub(super) fn is_late(&self) -> bool {
+        self.late.load(Relaxed)
     }
 
     pub(super) fn is_flooded(&self) -> bool {

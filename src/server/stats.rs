@@ -15,10 +15,11 @@ pub struct Stats {
     pub connection_errors: u64,
     /// Connections that were closed at once because there were too many.
     pub connections_refused: u64,
-    /// Connections that were closed because the peer was silent, or did not read, for too long.
+    /// Connections that were closed because the peer was silent, did not read, or did not complete its handshake or a header block, for
+    /// too long.
     pub connections_timed_out: u64,
-    /// Connections that were ended because the peer sent too many frames of no use, reset too many streams, or did not complete
-    /// its SETTINGS or a header block. h2's own limits are not counted here.
+    /// Connections that were ended because the peer sent too many frames of no use, or reset too many streams. h2's own limits are not
+    /// counted here.
     pub floods: u64,
     /// Errors of `accept`, such as a process out of file descriptors.
     pub accept_errors: u64,

@@ -80,7 +80,12 @@ async fn a17_connections_that_do_not_begin_are_closed_after_10_s() {
         // 64 KiB each.
         memory.assert_peak_below(connections * MIB / 16);
     }
-    arena.end(neighbour).await;
+    let stats = arena.end(neighbour).await;
+    let late = beginnings.len() * count(100, 1_000);
+    assert_eq!(
+        (stats.connections_timed_out, stats.floods),
+        (late as u64, 0)
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -193,7 +193,8 @@ async fn an_unfinished_header_block_ends_the_connection_after_10_s() {
         peer.expect_goaway(ENHANCE_YOUR_CALM).await;
         assert_eq!(start.elapsed().as_secs(), 10);
         assert_eq!(neighbour.check("up").await, SERVING);
-        assert_eq!(fixture.server.stats().floods, 1);
+        let stats = fixture.server.stats();
+        assert_eq!((stats.connections_timed_out, stats.floods), (1, 0));
     }
 }
 
@@ -209,6 +210,8 @@ async fn a_preface_without_settings_ends_the_connection_after_10_s() {
         peer.send(&[frame::PREFACE, settings].concat()).await;
         peer.expect_goaway(ENHANCE_YOUR_CALM).await;
         assert_eq!(start.elapsed().as_secs(), 10);
+        let stats = fixture.server.stats();
+        assert_eq!((stats.connections_timed_out, stats.floods), (1, 0));
     }
 }
 

@@ -37,6 +37,11 @@ where
         }
     }
 
+    pub(super) fn count_timeout(&self) {
+        let counters = &self.host.counters;
+        counters.connections_timed_out.fetch_add(1, Relaxed);
+    }
+
     fn activity(&self) -> Activity {
         Activity {
             read: self.link.bytes_read.load(Relaxed),
@@ -61,10 +66,7 @@ where
                 self.lifetime.leave(now.checked_add(grace));
             }
             Verdict::Cut => {
-                self.host
-                    .counters
-                    .connections_timed_out
-                    .fetch_add(1, Relaxed);
+                self.count_timeout();
                 self.phase = Phase::Cut;
             }
         }

@@ -36,7 +36,11 @@ where
         let flooded = self.link.is_flooded();
         if (flooded || phase >= Phase::Cut) && !matches!(self.departure, Departure::Cut(_)) {
             self.waiting.clear(&mut self.tally);
-            self.tally.floods += u64::from(flooded);
+            if self.link.is_late() {
+                self.count_timeout();
+            } else {
+                self.tally.floods += u64::from(flooded);
+            }
             self.http2.abrupt_shutdown(if flooded {
                 Reason::ENHANCE_YOUR_CALM
             } else {

@@ -31,6 +31,7 @@ pub(in crate::server) struct Guard<T> {
     start: Instant,
     /// How many bytes are read in one poll of the connection.
     read_budget: u64,
+    header_budget: u64,
     header_block_timeout: Duration,
     handshake_timeout: Duration,
     /// Only while one of them runs.
@@ -48,7 +49,8 @@ impl<T> Guard<T> {
             link,
             policy: Policy::new(&config.guard()),
             start: Instant::now(),
-            read_budget: u64::try_from(config.read_budget).unwrap_or(u64::MAX),
+            read_budget: u64::try_from(config.read_budget.max(1)).unwrap_or(u64::MAX),
+            header_budget: u64::try_from(config.header_budget.max(1)).unwrap_or(u64::MAX),
             header_block_timeout: config.header_block_timeout,
             handshake_timeout: config.handshake_timeout,
             timer: None,
@@ -69,6 +71,20 @@ impl<T> Guard<T> {
             self.link.write_blocked.store(blocked, Relaxed);
         }
         result
+    }
+
+    /// How many bytes may be read at once now; none if other tasks are to run first.
+    fn allowance(&mut self) -> usize {
+        let read = self.link.read_in_poll();
+        if read == 0 {
+            self.policy.forget_headers();
+        }
+        if self.policy.headers() >= self.header_budget {
+            return 0;
+        }
+        // All of them may be headers.
+        let left = self.read_budget.saturating_sub(read);
+        usize::try_from(left.min(self.header_budget)).unwrap_or(usize::MAX)
     }
 
     /// Judges what has just been read. False if the peer has gone too far.
@@ -98,9 +114,26 @@ impl<T> Guard<T> {
             timer => timer.insert(Box::pin(sleep_until(end))),
         };
         if timer.as_mut().poll(cx).is_ready() {
-            self.link.set_flooded();
+            self.link.set_late();
         }
     }
+}
+
+/// Reads `most` bytes at most. `buf` may have room for more: it grows with the frames that the peer sends.
+fn poll_read_at_most<T: AsyncRead + Unpin>(
+    io: &mut T,
+    cx: &mut Context<'_>,
+    buf: &mut ReadBuf<'_>,
+    most: usize,
+) -> Poll<io::Result<()>> {
+    if buf.remaining() <= most {
+        return Pin::new(io).poll_read(cx, buf);
+    }
+    let mut part = ReadBuf::new(buf.initialize_unfilled_to(most));
+    let result = Pin::new(io).poll_read(cx, &mut part);
+    let read = part.filled().len();
+    buf.advance(read);
+    result
 }
 
 /// There is one writer, so a load and a store do.
@@ -125,13 +158,13 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
             // The connection knows, and does not wait for more.
             return Poll::Pending;
         }
-        if this.link.read_in_poll() >= this.read_budget {
-            // Other tasks first.
+        let most = this.allowance();
+        if most == 0 {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         let before = buf.filled().len();
-        let result = Pin::new(this.io()?).poll_read(cx, buf);
+        let result = poll_read_at_most(this.io()?, cx, buf, most);
         if result.is_pending() {
             this.wait(cx);
             return Poll::Pending;
@@ -279,17 +312,59 @@ mod tests {
         let woken = Arc::<Woken>::default();
         let waker = Waker::from(Arc::clone(&woken));
         let mut cx = Context::from_waker(&waker);
-        let mut bytes = [0; 3];
+        let mut said = Vec::new();
         let mut read = |cx: &mut Context<'_>| {
+            let mut bytes = [0; 3];
             let mut buf = ReadBuf::new(&mut bytes);
-            Pin::new(&mut guard).poll_read(cx, &mut buf).is_ready()
+            let result = Pin::new(&mut guard).poll_read(cx, &mut buf);
+            said.extend_from_slice(buf.filled());
+            result.is_ready()
         };
         for polls in 1..=3 {
             link.begin();
             assert!(read(&mut cx) && read(&mut cx));
-            assert!(!read(&mut cx), "6 of 4 bytes are read");
+            assert!(!read(&mut cx), "3 bytes and 1 are read");
             assert_eq!(woken.0.load(Relaxed), polls);
+            assert_eq!(link.bytes_read.load(Relaxed), 4 * polls);
         }
+        assert_eq!(said, b"three reads ");
+    }
+
+    #[tokio::test]
+    async fn headers_are_looked_at_before_more_is_read() {
+        let (ours, mut peer) = duplex(1 << 10);
+        let link = Arc::new(Link::new());
+        let config = Config {
+            header_budget: 64,
+            ..Config::default()
+        };
+        let (mut guard, _) = Guard::new(ours, Arc::clone(&link), &config);
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut read = |cx: &mut Context<'_>| {
+            link.begin();
+            let mut bytes = [0; 1 << 10];
+            loop {
+                let mut buf = ReadBuf::new(&mut bytes);
+                if Pin::new(&mut guard).poll_read(cx, &mut buf).is_pending() {
+                    return link.read_in_poll();
+                }
+            }
+        };
+        peer.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            .await
+            .unwrap();
+        // DATA frames only.
+        let data = [0, 0, 91, 0, 0, 0, 0, 0, 1].into_iter().chain([0; 91]);
+        peer.write_all(&data.collect::<Vec<_>>().repeat(5))
+            .await
+            .unwrap();
+        assert_eq!(read(&mut cx), 524);
+        // HEADERS of 20 bytes, in 29: the second 64 bytes bring the fourth and fifth.
+        let headers = [0, 0, 20, 1, 4, 0, 0, 0, 1].into_iter().chain([0; 20]);
+        peer.write_all(&headers.collect::<Vec<_>>().repeat(8))
+            .await
+            .unwrap();
+        assert_eq!([read(&mut cx), read(&mut cx), read(&mut cx)], [128, 104, 0]);
     }
 
     #[derive(Default)]

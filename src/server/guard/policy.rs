@@ -51,6 +51,10 @@ pub(super) struct Policy {
     settings_begun: bool,
     settings_seen: bool,
     header_block: Block,
+    /// The bytes of header blocks, less those of streams that were reset.
+    headers: u64,
+    /// Those of the last block.
+    last_headers: u64,
     /// Set for good by the first flood.
     flood: Option<Flood>,
 }
@@ -101,8 +105,20 @@ impl Policy {
             settings_begun: false,
             settings_seen: false,
             header_block: Block::NONE,
+            headers: 0,
+            last_headers: 0,
             flood: None,
         }
+    }
+
+    /// The bytes of header blocks that have come since [`forget_headers`](Self::forget_headers), and what is announced of the last. A
+    /// stream that is reset takes those of the last block off.
+    pub(super) const fn headers(&self) -> u64 {
+        self.headers
+    }
+
+    pub(super) const fn forget_headers(&mut self) {
+        self.headers = 0;
     }
 
     /// Judges bytes of the peer. The time since the connection's beginning is asked for only when it matters.
@@ -196,6 +212,8 @@ impl Policy {
             frames::DATA if head.len > 0 || is_last => return Ok(()),
             frames::HEADERS => {
                 self.begin_block(head);
+                self.last_headers = 0;
+                self.count_headers(head);
                 if head.len > 0 || is_last {
                     return Ok(());
                 }
@@ -204,6 +222,7 @@ impl Policy {
             frames::CONTINUATION => {
                 let ends = head.has(frames::END_HEADERS);
                 self.header_block.ends = ends && self.header_block.open;
+                self.count_headers(head);
                 if head.len > 0 || ends {
                     return Ok(());
                 }
@@ -211,7 +230,10 @@ impl Policy {
             }
             frames::DATA => (&mut self.empty, Flood::Empty),
             frames::PRIORITY => (&mut self.priority, Flood::Priority),
-            frames::RST_STREAM => (&mut self.reset, Flood::Reset),
+            frames::RST_STREAM => {
+                self.headers = self.headers.saturating_sub(self.last_headers);
+                (&mut self.reset, Flood::Reset)
+            }
             frames::SETTINGS => {
                 self.settings_begun = true;
                 (&mut self.settings, Flood::Settings)
@@ -222,6 +244,12 @@ impl Policy {
             _ => (&mut self.unknown, Flood::Unknown),
         };
         budget.take(self.refill, now).then_some(()).ok_or(flood)
+    }
+
+    fn count_headers(&mut self, head: Head) {
+        let len = u64::from(head.len);
+        self.last_headers += len;
+        self.headers += len;
     }
 
     const fn begin_block(&mut self, head: Head) {

@@ -242,3 +242,26 @@ proptest! {
         prop_assert!(verdict.starts_with(&expected), "{} is not {}", verdict, expected);
     }
 }
+
+#[test]
+fn headers_are_counted_until_they_are_forgotten_or_their_streams_reset() {
+    let mut policy = greeted(&Limits::all(100, NEVER));
+    let mut read = |frames: &[Vec<u8>], forget: bool| {
+        if forget {
+            policy.forget_headers();
+        }
+        policy.read(&frames.concat(), || Duration::ZERO).unwrap();
+        policy.headers()
+    };
+    let headers = |len| frame(HEADERS, END_HEADERS, len);
+    let reset = frame(RST_STREAM, 0, 4);
+    assert_eq!(read(&[headers(50), frame(DATA, 0, 1_000)], false), 50);
+    assert_eq!(read(&[headers(30)], false), 80);
+    let block = [frame(HEADERS, 0, 7), frame(CONTINUATION, END_HEADERS, 8)];
+    assert_eq!(read(&block, true), 15);
+    assert_eq!(read(&[headers(40)], false), 55);
+    assert_eq!(read(std::slice::from_ref(&reset), false), 15);
+    assert_eq!(read(&[block.concat(), reset.clone()], false), 15);
+    // No more than there was.
+    assert_eq!(read(&[reset.clone(), reset], true), 0);
+}
