@@ -65,11 +65,12 @@ impl Route {
         self
     }
 
-    /// Sets how many bytes of a stream of replies may wait to be written to the socket before the handler is asked for more. It is asked
-    /// for one reply at least. Default: 32 KiB.
+    /// Sets how many bytes of a stream of replies may wait to be written to the socket before the handler is asked for more. A frame
+    /// counts for 256 more than it holds, and the handler is asked for one reply at least. Default: 32 KiB.
     #[must_use]
     pub const fn buffer(mut self, bytes: u32) -> Self {
-        self.method = self.method.ahead(bytes);
+        // Not 0: with that it would have to wait for the client's window to be asked at all, and with that to read its requests.
+        self.method = self.method.ahead(if bytes == 0 { 1 } else { bytes });
         self
     }
 

@@ -63,9 +63,14 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Sets how many bytes of all requests of a connection together may be on their way, up to 2^31 - 1. Default: 262,144.
+    /// Sets how many bytes of all requests of a connection together may be on their way, up to 2^31 - 1. Default: as many as
+    /// [`max_concurrent_streams`](Self::max_concurrent_streams) times [`initial_stream_window`](Self::initial_stream_window), 16 MiB if
+    /// neither is set.
+    ///
+    /// This is what handlers that do not read their requests can make a connection hold. With less, those may leave nothing for the
+    /// other calls of the connection, health checks among them.
     pub const fn initial_connection_window(mut self, bytes: u32) -> Self {
-        self.config.initial_connection_window = bytes;
+        self.config.initial_connection_window = Some(bytes);
         self
     }
 
@@ -128,10 +133,9 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Sets h2's budget for small DATA frames that nobody has read yet: each takes 256 less its length. Default: 50 for each byte of
-    /// [`initial_stream_window`](Self::initial_stream_window), which is a window full of empty messages, or 512 for each of
-    /// [`max_concurrent_streams`](Self::max_concurrent_streams), twice what one small request on each takes, whichever is more. When it is
-    /// used up the connection ends with `ENHANCE_YOUR_CALM`.
+    /// Sets h2's budget for small DATA frames that no handler has read yet: each takes 256 less its length. Default: 32,768 for each of
+    /// [`max_concurrent_streams`](Self::max_concurrent_streams), and 5,242,880 at least, which is enough for one stream full of the
+    /// smallest messages there are. When it is used up the connection ends with `ENHANCE_YOUR_CALM`.
     pub const fn data_frame_budget(mut self, budget: usize) -> Self {
         self.config.data_frame_budget = Some(budget);
         self

@@ -12,7 +12,7 @@ pub(super) struct Config {
     pub(super) max_concurrent_streams: u32,
     pub(super) max_endless_calls: Option<usize>,
     pub(super) initial_stream_window: u32,
-    pub(super) initial_connection_window: u32,
+    pub(super) initial_connection_window: Option<u32>,
     pub(super) max_frame_size: u32,
     pub(super) max_header_list_size: u32,
     pub(super) header_table_size: u32,
@@ -49,12 +49,13 @@ pub(super) struct Config {
     pub(super) shutdown_deadline: Duration,
 }
 
-/// What an unread request message of one small DATA frame may cost of h2's budget (at most 256), twice over.
-const DATA_BUDGET_PER_STREAM: usize = 512;
-
-/// What a byte of a stream's window may cost of it: an empty message of five bytes, in a DATA frame of its own, takes 251. Clients that
-/// stream send such frames, as many as the window holds before the handler has read one.
-const DATA_BUDGET_PER_WINDOW_BYTE: usize = 50;
+/// What h2's budget for small DATA frames has for each stream: half a window's bytes.
+const DATA_BUDGET_PER_STREAM: usize = 32 << 10;
+/// And what it has at least: for one stream full of messages that are as small as can be, each in a frame of its own, which take 251 for
+/// every 5 bytes of its window, and for one read of the socket beside it.
+const MIN_DATA_BUDGET: usize = 5 << 20;
+/// The largest window there is.
+const MAX_WINDOW: u32 = (1 << 31) - 1;
 
 impl Default for Config {
     fn default() -> Self {
@@ -62,7 +63,7 @@ impl Default for Config {
             max_concurrent_streams: 256,
             max_endless_calls: None,
             initial_stream_window: 64 << 10,
-            initial_connection_window: 256 << 10,
+            initial_connection_window: None,
             max_frame_size: 16_384,
             max_header_list_size: 8 << 10,
             header_table_size: 4_096,
@@ -112,12 +113,22 @@ impl Config {
             .unwrap_or_else(|| self.streams())
     }
 
+    /// Room for every stream's window: a handler that does not read holds up its own client, and no health check on the connection.
+    fn connection_window(&self) -> u32 {
+        let derived = || {
+            self.max_concurrent_streams
+                .saturating_mul(self.initial_stream_window)
+                .min(MAX_WINDOW)
+        };
+        self.initial_connection_window.unwrap_or_else(derived)
+    }
+
     fn data_budget(&self) -> usize {
-        self.data_frame_budget.unwrap_or_else(|| {
-            let window = usize::try_from(self.initial_stream_window).unwrap_or(usize::MAX);
-            let one_each = self.streams().saturating_mul(DATA_BUDGET_PER_STREAM);
-            one_each.max(window.saturating_mul(DATA_BUDGET_PER_WINDOW_BYTE))
-        })
+        let derived = || {
+            let all = self.streams().saturating_mul(DATA_BUDGET_PER_STREAM);
+            all.max(MIN_DATA_BUDGET)
+        };
+        self.data_frame_budget.unwrap_or_else(derived)
     }
 
     /// What the guard lets through.
@@ -140,7 +151,7 @@ impl Config {
         http2
             .max_concurrent_streams(self.max_concurrent_streams)
             .initial_window_size(self.initial_stream_window)
-            .initial_connection_window_size(self.initial_connection_window)
+            .initial_connection_window_size(self.connection_window())
             .max_frame_size(self.max_frame_size)
             .max_header_list_size(self.max_header_list_size)
             .header_table_size(self.header_table_size)
@@ -161,17 +172,20 @@ mod tests {
     #[test]
     fn limits_derived_from_the_number_of_streams_follow_it() {
         let mut config = Config::default();
-        assert_eq!(
-            (config.reset_streams(), config.data_budget()),
-            (256, 3_276_800)
-        );
+        let derived = |config: &Config| {
+            let (resets, budget) = (config.reset_streams(), config.data_budget());
+            (resets, budget, config.connection_window())
+        };
+        assert_eq!(derived(&config), (256, 8 << 20, 16 << 20));
         config.max_concurrent_streams = 10_000;
-        assert_eq!(
-            (config.reset_streams(), config.data_budget()),
-            (10_000, 5_120_000)
-        );
+        assert_eq!(derived(&config), (10_000, 327_680_000, 655_360_000));
+        config.max_concurrent_streams = 4;
+        assert_eq!(derived(&config), (4, 5 << 20, 256 << 10));
+        config.initial_stream_window = 1 << 30;
+        assert_eq!(config.connection_window(), MAX_WINDOW);
         config.max_concurrent_reset_streams = Some(7);
         config.data_frame_budget = Some(9);
-        assert_eq!((config.reset_streams(), config.data_budget()), (7, 9));
+        config.initial_connection_window = Some(11);
+        assert_eq!(derived(&config), (7, 9, 11));
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::link::{Link, StreamWaker};
 use super::patience::{Patience, Verdict};
 use super::stats::Tally;
-use super::stream::{Finished, Progress, Reading, Replying, Turn, read, refuse};
+use super::stream::{Finished, Progress, Reading, Replying, Turn, discard, read, refuse};
 use super::timers::Deadlines;
 use crate::call::{Call, Refusal, deadline_exceeded, too_many_calls, trailers_only};
 use crate::service::{Drain, Service};
@@ -181,26 +181,26 @@ impl<S: Service> Waiting<S> {
             let Some(mut call) = self.remove(key) else {
                 continue;
             };
+            let stalled = call.patience.due(now) == Some(Verdict::Stalled);
             match &mut call.state {
-                State::Replying(replying) => match call.patience.due(now) {
-                    Some(Verdict::Stalled) => {
-                        at.tally.stalled += 1;
-                        replying.abandon();
-                        continue;
-                    }
-                    _ => replying.expire(&at.host.prebuilt),
-                },
+                State::Replying(replying) if stalled => replying.abandon(),
+                State::Replying(replying) => replying.expire(&at.host.prebuilt),
                 State::Reading(reading) => refuse(&mut reading.respond, &deadline_exceeded()),
                 State::Over => {}
             }
-            at.tally.expired += 1;
+            let given_up = matches!(call.state, State::Replying(_)) && stalled;
+            at.tally.stalled += u64::from(given_up);
+            at.tally.expired += u64::from(!given_up);
+            discard(call, &mut at.tally.panics);
         }
     }
 
     /// Drops all calls.
     pub(super) fn clear(&mut self, tally: &mut Tally) {
         tally.cancelled += self.calls.len() as u64;
-        self.calls.clear();
+        for call in self.calls.drain() {
+            discard(call, &mut tally.panics);
+        }
         self.endless = 0;
         self.after_flush.clear();
         self.deadlines = Deadlines::default();
@@ -237,9 +237,13 @@ impl<S: Service> Waiting<S> {
             }
             ended @ (Progress::Done | Progress::Cancelled) => {
                 at.tally.cancelled += u64::from(ended == Progress::Cancelled);
-                if let Some(armed) = self.remove(key).and_then(|call| call.armed) {
+                let Some(call) = self.remove(key) else {
+                    return;
+                };
+                if let Some(armed) = call.armed {
                     self.deadlines.remove(armed, key);
                 }
+                discard(call, &mut at.tally.panics);
             }
         }
     }

@@ -71,7 +71,7 @@ impl Method {
     ///
     /// With 0, the default, it is asked for one reply at a time, and for none before the peer has room: each is as new as it can be. With
     /// more, it is asked for the next reply as soon as the last has found room, whether or not there is room for another, until that many
-    /// bytes wait to be written.
+    /// bytes wait to be written. A frame counts for 256 more than it holds.
     #[must_use]
     pub const fn ahead(mut self, bytes: u32) -> Self {
         self.ahead = bytes;

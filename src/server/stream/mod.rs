@@ -9,6 +9,8 @@ pub(super) use reading::{Finished, Reading, begin, read};
 pub(super) use replying::{Progress, Replying};
 pub(super) use sink::refuse;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use super::host::Host;
 use super::stats::Tally;
 use crate::service::PeerInfo;
@@ -19,6 +21,13 @@ pub(super) struct Turn<'a, S> {
     pub(super) peer: &'a PeerInfo,
     pub(super) tally: &'a mut Tally,
     pub(super) conditions: Conditions,
+}
+
+/// Drops something of the service's, which may panic as its handlers may.
+pub(super) fn discard<T>(value: T, panics: &mut u64) {
+    if catch_unwind(AssertUnwindSafe(|| drop(value))).is_err() {
+        *panics += 1;
+    }
 }
 
 /// What the connection's state means to its streams.

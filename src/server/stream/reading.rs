@@ -81,12 +81,16 @@ impl Reading {
             Err(Broken::Gone) => return Finished::Gone,
         };
         match message {
-            // The body's handle goes first: it is not wanted while the service works.
             Ok(message) => {
-                drop(self.body);
-                dispatch(at, self.respond, self.call, |service, head| {
+                let finished = dispatch(at, self.respond, self.call, |service, head| {
                     service.call(head, message)
-                })
+                });
+                // h2 keeps the last of it from the connection's window until the call is over. One that goes on gives it back here.
+                if matches!(finished, Finished::Replying(_)) {
+                    let flow = self.body.flow_control();
+                    let _ = flow.release_capacity(flow.used_capacity());
+                }
+                finished
             }
             Err(status) => {
                 refuse(&mut self.respond, &status);

@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::Bytes;
 use futures_core::Stream;
 
-use super::Conditions;
 use super::sink::{Sink, room};
+use super::{Conditions, discard};
 use crate::call::{self, Call, Prebuilt};
 use crate::service::{Drain, Part, Permit, Reply, Service, panicked};
 use crate::wire::metadata::Metadata;
@@ -31,6 +31,9 @@ pub(in crate::server) struct Replying<S: Service> {
     /// Dropped with the call.
     _permit: Option<Permit>,
 }
+
+/// What h2 keeps for a frame that waits to be written, in bytes, beside its payload: about as much.
+const PER_FRAME: usize = 256;
 
 /// Where replies come from.
 pub(super) enum Source<S: Service> {
@@ -104,7 +107,7 @@ impl<S: Service> Replying<S> {
     ) -> Progress {
         if self.is_to_end(conditions) {
             self.unsent.clear();
-            self.source = Source::Ended(Some(call::going_away()));
+            self.end(Some(call::going_away()), panics);
         }
         loop {
             if !self.unsent.is_empty() {
@@ -135,13 +138,17 @@ impl<S: Service> Replying<S> {
                     return Progress::Waiting;
                 }
                 Poll::Ready(Some(Ok(part))) => match self.take(part, prebuilt) {
+                    // A head that is sent during a drain may be all there is to wait for.
+                    Ok(true) if self.unsent.is_empty() && conditions.ending => {
+                        return self.after_flush();
+                    }
                     Ok(true) => {}
                     // Nothing to send; but a stream of nothing else must not hold the task.
                     Ok(false) => return self.after_flush(),
                     Err(_) => return Progress::Cancelled,
                 },
-                Poll::Ready(Some(Err(status))) => self.source = Source::Ended(Some(status)),
-                Poll::Ready(None) => self.source = Source::Ended(None),
+                Poll::Ready(Some(Err(status))) => self.end(Some(status), panics),
+                Poll::Ready(None) => self.end(None, panics),
             }
         }
     }
@@ -170,9 +177,15 @@ impl<S: Service> Replying<S> {
             return Poll::Ready(Some(Err(panicked())));
         };
         if next.is_ready() && matches!(self.source, Source::Later(_)) {
-            self.source = Source::Ended(None);
+            self.end(None, panics);
         }
         next
+    }
+
+    /// There are no more replies.
+    fn end(&mut self, status: Option<Status>, panics: &mut u64) {
+        let source = std::mem::replace(&mut self.source, Source::Ended(status));
+        discard(source, panics);
     }
 
     /// Takes a part of the answer, and sends the head if it is the first. False if it has nothing that goes out now.
@@ -210,7 +223,7 @@ impl<S: Service> Replying<S> {
         while !self.unsent.is_empty() {
             let room = ready!(room(stream, self.unsent.len(), cx))?;
             let chunk = self.unsent.split_to(room.min(self.unsent.len()));
-            self.queued = self.queued.saturating_add(chunk.len());
+            self.queued = self.queued.saturating_add(chunk.len() + PER_FRAME);
             stream.send_data(chunk, false)?;
             self.torn = true;
         }

@@ -58,6 +58,13 @@ impl Body {
     }
 }
 
+/// The rest of the request is refused. What was read of it would otherwise be missing in the connection's window while the call goes on.
+impl Drop for Body {
+    fn drop(&mut self) {
+        let _ = self.body.flow_control().release_capacity(self.held);
+    }
+}
+
 impl Stream for Body {
     type Item = Result<Message, Status>;
 

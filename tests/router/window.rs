@@ -1,0 +1,232 @@
+//! The windows of requests: what is held back, and from whom.
+
+use std::sync::Arc;
+use std::task::Poll;
+
+use grpc_health::Status;
+use grpc_health::router::{Raw, Request, Response, Streaming};
+use tokio::sync::Semaphore;
+
+use crate::fixture::{Answer, Count, polled, reply, router, serve, serve_with};
+use crate::support::frame::{self, Frame};
+use crate::support::grpc::{Request as Call, SERVING, envelope, prefix};
+use crate::support::peer::Peer;
+
+type One = Request<Raw>;
+type Many = Request<Streaming<Raw>>;
+
+/// Sends DATA until `bytes` of the stream's window are used, within what the connection's allows.
+async fn fill(peer: &mut Peer, stream: u32, bytes: usize) {
+    let body = vec![0; bytes];
+    for chunk in body.chunks(16_384) {
+        peer.send_data(stream, false, chunk).await;
+    }
+}
+
+/// What the server has given back of a stream's window so far.
+async fn released(peer: &mut Peer, stream: u32) -> u32 {
+    let frames = peer.recv_until_idle().await;
+    let increment = |frame: Frame| match frame {
+        Frame::WindowUpdate {
+            stream: of,
+            increment,
+        } if of == stream => increment,
+        _ => 0,
+    };
+    frames.into_iter().map(increment).sum()
+}
+
+/// As many uploads as there may be, all of them stalled, and each with its window full: health checks have room.
+#[tokio::test(start_paused = true)]
+async fn a_check_gets_through_beside_stalled_uploads() {
+    let stuck = Count::default();
+    let host = serve(router().client_streaming("/t.T/C", {
+        let stuck = stuck.clone();
+        move |r: Many| {
+            let stuck = stuck.enter();
+            async move {
+                std::future::pending::<()>().await;
+                drop((r, stuck));
+                reply("")
+            }
+        }
+    }));
+    let mut peer = host.connect_with(1 << 20, &[]).await;
+    for _ in 0..255 {
+        let stream = peer.begin("/t.T/C").await;
+        fill(&mut peer, stream, 65_536).await;
+    }
+    assert_eq!(peer.check("").await, SERVING);
+    let mut large = envelope(0, &[0x12, 0x81, 0x1f]);
+    large[4] = (4_000_u16 & 0xff) as u8;
+    large[3] = (4_000_u16 >> 8) as u8;
+    large.resize(5 + 4_000, 0);
+    // An unknown field of nearly 4 KiB is part of a health request like any other.
+    let check = peer
+        .call(&Call::new(crate::support::grpc::CHECK), &large)
+        .await;
+    assert_eq!(peer.expect_unary_ok(check).await, SERVING);
+    assert_eq!(stuck.get(), 255);
+    assert_eq!(host.0.stats().calls_waiting, 255);
+}
+
+/// Messages as small as there are, each in a frame of its own, fill a stalled stream: it waits, and nobody else does.
+#[tokio::test(start_paused = true)]
+async fn small_messages_that_nobody_reads_do_not_end_the_connection() {
+    let host = serve(router().client_streaming("/t.T/C", |r: Many| async move {
+        std::future::pending::<()>().await;
+        drop(r);
+        reply("")
+    }));
+    let mut peer = host.connect_with(1 << 20, &[]).await;
+    let stream = peer.begin("/t.T/C").await;
+    let one = frame::data(stream, false, &envelope(0, b""));
+    peer.send(&one.repeat(65_536 / 5)).await;
+    peer.expect_alive().await;
+    peer.reset(stream).await;
+    peer.expect_alive().await;
+}
+
+/// A request that was read holds nothing back, however long its answer takes.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_waits_for_its_handler_holds_nothing_of_the_window() {
+    let host = serve_with(
+        router()
+            .unary("/t.T/U", |_: One| async {
+                std::future::pending::<()>().await;
+                reply("")
+            })
+            .server_streaming("/t.T/S", |_: One| async {
+                let never = polled(|_| Poll::<Option<Result<Raw, Status>>>::Pending);
+                Ok(Response::new(never))
+            }),
+        |limits| limits.initial_connection_window(65_535),
+    );
+    for path in ["/t.T/U", "/t.T/S"] {
+        let mut peer = host.connect().await;
+        for _ in 0..20 {
+            peer.ask(path, &[0; 16_000]).await;
+        }
+        peer.expect_alive().await;
+        assert_eq!(host.0.stats().calls_waiting, 20);
+        drop(peer);
+        crate::fixture::settle().await;
+    }
+}
+
+/// A handler that reads no further, and goes on, refuses the rest of its request: it is nobody's any more.
+#[tokio::test(start_paused = true)]
+async fn the_rest_of_a_request_that_is_dropped_holds_nothing_of_the_window() {
+    let host = serve_with(
+        router().bidi("/t.T/B", |r: Many| async move {
+            let mut requests = r.into_inner();
+            // Half of what has come is looked at.
+            let first = requests.message().await?.unwrap();
+            drop(requests);
+            let mut first = Some(Ok(first));
+            let answer: Answer<_> = Ok(Response::new(polled(move |_| match first.take() {
+                Some(first) => Poll::Ready(Some(first)),
+                None => Poll::Pending,
+            })));
+            answer
+        }),
+        |limits| limits.initial_connection_window(65_535),
+    );
+    let mut peer = host.connect().await;
+    for _ in 0..20 {
+        let stream = peer.begin("/t.T/B").await;
+        let two = [envelope(0, b"a"), envelope(0, &[0; 8_000])].concat();
+        peer.send_data(stream, false, &two).await;
+        peer.expect_head(stream).await;
+        assert_eq!(peer.expect_data(stream).await, envelope(0, b"a"));
+        // Nor does what comes after that.
+        fill(&mut peer, stream, 16_384).await;
+    }
+    peer.expect_alive().await;
+}
+
+/// The window of a stream is given back as the handler asks for messages, and never before.
+#[tokio::test(start_paused = true)]
+async fn a_slow_handler_stops_the_sender() {
+    const WINDOW: u32 = 1_000;
+    let (go, read) = (Arc::new(Semaphore::new(0)), Count::default());
+    for spawned in [false, true] {
+        let route = grpc_health::router::Route::new("/t.T/C");
+        let route = if spawned { route.spawned() } else { route };
+        let before = read.get();
+        let host = serve_with(
+            router().client_streaming(route, {
+                let (go, read) = (Arc::clone(&go), read.clone());
+                move |r: Many| {
+                    let (go, read) = (Arc::clone(&go), read.clone());
+                    async move {
+                        let mut requests = r.into_inner();
+                        loop {
+                            go.acquire().await.unwrap().forget();
+                            if requests.message().await?.is_none() {
+                                return reply("");
+                            }
+                            read.add();
+                        }
+                    }
+                }
+            }),
+            |limits| limits.initial_stream_window(WINDOW),
+        );
+        let mut peer = host.connect().await;
+        assert_eq!(peer.stream_window, WINDOW);
+        let stream = peer.begin("/t.T/C").await;
+        // Ten messages, a window in all.
+        let body = envelope(0, &[0; 95]).repeat(10);
+        for chunk in body.chunks(250) {
+            peer.send_data(stream, false, chunk).await;
+        }
+        assert_eq!(released(&mut peer, stream).await, 0);
+        let (mut given, mut peak) = (0, 0);
+        for asked in 1..=10 {
+            go.add_permits(1);
+            given += released(&mut peer, stream).await;
+            assert_eq!(read.get() - before, asked as usize);
+            assert!(given <= asked * 100, "{given} for {asked}");
+            peak = peak.max(given);
+        }
+        // The handler has had all of it, and the client may go on.
+        assert!(peak >= WINDOW / 2, "{peak}");
+        go.add_permits(1);
+        given += released(&mut peer, stream).await;
+        assert_eq!(given, WINDOW);
+        peer.end(stream).await;
+        assert_eq!(peer.messages(stream).await, [b""]);
+    }
+}
+
+/// Part of a message holds nothing back, or the rest could not come; and it is not held in the window and in memory both.
+#[tokio::test(start_paused = true)]
+async fn a_message_larger_than_the_window_is_asked_for_bit_by_bit() {
+    const WINDOW: u32 = 1_000;
+    let host = serve_with(
+        router().client_streaming("/t.T/C", |r: Many| async move {
+            let message = r.into_inner().message().await?;
+            reply(message.unwrap().0.len().to_string())
+        }),
+        |limits| limits.initial_stream_window(WINDOW),
+    );
+    let mut peer = host.connect().await;
+    let stream = peer.begin("/t.T/C").await;
+    peer.send_data(stream, false, &prefix(0, 100_000)).await;
+    let (mut window, mut left) = (WINDOW - 5, 100_000);
+    while left > 0 {
+        let now = window.min(left);
+        left -= now;
+        peer.send_data(stream, left == 0, &vec![0; now as usize])
+            .await;
+        window = window - now
+            + if left > 0 {
+                released(&mut peer, stream).await
+            } else {
+                0
+            };
+        assert!(left == 0 || window > 0, "{left} left");
+    }
+    assert_eq!(peer.messages(stream).await, [b"100000"]);
+}
