@@ -16,6 +16,7 @@ use tonic_prost::ProstCodec;
 
 /// What `grpc_health::build::Generator` makes of greeter/greeter.proto. In a crate with a build script of its own:
 /// `include!(concat!(env!("OUT_DIR"), "/greet.v1.rs"));`
+#[allow(unreachable_pub, reason = "the messages are `pub`")]
 mod greet {
     include!("greeter/greet.v1.rs");
 }

@@ -14,7 +14,7 @@
 //!
 //! Of `service Greeter { rpc SayHello(HelloRequest) returns (HelloReply); }` in package `greet.v1` that makes, next to the messages:
 //!
-//! ```ignore
+//! ```text
 //! pub mod greeter_server {
 //!     pub const SERVICE_NAME: &str = "greet.v1.Greeter";
 //!     pub const SAY_HELLO_PATH: &str = "/greet.v1.Greeter/SayHello";
@@ -71,7 +71,7 @@ impl ServiceGenerator for Generator {
         *buf += &format!(
             r#"
 /// What it takes to serve `{service_name}`.
-#[allow(clippy::all, dead_code, deprecated, unused_variables)]
+#[allow(clippy::all, dead_code, deprecated, unused_qualifications, unused_variables)]
 pub mod {module}_server {{
     /// The name of the service.
     pub const SERVICE_NAME: &str = "{service_name}";

@@ -13,7 +13,7 @@ pub struct HelloReply {
     pub message: ::prost::alloc::string::String,
 }
 /// What it takes to serve `greet.v1.Greeter`.
-#[allow(clippy::all, dead_code, deprecated, unused_variables)]
+#[allow(clippy::all, dead_code, deprecated, unused_qualifications, unused_variables)]
 pub mod greeter_server {
     /// The name of the service.
     pub const SERVICE_NAME: &str = "greet.v1.Greeter";

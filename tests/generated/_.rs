@@ -5,7 +5,7 @@ pub struct Text {
     pub text: ::prost::alloc::string::String,
 }
 /// What it takes to serve `Bare`.
-#[allow(clippy::all, dead_code, deprecated, unused_variables)]
+#[allow(clippy::all, dead_code, deprecated, unused_qualifications, unused_variables)]
 pub mod bare_server {
     /// The name of the service.
     pub const SERVICE_NAME: &str = "Bare";

@@ -6,5 +6,13 @@
     clippy::indexing_slicing
 )]
 
+mod calls;
 #[cfg(feature = "build")]
 mod golden;
+mod names;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "of generated messages, not all are used here"
+)]
+mod protos;

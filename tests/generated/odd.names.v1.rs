@@ -15,7 +15,7 @@ pub struct Text {
     pub text: ::prost::alloc::string::String,
 }
 /// What it takes to serve `odd.names.v1.keywords`.
-#[allow(clippy::all, dead_code, deprecated, unused_variables)]
+#[allow(clippy::all, dead_code, deprecated, unused_qualifications, unused_variables)]
 pub mod keywords_server {
     /// The name of the service.
     pub const SERVICE_NAME: &str = "odd.names.v1.keywords";
@@ -397,7 +397,7 @@ pub mod keywords_server {
     }
 }
 /// What it takes to serve `odd.names.v1.Nothing`.
-#[allow(clippy::all, dead_code, deprecated, unused_variables)]
+#[allow(clippy::all, dead_code, deprecated, unused_qualifications, unused_variables)]
 pub mod nothing_server {
     /// The name of the service.
     pub const SERVICE_NAME: &str = "odd.names.v1.Nothing";
@@ -436,7 +436,7 @@ pub mod nothing_server {
     }
 }
 /// What it takes to serve `odd.names.v1.Result`.
-#[allow(clippy::all, dead_code, deprecated, unused_variables)]
+#[allow(clippy::all, dead_code, deprecated, unused_qualifications, unused_variables)]
 pub mod result_server {
     /// The name of the service.
     pub const SERVICE_NAME: &str = "odd.names.v1.Result";
@@ -506,7 +506,7 @@ pub mod result_server {
     }
 }
 /// What it takes to serve `odd.names.v1.T`.
-#[allow(clippy::all, dead_code, deprecated, unused_variables)]
+#[allow(clippy::all, dead_code, deprecated, unused_qualifications, unused_variables)]
 pub mod t_server {
     /// The name of the service.
     pub const SERVICE_NAME: &str = "odd.names.v1.T";
