@@ -8,6 +8,8 @@
     clippy::indexing_slicing
 )]
 
+#[cfg(feature = "build")]
+pub mod build;
 mod call;
 #[cfg(feature = "client")]
 pub mod client;

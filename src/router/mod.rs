@@ -50,9 +50,11 @@ mod router;
 mod serve;
 mod spawned;
 
+pub use futures_core::Stream;
+
 pub use codec::{Compressed, Decode, Encode, Raw};
 pub use nested::Nothing;
-pub use request::{Request, Response, Streaming};
+pub use request::{BoxStream, Request, Response, Streaming};
 pub use route::Route;
 pub use router::Router;
 pub use serve::{Later, Replies};

@@ -144,6 +144,9 @@ impl<T> From<T> for Response<T> {
     }
 }
 
+/// A stream of replies of any type: what a handler with several answers, in one type that can be written down.
+pub type BoxStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
 /// The messages of a streaming request, in their order.
 ///
 /// It ends when the client ends its side of the call, and after an error: a message over the limit, one that cannot be decoded, or

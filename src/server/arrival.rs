@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,18 +20,19 @@ use super::host::Host;
 use super::link::Link;
 use crate::service::{PeerInfo, Service};
 
-/// Serves one connection to its end. `io` completes with its byte stream: at once, or after a handshake of its own.
+/// Serves one connection from `addr` to its end. `opening` completes with its byte stream and who is at the other end of it: at once, or
+/// after a handshake of its own.
 pub(super) async fn serve<S, T>(
     host: Arc<Host<S>>,
-    io: impl Future<Output = io::Result<T>>,
-    peer: PeerInfo,
+    opening: impl Future<Output = io::Result<(T, PeerInfo)>>,
+    addr: Option<SocketAddr>,
 ) where
     S: Service,
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     host.start_background();
     host.counters.connections.fetch_add(1, Relaxed);
-    let ip = peer.remote_addr.map(|addr| addr.ip());
+    let ip = addr.map(|addr| addr.ip());
     let Some(mut place) = host.places.take(&host.config, ip) else {
         host.counters.connections_refused.fetch_add(1, Relaxed);
         return;
@@ -41,7 +42,7 @@ pub(super) async fn serve<S, T>(
     let time = host.config.handshake_timeout;
     let mut rest = None;
     // In a box that goes when it is done: a handshake is as large as a connection, and would keep its room beside it.
-    let arrived = Box::pin(timeout(time, arrive(&host, &link, io, peer, &mut rest))).await;
+    let arrived = Box::pin(timeout(time, arrive(&host, &link, opening, &mut rest))).await;
     match arrived {
         Ok(Some(Ok(connection))) => {
             place.settle();
@@ -72,12 +73,11 @@ enum Failed {
 async fn arrive<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
     host: &Arc<Host<S>>,
     link: &Arc<Link>,
-    io: impl Future<Output = io::Result<T>>,
-    peer: PeerInfo,
+    opening: impl Future<Output = io::Result<(T, PeerInfo)>>,
     rest: &mut Option<Lingering<T>>,
 ) -> Option<Result<Box<Connection<S, T>>, Failed>> {
     let mut handshake = pin!(async {
-        let io = io.await.map_err(|error| match error.kind() {
+        let (io, peer) = opening.await.map_err(|error| match error.kind() {
             ErrorKind::InvalidData => Failed::Refused,
             _ => Failed::Gone,
         })?;

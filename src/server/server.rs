@@ -165,17 +165,31 @@ impl<S: Service> Server<S> {
             for listener in listeners {
                 let host = Arc::clone(&host);
                 match listener {
-                    Listener::Tcp(tcp) => loops.spawn(accept(host, tcp, |io, config| {
+                    Listener::Tcp(tcp) => loops.spawn(accept(host, tcp, |io, peer, config| {
                         prepare(&io, config);
-                        ready(Ok(io))
+                        ready(Ok((io, peer)))
                     })),
                     #[cfg(feature = "tls")]
-                    Listener::Tls(tcp, tls) => loops.spawn(accept(host, tcp, move |io, config| {
-                        prepare(&io, config);
-                        tls.accept(io)
-                    })),
+                    Listener::Tls(tcp, tls) => {
+                        loops.spawn(accept(host, tcp, move |io, peer, config| {
+                            prepare(&io, config);
+                            let secured = tls.accept(io);
+                            async move {
+                                let (io, certificates) = secured.await?;
+                                Ok((
+                                    io,
+                                    PeerInfo {
+                                        certificates,
+                                        ..peer
+                                    },
+                                ))
+                            }
+                        }))
+                    }
                     #[cfg(unix)]
-                    Listener::Unix(unix) => loops.spawn(accept(host, unix, |io, _| ready(Ok(io)))),
+                    Listener::Unix(unix) => {
+                        loops.spawn(accept(host, unix, |io, peer, _| ready(Ok((io, peer)))))
+                    }
                 };
             }
             host.drain.reached(Phase::Closing).await;
@@ -262,7 +276,8 @@ impl<S: Service> Server<S> {
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        arrival::serve(Arc::clone(&self.host), ready(Ok(io)), peer)
+        let addr = peer.remote_addr;
+        arrival::serve(Arc::clone(&self.host), ready(Ok((io, peer))), addr)
     }
 
     /// Shuts the server down, in order:
@@ -299,16 +314,20 @@ impl<S: Service> Server<S> {
 }
 
 /// Accepts connections for ever. `open` makes byte streams of them, in their own tasks.
-async fn accept<S, L, F, T>(host: Arc<Host<S>>, listener: L, open: impl Fn(L::Io, &Config) -> F)
-where
+async fn accept<S, L, F, T>(
+    host: Arc<Host<S>>,
+    listener: L,
+    open: impl Fn(L::Io, PeerInfo, &Config) -> F,
+) where
     S: Service,
     L: Accept,
-    F: Future<Output = io::Result<T>> + Send + 'static,
+    F: Future<Output = io::Result<(T, PeerInfo)>> + Send + 'static,
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let connected = |io, peer| {
-        let io = open(io, &host.config);
-        tokio::spawn(arrival::serve(Arc::clone(&host), io, peer));
+    let connected = |io, peer: PeerInfo| {
+        let addr = peer.remote_addr;
+        let opening = open(io, peer, &host.config);
+        tokio::spawn(arrival::serve(Arc::clone(&host), opening, addr));
     };
     let failed = |_: &io::Error| {
         host.counters.accept_errors.fetch_add(1, Relaxed);

@@ -6,9 +6,11 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use rustls::ServerConfig;
+use bytes::Bytes;
 use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{ServerConfig, ServerConnection};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -39,7 +41,7 @@ impl ServerPem {
     }
 
     /// Mutual TLS: a client must have a certificate that one of these vouches for. Others fail the handshake, and no call of theirs
-    /// is seen.
+    /// is seen. Services see what it has shown: [`PeerInfo::certificates`](crate::service::PeerInfo::certificates).
     pub fn client_ca(mut self, certificates: impl Into<Vec<u8>>) -> Self {
         self.client_ca = Some(certificates.into());
         self
@@ -150,7 +152,7 @@ impl ServerTls {
         f(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Shakes hands with a client.
+    /// Shakes hands with a client, which shows its certificates where it is asked to.
     ///
     /// # Errors
     ///
@@ -158,7 +160,7 @@ impl ServerTls {
     pub(crate) fn accept<T>(
         &self,
         io: T,
-    ) -> impl Future<Output = io::Result<TlsStream<T>>> + Send + use<T>
+    ) -> impl Future<Output = io::Result<(TlsStream<T>, Certificates)>> + Send + use<T>
     where
         T: AsyncRead + AsyncWrite + Send + Unpin,
     {
@@ -166,7 +168,10 @@ impl ServerTls {
         async move {
             match TlsAcceptor::from(config).accept(io).into_fallible().await {
                 // rustls refuses a client whose protocols are all others, and takes one that names none.
-                Ok(stream) if stream.get_ref().1.alpn_protocol() == Some(H2) => Ok(stream),
+                Ok(stream) if stream.get_ref().1.alpn_protocol() == Some(H2) => {
+                    let certificates = certificates(stream.get_ref().1);
+                    Ok((stream, certificates))
+                }
                 Ok(stream) => {
                     hang_up(stream).await;
                     Err(io::Error::new(ErrorKind::InvalidData, "ALPN without h2"))
@@ -180,6 +185,16 @@ impl ServerTls {
             }
         }
     }
+}
+
+/// What a client has shown: the certificate that was verified, and those it sent along with it.
+type Certificates = Option<Arc<[Bytes]>>;
+
+/// rustls asks for them with mutual TLS only, and then does not complete a handshake without.
+fn certificates(session: &ServerConnection) -> Certificates {
+    let copy = |certificate: &CertificateDer<'_>| Bytes::copy_from_slice(certificate);
+    let certificates = session.peer_certificates()?;
+    Some(certificates.iter().map(copy).collect())
 }
 
 /// Closes our side and reads on until the peer closes its own, for a while: a socket closed with unread bytes resets the connection,

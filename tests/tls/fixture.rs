@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use grpc_health::client::{Client, ReportedStatus};
 use grpc_health::server::Stats;
+use grpc_health::service::Service;
 use grpc_health::tls::{ClientTls, ServerPem, ServerTls};
 use grpc_health::{HealthService, Registry, Server};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{AlertDescription, ClientConfig, RootCertStore};
+use rustls::{AlertDescription, ClientConfig, RootCertStore, SupportedProtocolVersion};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -18,25 +19,27 @@ use tokio_rustls::client::TlsStream;
 
 use crate::certs::{Ca, Identity};
 
-pub(crate) struct Fixture {
-    pub(crate) server: Server<HealthService>,
+pub(crate) struct Fixture<S = HealthService> {
+    pub(crate) server: Server<S>,
     pub(crate) tls: ServerTls,
     pub(crate) addr: SocketAddr,
 }
 
 /// Serves over TLS on the loopback interface.
 pub(crate) async fn start(pem: ServerPem) -> Fixture {
+    start_with(pem, HealthService::new(Registry::new())).await
+}
+
+pub(crate) async fn start_with<S: Service>(pem: ServerPem, service: S) -> Fixture<S> {
     let tls = ServerTls::new(pem).unwrap();
-    let server = Server::builder()
-        .service(HealthService::new(Registry::new()))
-        .build();
+    let server = Server::builder().service(service).build();
     server.bind_tls("127.0.0.1:0", &tls).await.unwrap();
     let addr = server.local_addr().unwrap();
     tokio::spawn(server.serve());
     Fixture { server, tls, addr }
 }
 
-impl Fixture {
+impl<S: Service> Fixture<S> {
     /// Shuts down, so that all connections are over and counted.
     pub(crate) async fn stop(self) -> Stats {
         self.server.shutdown().await;
@@ -66,9 +69,19 @@ pub(crate) fn trusting(ca: &Ca) -> ClientTls {
 
 /// A client as rustls makes it, with these protocols (ALPN) and perhaps certificates.
 pub(crate) fn bare(ca: &Ca, alpn: &[&str], identity: Option<&Identity>) -> ClientConfig {
+    bare_of(rustls::DEFAULT_VERSIONS, ca, alpn, identity)
+}
+
+/// The same, of these versions of TLS.
+pub(crate) fn bare_of(
+    versions: &[&'static SupportedProtocolVersion],
+    ca: &Ca,
+    alpn: &[&str],
+    identity: Option<&Identity>,
+) -> ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots(ca));
     let mut config = match identity {

@@ -6,13 +6,13 @@ use std::time::Duration;
 use grpc_health::client::Client;
 use grpc_health::tls::{ClientTls, ServerTls, TlsError};
 use grpc_health::{HealthService, Registry, Server};
-use rustls::{AlertDescription, ClientConfig, HandshakeKind, ProtocolVersion};
+use rustls::{AlertDescription, HandshakeKind, ProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::certs::Ca;
-use crate::fixture::{alert, bare, refusal, roots, server_pem, shake_hands, start, trusting};
+use crate::fixture::{alert, bare, bare_of, refusal, server_pem, shake_hands, start, trusting};
 
 #[tokio::test]
 async fn a_check_over_tls() {
@@ -55,13 +55,7 @@ async fn both_versions_are_spoken_and_no_session_is_resumed() {
         (&rustls::version::TLS12, ProtocolVersion::TLSv1_2),
         (&rustls::version::TLS13, ProtocolVersion::TLSv1_3),
     ] {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[version])
-            .unwrap()
-            .with_root_certificates(roots(&ca))
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        let mut config = bare_of(&[version], &ca, &["h2"], None);
         config.enable_early_data = true;
         let config = Arc::new(config);
         for _ in 0..2 {

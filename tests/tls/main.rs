@@ -10,5 +10,6 @@
 mod certs;
 mod fixture;
 mod handshake;
+mod identity;
 mod mutual;
 mod replace;
