@@ -8,9 +8,9 @@ use grpc_health::client::Client;
 use grpc_health::tower::Mount;
 use grpc_health::{HealthService, Registry, ServingStatus};
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -35,7 +35,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         };
         Server::builder()
             .add_routes(Routes::from(routes))
-            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown)
+            .serve_with_incoming_shutdown(
+                TcpIncoming::from(listener).with_nodelay(Some(true)),
+                shutdown,
+            )
             .await
     });
 

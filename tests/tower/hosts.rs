@@ -11,9 +11,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
-use tonic::transport::server::Connected;
+use tonic::transport::server::{Connected, TcpIncoming};
 
 use crate::echo::Echo;
 
@@ -78,14 +77,17 @@ impl Host {
                 .expect("no error"),
             Self::Tonic => tonic::transport::Server::builder()
                 .add_routes(routes(mount))
-                .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop)
+                .serve_with_incoming_shutdown(
+                    TcpIncoming::from(listener).with_nodelay(Some(true)),
+                    stop,
+                )
                 .await
                 .expect("no error"),
         }
     }
 }
 
-/// tonic does so by itself. Without it each reply waits for an acknowledgement of the one before.
+/// Without it a message waits for the acknowledgement of the one before.
 fn no_delay(socket: &mut TcpStream) {
     socket.set_nodelay(true).expect("a socket");
 }

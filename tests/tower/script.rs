@@ -95,6 +95,8 @@ pub(crate) struct Answer {
     /// The fields of each HEADERS frame, and whether it has END_STREAM.
     pub(crate) headers: Vec<(Vec<(String, String)>, bool)>,
     pub(crate) data: BytesMut,
+    /// Whether END_STREAM came with it, which gRPC's never does.
+    pub(crate) data_ends: bool,
     pub(crate) reset: Option<u32>,
     pub(crate) goaway: Option<u32>,
 }
@@ -120,8 +122,8 @@ impl Answer {
                     end_stream,
                     ..
                 } => {
-                    assert!(!end_stream, "gRPC ends with trailers");
                     answer.data.extend_from_slice(payload);
+                    answer.data_ends |= end_stream;
                 }
                 Frame::Reset { code, .. } => answer.reset = Some(*code),
                 Frame::GoAway { code, .. } => answer.goaway = Some(*code),
