@@ -16,8 +16,11 @@ use tonic::transport::server::{Connected, TcpIncoming};
 
 use crate::echo::Echo;
 
-/// Where the mount is put in axum's router.
-const HEALTH: &str = "/grpc.health.v1.Health/{*method}";
+/// Where mounts are put in axum's router.
+const PATHS: [&str; 2] = [
+    "/grpc.health.v1.Health/{*method}",
+    "/grpc.testing.TestService/{*method}",
+];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Host {
@@ -93,14 +96,16 @@ fn no_delay(socket: &mut TcpStream) {
 }
 
 fn router<S: Service>(mount: Mount<S>) -> Router {
-    Router::new()
-        .route("/", get(async || "a page"))
-        .route_service(HEALTH, mount)
+    add(Router::new().route("/", get(async || "a page")), mount)
 }
 
 fn routes<S: Service>(mount: Mount<S>) -> Routes {
-    let routes = Routes::new(Echo).into_axum_router();
-    Routes::from(routes.route_service(HEALTH, mount))
+    Routes::from(add(Routes::new(Echo).into_axum_router(), mount))
+}
+
+fn add<S: Service>(router: Router, mount: Mount<S>) -> Router {
+    let add = |router: Router, path| router.route_service(path, mount.clone());
+    PATHS.into_iter().fold(router, add)
 }
 
 async fn serve_hyper<S, B, T>(service: S, io: T)
