@@ -34,19 +34,22 @@
 //!
 //! # What the host decides
 //!
-//! On what reaches it a mount answers as a [`Server`](https://docs.rs/grpc-health/latest/grpc_health/struct.Server.html) would. These
-//! are the host's:
+//! On what reaches it a mount answers as a [`Server`](crate::Server) would. The rest
+//! is the host's:
 //!
-//! - Every limit of the connection: streams, windows, header lists, floods, idle and old connections. hyper allows 200 streams and
-//!   16 KiB of headers, and adds a `date` to each answer.
-//! - Which paths reach the mount. axum answers the others with 404, tonic with `UNIMPLEMENTED` (12) and no message.
-//! - A reply that the client makes no room for. The mount is not asked meanwhile, so that neither its deadline nor
-//!   [`close`](Mount::close) ends it, nor does a time such as `send_stall_timeout`.
-//! - `CONNECT`, which hyper takes for itself; a call that its service [does not begin](crate::service::Rejection::Unprocessed), which
-//!   is answered with `UNAVAILABLE` (14) because only the host could reset its stream.
-//! - In tonic, a timer of its own for `grpc-timeout`, until the answer begins: whichever is first, the answer is `DEADLINE_EXCEEDED` (4)
-//!   from here or `CANCELLED` (1) from there.
-//! - HTTP/1, where a host accepts it: its answers have no trailers, hence no status.
+//! - Every limit of a connection: streams, windows, header lists, floods, idle and old connections, replies that nobody reads. hyper takes
+//!   16 KiB of headers and 200 streams; tonic takes any number of streams until it is given one. What is left here is
+//!   [`body_timeout`](Mount::body_timeout), the largest request of each method, and what the service limits, such as its watches.
+//! - Which paths reach the mount: axum answers the others with 404, tonic with `UNIMPLEMENTED` (12) and no message.
+//! - Replies that the client makes no room for. The mount is not asked for more meanwhile, so that its deadline and
+//!   [`close`](Mount::close) end the call only when there is room again.
+//! - The fate of a stream whose call its service [does not begin](crate::service::Rejection::Unprocessed). It cannot be reset from here,
+//!   and is answered with `UNAVAILABLE` (14).
+//! - In tonic, a timer for `grpc-timeout` that runs until the answer begins: the code is `CANCELLED` (1) if it is before the one here.
+//! - A `date` in each head, in all of them.
+//! - HTTP/1, where it is accepted: an answer there has no trailers, and so no status.
+//! - `TCP_NODELAY`: without it a message may wait 40 ms for the acknowledgement of the one before. axum's and tonic's listeners have to be
+//!   told, as in the examples.
 
 mod answer;
 mod replies;

@@ -98,16 +98,12 @@ impl<S: Service> Open<S> {
         if !self.first.is_empty() {
             return Poll::Ready(Frame::data(std::mem::take(&mut self.first)));
         }
-        let mut ends = |cx: &mut _| {
-            self.closed
-                .as_mut()?
-                .as_mut()
-                .poll(cx)
-                .is_ready()
-                .then_some(())
-        };
-        if ends(cx).is_some() {
-            self.closed = None;
+        let closed = &mut self.closed;
+        if closed
+            .as_mut()
+            .is_some_and(|closed| closed.as_mut().poll(cx).is_ready())
+        {
+            *closed = None;
             self.closing = Closing::Last;
         }
         let reply = match self.closing {

@@ -1,5 +1,7 @@
 //! Rows of the protocol, from each host and from our own server: the same frames but for the host's `date`, or a difference that is named.
 
+use std::time::Duration;
+
 use grpc_health::ServingStatus::{NotServing, Serving};
 use grpc_health::tower::Mount;
 use grpc_health::{HealthService, Registry, Server};
@@ -7,8 +9,10 @@ use tokio::io::{DuplexStream, duplex};
 
 use crate::hosts::Host::{self, Axum, Hyper, Tonic};
 use crate::script::{Answer, Script};
+use crate::support::frame::{self, Frame};
 use crate::support::grpc::{
-    CHECK, LIST, Request, SERVICE_UNKNOWN, SERVING, WATCH, envelope, field, health_request, prefix,
+    CHECK, DEADLINE_EXCEEDED, LIST, Request, SERVICE_UNKNOWN, SERVING, WATCH, envelope, field,
+    health_request, prefix,
 };
 use crate::support::peer::{PIPE, Peer};
 
@@ -280,6 +284,26 @@ async fn health() {
     }
     scripts.push((Script::new(LIST, envelope(0, b"")), NONE));
     compare(scripts).await;
+}
+
+/// hyper does not ask for more before there is room: not even for trailers, which need none.
+#[tokio::test(start_paused = true)]
+async fn a_deadline_behind_a_closed_window() {
+    for host in Host::ALL {
+        let (ours, theirs) = duplex(PIPE);
+        host.serve_io(Mount::new(service()), theirs);
+        let no_window = [(frame::SETTINGS_INITIAL_WINDOW_SIZE, 0)];
+        let mut peer = Peer::handshake(ours, &no_window).await;
+        let request = Request::new(WATCH).with("grpc-timeout", "2S");
+        let stream = peer.call(&request, &health_request("up")).await;
+        peer.skip_to(|frame| matches!(frame, Frame::Headers { .. }))
+            .await;
+        tokio::time::advance(Duration::from_secs(60)).await;
+        peer.expect_silence().await;
+        peer.send(&frame::window_update(stream, 100)).await;
+        assert_eq!(peer.expect_data(stream).await, SERVING);
+        peer.expect_trailers(stream, DEADLINE_EXCEEDED).await;
+    }
 }
 
 /// That the comparison sees what there is to see.
