@@ -4,9 +4,11 @@
 //! The order of the checks is that of grpc-go's `operateHeaders`; which answer wins when several apply is part of the protocol's tests.
 
 mod answer;
+mod incoming;
 mod messages;
 
 pub(crate) use answer::{Prebuilt, deadline_exceeded, going_away, too_many_calls, trailers_only};
+pub(crate) use incoming::{Chunks, Incoming, gone};
 pub(crate) use messages::{Collector, Messages};
 
 use std::time::{Duration, Instant};

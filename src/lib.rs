@@ -22,6 +22,8 @@ pub mod service;
 mod sync;
 #[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(feature = "tower")]
+pub mod tower;
 pub mod wire;
 
 pub use health::HealthService;

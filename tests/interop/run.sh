@@ -16,6 +16,7 @@ fi
 cargo build --locked --features cli --bin grpc-health --example flip_server --example interop_certs
 # On its own: the command must refuse what is compressed.
 cargo build --locked --features gzip --example interop_server
+cargo build --locked --features gzip,tower --example interop_mounts
 certs=$target/interop-certs
 "$target/debug/examples/interop_certs" "$certs"
 protos=$target/interop-protos
@@ -26,7 +27,8 @@ env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY -u grpc_proxy \
     GRPC_HEALTH_BIN="$target/debug/grpc-health" \
     FLIP_SERVER_BIN="$target/debug/examples/flip_server" \
     INTEROP_SERVER_BIN="$target/debug/examples/interop_server" \
+    INTEROP_MOUNTS_BIN="$target/debug/examples/interop_mounts" \
     INTEROP_PROTOS="$protos" \
     CERTS="$certs" \
     PYTHONPATH=tests/interop \
-    "$venv/bin/python" -m unittest test_health test_tls test_interop test_interop_flags "$@"
+    "$venv/bin/python" -m unittest test_health test_tls test_interop test_interop_flags test_mounts "$@"

@@ -11,7 +11,7 @@ use super::Turn;
 use super::replying::{Replying, Source};
 use super::requests::Body;
 use super::sink::{Sink, refuse};
-use crate::call::{Call, Collector, Prebuilt};
+use crate::call::{Call, Collector, Incoming, Prebuilt};
 use crate::service::{Answer, Head, Part, Requests, Service, panicked};
 use crate::wire::status::Status;
 
@@ -107,7 +107,7 @@ pub(in crate::server) fn begin<S: Service>(
     respond: SendResponse<Bytes>,
     call: Call,
 ) -> Finished<S> {
-    let requests = Requests::new(Body::new(body, &call));
+    let requests = Requests::new(Incoming::new(Body::new(body), &call));
     dispatch(at, respond, call, |service, head| {
         service.call_streaming(head, requests)
     })

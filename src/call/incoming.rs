@@ -1,0 +1,68 @@
+//! A request that is a stream of messages.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_core::Stream;
+
+use super::{Call, Messages};
+use crate::service::Message;
+use crate::wire::code::Code;
+use crate::wire::status::Status;
+
+/// A request's body, as a transport has it.
+pub(crate) trait Chunks {
+    /// The next piece of the body, until there is none. The one before it is done with.
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>>;
+}
+
+/// The status that a service sees when its client is gone before the end of the request.
+pub(crate) fn gone() -> Status {
+    Status::new(Code::CANCELLED, "the client has gone")
+}
+
+/// The messages of such a body, which is read as far as it is asked for.
+pub(crate) struct Incoming<B> {
+    body: B,
+    messages: Messages,
+    /// What has been read and not been looked at.
+    chunk: Bytes,
+    over: bool,
+}
+
+impl<B: Chunks> Incoming<B> {
+    pub(crate) fn new(body: B, call: &Call) -> Self {
+        Self {
+            body,
+            messages: Messages::new(call),
+            chunk: Bytes::new(),
+            over: false,
+        }
+    }
+
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Status>> {
+        loop {
+            if let Some(message) = self.messages.next(&mut self.chunk)? {
+                return Poll::Ready(Ok(Some(message)));
+            }
+            match ready!(self.body.poll_chunk(cx)) {
+                Some(chunk) => self.chunk = chunk?,
+                None => return Poll::Ready(self.messages.finish().map(|()| None)),
+            }
+        }
+    }
+}
+
+impl<B: Chunks + Unpin> Stream for Incoming<B> {
+    type Item = Result<Message, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        let next = ready!(self.poll_message(cx)).transpose();
+        self.over = !matches!(next, Some(Ok(_)));
+        Poll::Ready(next)
+    }
+}

@@ -1,0 +1,211 @@
+//! An answer that has begun: the body of its response.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::Response;
+use http_body::{Body, Frame};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::{Closed, Host};
+use crate::call::{self, Call};
+use crate::service::{Drain, Part, Permit, Reply, Service, panicked};
+use crate::wire::metadata::Metadata;
+use crate::wire::status::Status;
+
+/// The body of a [`Mount`](super::Mount)'s response: envelopes, and the trailers with the status. It is empty if the status is in the
+/// head.
+pub struct Replies<S: Service>(pub(super) Option<Open<S>>);
+
+/// An answer that is not complete.
+pub(super) struct Open<S: Service> {
+    host: Arc<Host<S>>,
+    source: Source<S>,
+    /// A reply that came with the head.
+    first: Bytes,
+    trailing: Option<Box<Metadata>>,
+    deadline: Option<Instant>,
+    /// Fires at `deadline`; made when there is something to wait for.
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// Completes when the mount is closed. `None` for calls that are not ended by that.
+    closed: Option<Closed>,
+    closing: Closing,
+    /// Dropped with the call.
+    _permit: Option<Permit>,
+}
+
+/// Where replies come from.
+pub(super) enum Source<S: Service> {
+    Stream(S::Stream),
+    Later(S::Future),
+    /// The last one, if it has not been taken.
+    Now(Option<Reply>),
+}
+
+/// How far an answer is on its way down.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    No,
+    /// One more reply, if it is there.
+    Last,
+    Over,
+}
+
+impl<S: Service> Open<S> {
+    pub(super) fn new(
+        host: Arc<Host<S>>,
+        source: Source<S>,
+        mut call: Call,
+        deadline: Option<Instant>,
+    ) -> Self {
+        let ends = call.method.on_drain() == Drain::End && matches!(source, Source::Stream(_));
+        Self {
+            closed: ends.then(|| host.closed()),
+            host,
+            source,
+            first: Bytes::new(),
+            trailing: None,
+            deadline,
+            sleep: None,
+            closing: Closing::No,
+            _permit: call.take_permit(),
+        }
+    }
+
+    /// The head, once there is something to say in it or after it. An error is to be told in a head of its own.
+    pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<()>, Status>> {
+        let head = match ready!(self.poll_reply(cx)).transpose()? {
+            None => self.host.prebuilt.head(),
+            Some(part) if part.is_plain() && part.envelope().is_empty() => return again(cx),
+            Some(part) => {
+                let head = self.host.prebuilt.head_for(&part);
+                self.first = self.take(part);
+                head
+            }
+        };
+        Poll::Ready(Ok(head))
+    }
+
+    /// The next frame; trailers are the last.
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Frame<Bytes>> {
+        if !self.first.is_empty() {
+            return Poll::Ready(Frame::data(std::mem::take(&mut self.first)));
+        }
+        let closed = &mut self.closed;
+        if closed
+            .as_mut()
+            .is_some_and(|closed| closed.as_mut().poll(cx).is_ready())
+        {
+            *closed = None;
+            self.closing = Closing::Last;
+        }
+        let reply = match self.closing {
+            Closing::Over => Poll::Pending,
+            _ => self.poll_reply(cx),
+        };
+        let status = match reply {
+            Poll::Ready(Some(Ok(part))) => {
+                if self.closing == Closing::Last {
+                    self.closing = Closing::Over;
+                }
+                let envelope = self.take(part);
+                return if envelope.is_empty() {
+                    again(cx)
+                } else {
+                    Poll::Ready(Frame::data(envelope))
+                };
+            }
+            Poll::Ready(Some(Err(status))) => Some(status),
+            Poll::Ready(None) => None,
+            Poll::Pending if self.closing == Closing::No => return Poll::Pending,
+            Poll::Pending => Some(call::going_away()),
+        };
+        let trailing = self.trailing.as_deref();
+        Poll::Ready(Frame::trailers(
+            self.host.prebuilt.trailers(status.as_ref(), trailing),
+        ))
+    }
+
+    /// The envelope of a part, whose trailing metadata is kept.
+    fn take(&mut self, mut part: Part) -> Bytes {
+        let envelope = part.take_envelope();
+        if let Some(trailing) = part.into_trailing() {
+            self.trailing = Some(trailing);
+        }
+        envelope
+    }
+
+    /// Asks the service for the next reply, in time.
+    fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
+        // A stream that always has something is not asked beyond it.
+        let late = self.deadline.is_some_and(|at| at <= Instant::now());
+        if late && matches!(self.source, Source::Stream(_)) {
+            return Poll::Ready(Some(Err(call::deadline_exceeded())));
+        }
+        let polled = catch_unwind(AssertUnwindSafe(|| match &mut self.source {
+            Source::Stream(stream) => Pin::new(stream).poll_next(cx),
+            Source::Later(future) => Pin::new(future).poll(cx).map(Some),
+            Source::Now(reply) => Poll::Ready(reply.take()),
+        }));
+        let Ok(reply) = polled else {
+            return Poll::Ready(Some(Err(panicked())));
+        };
+        if reply.is_ready() {
+            if matches!(self.source, Source::Later(_)) {
+                self.source = Source::Now(None);
+            }
+            return reply;
+        }
+        let Some(at) = self.deadline else {
+            return Poll::Pending;
+        };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        let passed = sleep.as_mut().poll(cx);
+        passed.map(|()| Some(Err(call::deadline_exceeded())))
+    }
+}
+
+/// Nothing to send; but a stream of nothing else must not hold the task.
+fn again<T>(cx: &mut Context<'_>) -> Poll<T> {
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}
+
+impl<S: Service> Body for Replies<S> {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Some(open) = &mut self.0 else {
+            return Poll::Ready(None);
+        };
+        let frame = ready!(open.poll_frame(cx));
+        if frame.is_trailers() {
+            self.0 = None;
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl<S: Service> fmt::Debug for Replies<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let open = self.0.is_some();
+        f.debug_struct("Replies")
+            .field("open", &open)
+            .finish_non_exhaustive()
+    }
+}
