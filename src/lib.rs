@@ -15,6 +15,8 @@ mod call;
 pub mod client;
 pub mod health;
 pub mod proto;
+#[cfg(feature = "reflection")]
+pub mod reflection;
 pub mod registry;
 pub mod router;
 pub mod server;

@@ -101,6 +101,12 @@ fn the_limits_of_the_registry_and_the_service_are_those_of_the_code() {
     }
 }
 
+#[cfg(feature = "reflection")]
+#[test]
+fn the_limit_of_a_request_is_the_same_for_reflection() {
+    assert_eq!(grpc_health::reflection::MAX_REQUEST, MAX_REQUEST);
+}
+
 #[test]
 fn the_limits_of_a_connection_are_those_of_the_code_and_none_is_missing() {
     let mut readme = readme();

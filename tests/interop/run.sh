@@ -1,5 +1,5 @@
 #!/bin/sh
-# Drives the built server with PyPI's grpcio. Extra arguments go to unittest (e.g. -k deadline -v).
+# Drives the built server with PyPI's grpcio and with grpcurl. Extra arguments go to unittest (e.g. -k deadline -v).
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -13,7 +13,8 @@ if ! cmp -s "$requirements" "$venv/installed.txt"; then
     cp "$requirements" "$venv/installed.txt"
 fi
 
-cargo build --locked --features cli --bin grpc-health --example flip_server --example interop_certs
+cargo build --locked --features cli --bin grpc-health --example flip_server --example reflection \
+    --example interop_certs
 # On its own: the command must refuse what is compressed.
 cargo build --locked --features gzip --example interop_server
 cargo build --locked --features gzip,tower --example interop_mounts
@@ -29,6 +30,8 @@ env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY -u grpc_proxy \
     INTEROP_SERVER_BIN="$target/debug/examples/interop_server" \
     INTEROP_MOUNTS_BIN="$target/debug/examples/interop_mounts" \
     INTEROP_PROTOS="$protos" \
+    REFLECTION_BIN="$target/debug/examples/reflection" \
+    GRPCURL="${GRPCURL:-$venv/bin/grpcurl}" \
     CERTS="$certs" \
     PYTHONPATH=tests/interop \
-    "$venv/bin/python" -m unittest test_health test_tls test_interop test_interop_flags test_mounts "$@"
+    "$venv/bin/python" -m unittest test_health test_tls test_reflection test_interop test_interop_flags test_mounts "$@"

@@ -78,6 +78,9 @@ pub(crate) struct ServeArgs {
     /// A service that stays as it is while the server drains, such as one for liveness; repeatable.
     #[arg(long, value_name = "NAME")]
     pub(crate) pin: Vec<String>,
+    /// Tell clients what can be called: grpc.reflection.v1 and v1alpha, for grpcurl and its like.
+    #[arg(long)]
+    pub(crate) reflection: bool,
     /// How long to go on as before once the drain is announced, so that balancers notice.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration_or_none)]
     pub(crate) drain_linger: Duration,

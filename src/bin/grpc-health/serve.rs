@@ -2,7 +2,11 @@
 
 use std::{future::poll_fn, io, process, task::Poll, time::Duration};
 
-use grpc_health::{HealthService, Registry, Server};
+use grpc_health::{
+    HealthService, Registry, Server,
+    reflection::{Index, Reflection},
+    router::Router,
+};
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{Signal, SignalKind, signal},
@@ -61,12 +65,22 @@ async fn serve(args: &ServeArgs, registry: Registry) -> Exit {
             return Exit::Connect;
         }
     };
+    let mut router = Router::new(HealthService::new(registry));
+    if args.reflection {
+        match Index::builder().build() {
+            Ok(index) => router = router.service(Reflection::new(index)),
+            Err(error) => {
+                log(format_args!("error: --reflection: {error}"));
+                return Exit::Arguments;
+            }
+        }
+    }
     let server = Server::builder()
         // A peer that is gone without a word is found out; a library leaves that to its embedder.
         .keepalive_interval(Some(KEEPALIVE))
         .shutdown_linger(args.drain_linger)
         .shutdown_deadline(args.drain_deadline)
-        .service(HealthService::new(registry))
+        .service(router)
         .build();
     let tls = match args.tls.load() {
         Ok(tls) => tls,

@@ -1,0 +1,18 @@
+//! Server reflection: what the server serves, told to clients that were built without its `.proto` files.
+//!
+//! Both versions of the [protocol](https://github.com/grpc/grpc/blob/master/doc/server-reflection.md) are served,
+//! `grpc.reflection.v1` and `v1alpha`.
+
+mod answer;
+mod builder;
+mod descriptor;
+mod error;
+mod index;
+mod service;
+#[cfg(test)]
+mod tests;
+
+pub use builder::Builder;
+pub use error::DescriptorError;
+pub use index::Index;
+pub use service::{Answers, MAX_REQUEST, Reflection};
