@@ -158,9 +158,7 @@ async fn a_watcher_is_told_first_however_busy_its_connection_is() {
 async fn a_watch_behind_a_closed_window_is_ended() {
     let fixture = Fixture::new();
     let settings = [(frame::SETTINGS_INITIAL_WINDOW_SIZE, 7)];
-    let mut peer = fixture
-        .connect_with(PIPE, &settings)
-        .await;
+    let mut peer = fixture.connect_with(PIPE, &settings).await;
     let stream = peer.watch("up").await;
     assert_eq!(peer.expect_data(stream).await, SERVING);
     fixture.set("up", NotServing);
