@@ -240,6 +240,37 @@ def descriptors(which):
     server.end()
 
 
+def drain(which):
+    """Shuts the server down, with its own deadline if it has one, while a peer does not let go."""
+    def acknowledge(peer):
+        def seen(kind, flags, stream, payload):
+            if kind == PING and not flags:
+                peer.send(frame(PING, 1, 0, payload), reading=False)
+        peer.seen = seen
+
+    for what, greeting, acknowledges in (("a Watch that stays open", call(1, "Watch"), True),
+                                         ("a request without its end", call(1, "Check")[:-14], True),
+                                         ("no answer to PING", b"", False), ("half a preface", None, False)):
+        server = Server(which)
+        peer = Peer(server, hello=greeting is not None)
+        peer.send(PREFACE[:12] if greeting is None else greeting)
+        if acknowledges:
+            acknowledge(peer)
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            peer.receive(0.1)
+        start = time.monotonic()
+        server.tell("drain")
+        while time.monotonic() < start + LIMIT and not server.has_answered():
+            if not peer.closed:
+                peer.receive(0.01)
+            else:
+                time.sleep(0.01)
+        over = f"over after {time.monotonic() - start:.2f} s" if server.has_answered() else f"NOT over after {LIMIT} s"
+        print(f"| S11 drain, {what} | {over} | | | |", flush=True)
+        server.end()
+
+
 def measure(which, name):
     server = Server(which, *OPTIONS.get(name, []))
     neighbour = Neighbour(server)
@@ -267,6 +298,8 @@ def main():
     for name in ATTACKS:
         if not names or any(word in name for word in names):
             measure(which, name)
+    if not names or "S11" in names:
+        drain(which)
     if not names or "S16" in names:
         descriptors(which)
 

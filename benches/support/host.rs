@@ -1,11 +1,12 @@
 //! What the process that a server lives in does besides serving: it sets statuses, and has other things to do.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use grpc_health::{ServiceHandle, ServingStatus};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tonic_health::server::HealthReporter;
 
 /// Whoever sets the status of `""`.
@@ -21,6 +22,8 @@ pub(crate) struct Host {
     pub(crate) runtime: Handle,
     pub(crate) setter: Setter,
     pub(crate) serving: bool,
+    /// Told when the server is to be shut down.
+    pub(crate) stop: Arc<Notify>,
 }
 
 impl Host {

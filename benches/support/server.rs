@@ -6,6 +6,7 @@
 //! * `cpu`: the nanoseconds of CPU that the process has used so far;
 //! * `tasks`: how many tasks of its runtime have not ended;
 //! * `flip TIMES PAUSE`: the status of `""` is changed so many times, with so many microseconds between; `flipped`;
+//! * `drain`: the server is shut down; `drained` when it is over, connections and all;
 //! * `latency SECONDS`: what a task beside the server waits for a thousand events a second: the median, the 99th and the 99.9th
 //!   percentile and the most, in nanoseconds.
 
@@ -19,6 +20,7 @@ use std::env;
 use std::error::Error;
 use std::io::{self, BufRead};
 use std::process;
+use std::sync::Arc;
 use std::thread;
 
 use grpc_health::service::Service;
@@ -26,6 +28,7 @@ use grpc_health::{HealthService, Registry, Server, ServingStatus};
 use host::{Host, Setter};
 use rash::Rash;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::HealthReporter;
@@ -74,7 +77,9 @@ fn main() -> Result<(), BoxError> {
         .build()?;
     let registry = Registry::new();
     let reporter = HealthReporter::new();
+    let stop = Arc::new(Notify::new());
     let host = Host {
+        stop: Arc::clone(&stop),
         runtime: runtime.handle().clone(),
         setter: match options.server.as_str() {
             "ours" | "router" => Setter::Ours(registry.register("", ServingStatus::Serving)?),
@@ -90,7 +95,12 @@ fn main() -> Result<(), BoxError> {
         }
         process::exit(0);
     });
-    runtime.block_on(serve(options, registry, reporter))
+    runtime.block_on(async {
+        serve(options, registry, reporter, &stop).await?;
+        println!("drained");
+        // Until the end of stdin.
+        std::future::pending().await
+    })
 }
 
 /// Blocks on stdin between commands, so that it costs the measured server nothing.
@@ -102,6 +112,7 @@ fn obey_stdin(mut host: Host) -> Result<(), BoxError> {
         let numbers = words.map(str::parse).collect::<Result<Vec<usize>, _>>()?;
         match (command, numbers.as_slice()) {
             ("cpu", []) => println!("{}", cpu::time()?.as_nanos()),
+            ("drain", []) => host.stop.notify_one(),
             ("tasks", []) => println!("{}", host.tasks()),
             ("flip", &[times, pause]) => {
                 host.flip(times, pause);
@@ -125,6 +136,7 @@ async fn serve(
     options: Options,
     registry: Registry,
     reporter: HealthReporter,
+    stop: &Notify,
 ) -> Result<(), BoxError> {
     let listener = TcpListener::bind(&options.listen).await?;
     println!("listening on {}", listener.local_addr()?);
@@ -138,18 +150,23 @@ async fn serve(
             } else {
                 server.add_service(HealthServer::new(health))
             };
+            let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
             router
                 .add_service(echo::TonicEcho)
-                .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)))
+                .serve_with_incoming_shutdown(incoming, stop.notified())
                 .await?;
         }
-        "ours" if options.rash => {
-            serve_ours(&options, listener, Rash(HealthService::new(registry))).await?;
+        "ours" => {
+            let health = HealthService::new(registry);
+            if options.rash {
+                serve_ours(&options, listener, Rash(health), stop).await;
+            } else {
+                serve_ours(&options, listener, health, stop).await;
+            }
         }
-        "ours" => serve_ours(&options, listener, HealthService::new(registry)).await?,
         "router" => {
             let router = echo::router(HealthService::new(registry));
-            serve_ours(&options, listener, router).await?;
+            serve_ours(&options, listener, router, stop).await;
         }
         _ => return Err(USAGE.into()),
     }
@@ -160,11 +177,13 @@ async fn serve_ours(
     options: &Options,
     listener: TcpListener,
     service: impl Service,
-) -> io::Result<()> {
-    Server::builder()
+    stop: &Notify,
+) {
+    let server = Server::builder()
         .max_concurrent_streams(options.max_streams)
         .service(service)
-        .build()
-        .serve_on(listener)
-        .await
+        .build();
+    tokio::spawn(server.serve_on(listener));
+    stop.notified().await;
+    server.shutdown().await;
 }
