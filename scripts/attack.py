@@ -5,153 +5,20 @@
     scripts/attack.py ours|tonic [ATTACK...]
 
 Each attack has a server of its own. While it lasts a neighbour asks for the overall status, one Check after the other. Bounded:
-counts are those below, and no attack goes on for longer than LIMIT seconds. Python 3 and Linux, nothing else.
+counts are those below, and no attack goes on for longer than LIMIT seconds, or 45 where a server has 30 to act. Python 3 and Linux,
+nothing else.
 """
 
-import os
-import re
 import resource
 import select
 import socket
 import struct
-import subprocess
 import sys
-import threading
 import time
 
-SERVER = os.environ.get("BENCH_SERVER") or os.path.join(os.path.dirname(__file__), "../target/release/examples/bench_server")
-LIMIT = 20
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, PRIORITY, RST, SETTINGS, PING, GOAWAY, WINDOW, CONTINUATION = 0, 1, 2, 3, 4, 6, 7, 8, 9
-
-
-def frame(kind, flags, stream, payload=b""):
-    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
-
-
-def block(method, *more):
-    fields = [(":path", "/grpc.health.v1.Health/" + method), (":authority", "a"), ("te", "trailers"),
-              ("content-type", "application/grpc"), *more]
-    text = b"\x83\x86"
-    for name, value in fields:
-        text += b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
-    return text
-
-
-def call(stream, method, *more):
-    return frame(HEADERS, 4, stream, block(method, *more)) + frame(DATA, 1, stream, bytes(5))
-
-
-class Server:
-    def __init__(self, which, descriptors=None):
-        limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors or 4096,) * 2)
-        self.process = subprocess.Popen([SERVER, which], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL, preexec_fn=limit)
-        host, port = self.process.stdout.readline().split()[-1].rsplit(":", 1)
-        self.address = (host, int(port))
-
-    def memory(self, key):
-        with open(f"/proc/{self.process.pid}/status") as status:
-            return int(re.search(key + r":\s*(\d+)", status.read()).group(1))
-
-    def cpu(self):
-        with open(f"/proc/{self.process.pid}/stat") as stat:
-            user, system = stat.read().rsplit(")", 1)[1].split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-
-class Peer:
-    """One connection; `code` is that of the GOAWAY that it ended with, `closed` whether it has ended."""
-
-    def __init__(self, server, settings=b"", hello=True):
-        self.socket = socket.create_connection(server.address)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.setblocking(False)
-        self.buffer, self.frames, self.code, self.closed, self.last = b"", {}, None, False, None
-        self.resets = 0
-        if hello:
-            self.send(PREFACE + frame(SETTINGS, 0, 0, settings) + frame(SETTINGS, 1, 0))
-
-    def receive(self, timeout):
-        if not select.select([self.socket], [], [], timeout)[0]:
-            return False
-        try:
-            data = self.socket.recv(1 << 18)
-        except BlockingIOError:
-            return False
-        except OSError:
-            data = b""
-        if not data:
-            self.closed = True
-            return False
-        self.buffer += data
-        at = 0
-        while len(self.buffer) - at >= 9:
-            size = int.from_bytes(self.buffer[at:at + 3], "big")
-            if len(self.buffer) - at < 9 + size:
-                break
-            kind, flags = self.buffer[at + 3], self.buffer[at + 4]
-            payload = self.buffer[at + 9:at + 9 + size]
-            self.frames[kind] = self.frames.get(kind, 0) + 1
-            if kind == GOAWAY:
-                self.code = int.from_bytes(payload[4:8], "big")
-            if kind == PING and flags == 1:
-                self.last = payload
-            at += 9 + size
-        self.buffer = self.buffer[at:]
-        return True
-
-    def send(self, data, reading=True):
-        """Until all is sent, or the connection ends, or the time is over: how much was sent."""
-        end, view, sent = time.monotonic() + LIMIT, memoryview(data), 0
-        while sent < len(view) and not self.closed and time.monotonic() < end:
-            readable, writable, _ = select.select([self.socket] if reading else [], [self.socket], [], 1)
-            if readable:
-                self.receive(0)
-            if writable:
-                try:
-                    sent += self.socket.send(view[sent:sent + (1 << 16)])
-                except BlockingIOError:
-                    pass
-                except OSError:
-                    self.closed = True
-        return sent
-
-    def until(self, done):
-        end = time.monotonic() + LIMIT
-        while not self.closed and not done() and time.monotonic() < end:
-            self.receive(0.1)
-        while self.closed is False and self.code:
-            if not self.receive(1):
-                break
-
-    def ping(self, payload=b"attacked"):
-        self.last = None
-        self.send(frame(PING, 0, 0, payload))
-        self.until(lambda: self.last == payload or self.code)
-
-
-class Neighbour(threading.Thread):
-    def __init__(self, server):
-        super().__init__(daemon=True)
-        self.server, self.over, self.times, self.failed = server, False, [], 0
-        self.start()
-
-    def run(self):
-        peer, stream = Peer(self.server), 1
-        peer.send(frame(WINDOW, 0, 0, struct.pack(">I", 1 << 30)))
-        while not self.over:
-            before, start = peer.frames.get(DATA, 0), time.monotonic()
-            peer.send(call(stream, "Check"))
-            while peer.frames.get(DATA, 0) == before and not peer.closed and time.monotonic() < start + 5:
-                peer.receive(1)
-            self.failed += peer.frames.get(DATA, 0) == before
-            self.times.append(time.monotonic() - start)
-            stream += 2
-            time.sleep(0.002)
+sys.dont_write_bytecode = True
+from peer import (CONTINUATION, DATA, GOAWAY, HEADERS, LIMIT, PING, PREFACE, PRIORITY, RST, SETTINGS, WINDOW, Neighbour, Peer, Server,
+                  block, call, frame)
 
 
 def flood(server, frames, count=1_000_000, before=b""):
@@ -262,6 +129,70 @@ def unread(server):
     return f"{sent // 17:,} PINGs taken, {'closed' if peer.closed else 'not closed'} after {time.monotonic() - start:.1f} s"
 
 
+def not_taken(server, window, reading):
+    """256 Watches on two connections, whose messages find no room: in their windows, or in the socket."""
+    peers, streams = [], range(1, 257, 2)
+    for _ in range(2):
+        peer = Peer(server, struct.pack(">HI", 4, window), receive_buffer=None if reading else 4096)
+        peer.send(frame(WINDOW, 0, 0, struct.pack(">I", 0x7fffffff - 65535)))
+        peer.send(b"".join(call(s, "Watch") for s in streams))
+        peer.until(lambda: peer.frames.get(HEADERS, 0) == len(streams))
+        peers.append(peer)
+    start, before, grown, ends = time.monotonic(), server.memory("VmRSS"), 0, []
+    server.tell("flip 100000 10")
+    while time.monotonic() < start + 45 and len(ends) < len(peers):
+        for peer in peers:
+            if reading and not peer.closed:
+                peer.receive(0.05)
+        grown = max(grown, server.memory("VmRSS") - before)
+        if reading:
+            ends += [time.monotonic() - start] * (sum(p.closed or p.frames.get(RST, 0) == len(streams) for p in peers) - len(ends))
+        else:
+            time.sleep(0.05)
+            left = sum(connected(server, peer) for peer in peers)
+            ends += [time.monotonic() - start] * (len(peers) - left - len(ends))
+    server.answer()
+    over = f"all {'reset' if reading else 'closed'} after {ends[-1]:.1f} s" if len(ends) == len(peers) else "NOT ended in 45 s"
+    return f"{over}; RSS +{grown / 1024:.2f} MiB while the status changes 100,000 times"
+
+
+def connected(server, peer):
+    """Whether the kernel still has the server's end of a connection in state ESTABLISHED."""
+    ours, theirs = (f"0100007F:{port:04X}" for _, port in (peer.socket.getsockname(), server.address))
+    with open("/proc/net/tcp") as table:
+        return any(line.split()[1:4] == [theirs, ours, "01"] for line in table)
+
+
+def panics(server):
+    peer, ends, stream = Peer(server), [], 3
+    peer.send(call(1, "Watch"))
+    peer.until(lambda: peer.frames.get(DATA))
+
+    def seen(kind, flags, at, payload):
+        if kind == RST:
+            ends.append((at, f"RST_STREAM {int.from_bytes(payload, 'big')}"))
+        elif kind == HEADERS and flags & 1:
+            ends.append((at, "trailers"))
+
+    peer.seen, outcomes, good = seen, {}, 0
+    for _ in range(100):
+        peer.send(call(stream, "Check", service="panic") + call(stream + 2, "Check"))
+        peer.until(lambda: {stream, stream + 2} <= {at for at, _ in ends})
+        for at, how in ends:
+            if at == stream:
+                outcomes[how] = outcomes.get(how, 0) + 1
+        good += (stream + 2, "trailers") in ends
+        lost = [how for at, how in ends if at == 1]
+        ends.clear()
+        stream += 4
+        if peer.closed or lost:
+            break
+    told = ", ".join(f"{count} × {how}" for how, count in outcomes.items())
+    return outcome(peer, f"panics end with {told}; {good} of 100 Checks beside them answered, the Watch {'ended' if lost else 'stays'}")
+
+
+# What the server is started with.
+OPTIONS = {"S15 panic": ["--rash"]}
 ATTACKS = {
     "S5 rapid reset": rapid_reset,
     "S5 reset after accept": reset_after_accept,
@@ -271,6 +202,8 @@ ATTACKS = {
     "S6 connection header": lambda s: made_you_reset(s, lambda n: call(n, "Check", ("connection", "close"))),
     "S7 CONTINUATION": continuation,
     "S7 header bomb": bomb,
+    "S8 no window": lambda s: not_taken(s, 0, True),
+    "S8 not read": lambda s: not_taken(s, 0x7fffffff, False),
     "S9 silent": silent,
     "S13 PING": lambda s: flood(s, frame(PING, 0, 0, bytes(8))),
     "S13 SETTINGS, 100 Watches": lambda s: flood(
@@ -280,11 +213,12 @@ ATTACKS = {
     "S13 PRIORITY": lambda s: flood(s, frame(PRIORITY, 0, 1, bytes([0, 0, 0, 3, 9]))),
     "S13 unknown": lambda s: flood(s, frame(0xfa, 0, 0)),
     "S13 PING, nothing read": unread,
+    "S15 panic": panics,
 }
 
 
 def descriptors(which):
-    server = Server(which, 64)
+    server = Server(which, descriptors=64)
     first = Peer(server)
     hoard = [socket.create_connection(server.address) for _ in range(100)]
     time.sleep(2)
@@ -306,8 +240,39 @@ def descriptors(which):
     server.end()
 
 
+def drain(which):
+    """Shuts the server down, with its own deadline if it has one, while a peer does not let go."""
+    def acknowledge(peer):
+        def seen(kind, flags, stream, payload):
+            if kind == PING and not flags:
+                peer.send(frame(PING, 1, 0, payload), reading=False)
+        peer.seen = seen
+
+    for what, greeting, acknowledges in (("a Watch that stays open", call(1, "Watch"), True),
+                                         ("a request without its end", call(1, "Check")[:-14], True),
+                                         ("no answer to PING", b"", False), ("half a preface", None, False)):
+        server = Server(which)
+        peer = Peer(server, hello=greeting is not None)
+        peer.send(PREFACE[:12] if greeting is None else greeting)
+        if acknowledges:
+            acknowledge(peer)
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            peer.receive(0.1)
+        start = time.monotonic()
+        server.tell("drain")
+        while time.monotonic() < start + LIMIT and not server.has_answered():
+            if not peer.closed:
+                peer.receive(0.01)
+            else:
+                time.sleep(0.01)
+        over = f"over after {time.monotonic() - start:.2f} s" if server.has_answered() else f"NOT over after {LIMIT} s"
+        print(f"| S11 drain, {what} | {over} | | | |", flush=True)
+        server.end()
+
+
 def measure(which, name):
-    server = Server(which)
+    server = Server(which, *OPTIONS.get(name, []))
     neighbour = Neighbour(server)
     time.sleep(1)
     idle, rss, cpu = list(neighbour.times), server.memory("VmRSS"), server.cpu()
@@ -333,6 +298,8 @@ def main():
     for name in ATTACKS:
         if not names or any(word in name for word in names):
             measure(which, name)
+    if not names or "S11" in names:
+        drain(which)
     if not names or "S16" in names:
         descriptors(which)
 

@@ -2,11 +2,15 @@
 //!
 //! The client does what a gRPC client does: it counts every call, and tries again only those that the server says it has not begun,
 //! which are the refused ones and those above the last stream of a GOAWAY.
+//!
+//! With `GRPC_HEALTH_HOSTILE=full` (`scripts/hostile.sh restarts`) it calls 5,000 times a second, with a second between two restarts, and
+//! prints a log of them.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use grpc_health::{HealthService, Registry, Server};
@@ -14,11 +18,41 @@ use h2::Reason;
 use h2::client::SendRequest;
 use http::Request;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 const RESTARTS: usize = 20;
 const CALLERS: usize = 16;
-const CALLS_BETWEEN: usize = 200;
+
+/// How hard the callers try.
+#[derive(Clone, Copy)]
+struct Load {
+    calls_between_restarts: usize,
+    /// All callers together; without one each calls again as soon as it can.
+    calls_per_second: Option<u32>,
+}
+
+impl Load {
+    fn chosen() -> Self {
+        match std::env::var("GRPC_HEALTH_HOSTILE").as_deref() {
+            Ok("full") => Self {
+                calls_between_restarts: 5_000,
+                calls_per_second: Some(5_000),
+            },
+            _ => Self {
+                calls_between_restarts: 200,
+                calls_per_second: None,
+            },
+        }
+    }
+
+    /// The time from one call of a caller to its next.
+    fn pause(self) -> Option<Duration> {
+        let callers = CALLERS as u32;
+        self.calls_per_second
+            .map(|rate| Duration::from_secs(1) * callers / rate)
+    }
+}
 
 #[derive(Default)]
 struct Balancer {
@@ -26,6 +60,7 @@ struct Balancer {
     connection: tokio::sync::Mutex<Option<(usize, SendRequest<Bytes>)>>,
     connections: AtomicUsize,
     done: AtomicUsize,
+    answered: Notify,
     again: AtomicUsize,
     over: AtomicBool,
 }
@@ -55,6 +90,7 @@ impl Balancer {
             match check(connection).await {
                 Ok(()) => {
                     self.done.fetch_add(1, Relaxed);
+                    self.answered.notify_one();
                     return;
                 }
                 Err(error) if was_not_begun(&error) => {
@@ -104,26 +140,43 @@ async fn start(balancer: &Balancer) -> Server<HealthService> {
     server
 }
 
+/// Calls until all is over. One that is late makes up for it, so that the rate is kept.
+async fn keep_calling(balancer: Arc<Balancer>, pause: Option<Duration>) {
+    let mut ticks = pause.map(tokio::time::interval);
+    while !balancer.over.load(Relaxed) {
+        if let Some(ticks) = &mut ticks {
+            ticks.tick().await;
+        }
+        balancer.call().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_call_is_lost_in_20_rolling_restarts() {
+    let load = Load::chosen();
     let balancer = Arc::new(Balancer::default());
     let mut server = start(&balancer).await;
     let mut callers = JoinSet::new();
     for _ in 0..CALLERS {
-        let balancer = Arc::clone(&balancer);
-        callers.spawn(async move {
-            while !balancer.over.load(Relaxed) {
-                balancer.call().await;
-            }
-        });
+        callers.spawn(keep_calling(Arc::clone(&balancer), load.pause()));
     }
-    for _ in 0..RESTARTS {
-        let enough = balancer.done.load(Relaxed) + CALLS_BETWEEN;
+    let began = Instant::now();
+    println!("restart | at, s | calls answered | tried again | drain, ms");
+    for restart in 1..=RESTARTS {
+        let enough = balancer.done.load(Relaxed) + load.calls_between_restarts;
         while balancer.done.load(Relaxed) < enough {
-            tokio::task::yield_now().await;
+            balancer.answered.notified().await;
         }
         let next = start(&balancer).await;
+        let drained = Instant::now();
         server.shutdown().await;
+        println!(
+            "{restart} | {:.2} | {} | {} | {:.1}",
+            (drained - began).as_secs_f64(),
+            balancer.done.load(Relaxed),
+            balancer.again.load(Relaxed),
+            drained.elapsed().as_secs_f64() * 1_000.0,
+        );
         assert_eq!(server.stats().connections_open, 0);
         server = next;
     }
@@ -132,13 +185,14 @@ async fn no_call_is_lost_in_20_rolling_restarts() {
     while let Some(caller) = callers.join_next().await {
         caller.unwrap();
     }
-    server.shutdown().await;
-    assert!(balancer.done.load(Relaxed) >= RESTARTS * CALLS_BETWEEN);
-    assert!(balancer.connections.load(Relaxed) >= RESTARTS);
+    let done = balancer.done.load(Relaxed);
     println!(
-        "{} calls on {} connections, {} tried again",
-        balancer.done.load(Relaxed),
+        "{done} calls on {} connections, {:.0} a second, {} tried again",
         balancer.connections.load(Relaxed),
+        done as f64 / began.elapsed().as_secs_f64(),
         balancer.again.load(Relaxed),
     );
+    server.shutdown().await;
+    assert!(done >= RESTARTS * load.calls_between_restarts);
+    assert!(balancer.connections.load(Relaxed) >= RESTARTS);
 }

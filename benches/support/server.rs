@@ -1,33 +1,48 @@
 //! The servers that the scripts measure: ours alone and behind a router, tonic-health and the floor, on the same runtime. The router
 //! and tonic have an echo service, too.
 //!
-//! `bench_server ours|router|tonic|floor [--listen ADDR] [--max-streams N]` prints `listening on ADDR`.
-//! Each line `cpu` on stdin prints the nanoseconds of CPU that the process has used so far; the
-//! end of stdin ends the process.
+//! `bench_server ours|router|tonic|floor [--listen ADDR] [--max-streams N] [--rash]` prints `listening on ADDR`. With `--rash` a Check of
+//! `panic` panics. The end of stdin ends the process; each line of it is answered by one:
+//! * `cpu`: the nanoseconds of CPU that the process has used so far;
+//! * `tasks`: how many tasks of its runtime have not ended;
+//! * `flip TIMES PAUSE`: the status of `""` is changed so many times, with so many microseconds between; `flipped`;
+//! * `drain`: the server is shut down; `drained` when it is over, connections and all;
+//! * `latency SECONDS`: what a task beside the server waits for a thousand events a second: the median, the 99th and the 99.9th
+//!   percentile and the most, in nanoseconds.
 
 mod cpu;
 mod echo;
 mod floor;
+mod host;
+mod rash;
 
 use std::env;
 use std::error::Error;
 use std::io::{self, BufRead};
 use std::process;
+use std::sync::Arc;
 use std::thread;
 
 use grpc_health::service::Service;
-use grpc_health::{HealthService, Registry, Server};
+use grpc_health::{HealthService, Registry, Server, ServingStatus};
+use host::{Host, Setter};
+use rash::Rash;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tonic::transport::server::TcpIncoming;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::HealthReporter;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-const USAGE: &str = "usage: bench_server ours|router|tonic|floor [--listen ADDR] [--max-streams N]";
+const USAGE: &str =
+    "usage: bench_server ours|router|tonic|floor [--listen ADDR] [--max-streams N] [--rash]";
 
 struct Options {
     server: String,
     listen: String,
     max_streams: u32,
+    rash: bool,
 }
 
 impl Options {
@@ -37,8 +52,13 @@ impl Options {
             server,
             listen: "127.0.0.1:0".to_owned(),
             max_streams: floor::MAX_STREAMS,
+            rash: false,
         };
         while let Some(option) = args.next() {
+            if option == "--rash" {
+                options.rash = true;
+                continue;
+            }
             let value = args.next().ok_or(USAGE)?;
             match option.as_str() {
                 "--listen" => options.listen = value,
@@ -55,60 +75,115 @@ fn main() -> Result<(), BoxError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    let registry = Registry::new();
+    let reporter = HealthReporter::new();
+    let stop = Arc::new(Notify::new());
+    let host = Host {
+        stop: Arc::clone(&stop),
+        runtime: runtime.handle().clone(),
+        setter: match options.server.as_str() {
+            "ours" | "router" => Setter::Ours(registry.register("", ServingStatus::Serving)?),
+            "tonic" => Setter::Tonic(reporter.clone()),
+            _ => Setter::Nobody,
+        },
+        serving: true,
+    };
     thread::spawn(|| {
-        if let Err(error) = obey_stdin() {
+        if let Err(error) = obey_stdin(host) {
             eprintln!("bench_server: {error}");
             process::exit(1);
         }
         process::exit(0);
     });
-    runtime.block_on(serve(options))
+    runtime.block_on(async {
+        serve(options, registry, reporter, &stop).await?;
+        println!("drained");
+        // Until the end of stdin.
+        std::future::pending().await
+    })
 }
 
 /// Blocks on stdin between commands, so that it costs the measured server nothing.
-fn obey_stdin() -> io::Result<()> {
+fn obey_stdin(mut host: Host) -> Result<(), BoxError> {
     for line in io::stdin().lock().lines() {
-        match line?.as_str() {
-            "cpu" => println!("{}", cpu::time()?.as_nanos()),
-            other => eprintln!("bench_server: unknown command {other:?}"),
+        let line = line?;
+        let mut words = line.split_ascii_whitespace();
+        let command = words.next().unwrap_or_default();
+        let numbers = words.map(str::parse).collect::<Result<Vec<usize>, _>>()?;
+        match (command, numbers.as_slice()) {
+            ("cpu", []) => println!("{}", cpu::time()?.as_nanos()),
+            ("drain", []) => host.stop.notify_one(),
+            ("tasks", []) => println!("{}", host.tasks()),
+            ("flip", &[times, pause]) => {
+                host.flip(times, pause);
+                println!("flipped");
+            }
+            ("latency", &[seconds]) => {
+                let waits = host.latency(seconds);
+                let at = |per_mille: usize| {
+                    let rank = (waits.len() * per_mille / 1_000).min(waits.len() - 1);
+                    waits[rank].as_nanos()
+                };
+                println!("{} {} {} {}", at(500), at(990), at(999), at(1_000));
+            }
+            _ => return Err(format!("unknown command {line:?}").into()),
         }
     }
     Ok(())
 }
 
-async fn serve(options: Options) -> Result<(), BoxError> {
+async fn serve(
+    options: Options,
+    registry: Registry,
+    reporter: HealthReporter,
+    stop: &Notify,
+) -> Result<(), BoxError> {
     let listener = TcpListener::bind(&options.listen).await?;
     println!("listening on {}", listener.local_addr()?);
     match options.server.as_str() {
         "floor" => floor::serve(listener, options.max_streams).await?,
         "tonic" => {
-            let (_reporter, health) = tonic_health::server::health_reporter();
-            tonic::transport::Server::builder()
-                .add_service(health)
+            let health = tonic_health::server::HealthService::from_health_reporter(reporter);
+            let mut server = tonic::transport::Server::builder();
+            let router = if options.rash {
+                server.add_service(HealthServer::new(Rash(health)))
+            } else {
+                server.add_service(HealthServer::new(health))
+            };
+            let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+            router
                 .add_service(echo::TonicEcho)
-                .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)))
+                .serve_with_incoming_shutdown(incoming, stop.notified())
                 .await?;
         }
-        "ours" => serve_ours(&options, listener, health()).await?,
-        "router" => serve_ours(&options, listener, echo::router(health())).await?,
+        "ours" => {
+            let health = HealthService::new(registry);
+            if options.rash {
+                serve_ours(&options, listener, Rash(health), stop).await;
+            } else {
+                serve_ours(&options, listener, health, stop).await;
+            }
+        }
+        "router" => {
+            let router = echo::router(HealthService::new(registry));
+            serve_ours(&options, listener, router, stop).await;
+        }
         _ => return Err(USAGE.into()),
     }
     Ok(())
-}
-
-fn health() -> HealthService {
-    HealthService::new(Registry::new())
 }
 
 async fn serve_ours(
     options: &Options,
     listener: TcpListener,
     service: impl Service,
-) -> io::Result<()> {
-    Server::builder()
+    stop: &Notify,
+) {
+    let server = Server::builder()
         .max_concurrent_streams(options.max_streams)
         .service(service)
-        .build()
-        .serve_on(listener)
-        .await
+        .build();
+    tokio::spawn(server.serve_on(listener));
+    stop.notified().await;
+    server.shutdown().await;
 }

@@ -39,6 +39,7 @@ const ROWS: &[Row] = &[
     (14, "watches that are not read",
         &["a14_watches_without_a_window_are_reset_after_30_s",
           "a14_a_peer_that_reads_nothing_is_closed_after_20_s",
+          "a14_no_last_status_is_lost_and_none_is_told_twice",
           "a_reply_without_a_window_is_reset_after_30_s"], ""),
     (15, "a socket that is not read",
         &["a_peer_that_does_not_read_its_socket_is_closed_after_20_s",
