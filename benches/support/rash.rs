@@ -1,8 +1,9 @@
 //! The two health services with a bug: a Check of `panic` panics.
 
-use bytes::Bytes;
 use grpc_health::HealthService;
-use grpc_health::service::{Answer, Background, Head, Lifecycle, Method, Service, Unimplemented};
+use grpc_health::service::{
+    Answer, Background, Head, Lifecycle, Message, Method, Service, Unimplemented,
+};
 use tonic::{Request, Response, Status, async_trait};
 use tonic_health::pb::health_server::Health;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
@@ -19,9 +20,9 @@ impl Service for Rash<HealthService> {
         self.0.method(path)
     }
 
-    fn call(&self, head: &Head<'_>, message: Bytes) -> Answer<Self::Stream, Self::Future> {
+    fn call(&self, head: Head<'_>, message: Message) -> Answer<Self::Stream, Self::Future> {
         // The one field is tagged and counted in two bytes.
-        assert!(message.get(2..) != Some(FATAL.as_bytes()), "as told");
+        assert!(message.body.get(2..) != Some(FATAL.as_bytes()), "as told");
         self.0.call(head, message)
     }
 
