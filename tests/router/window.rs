@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use crate::fixture::{Answer, Count, polled, reply, router, serve, serve_with};
 use crate::support::frame::{self, Frame};
-use crate::support::grpc::{Request as Call, SERVING, envelope, prefix};
+use crate::support::grpc::{Request as Call, SERVING, envelope, field, prefix};
 use crate::support::peer::Peer;
 
 type One = Request<Raw>;
@@ -54,11 +54,8 @@ async fn a_check_gets_through_beside_stalled_uploads() {
         fill(&mut peer, stream, 65_536).await;
     }
     assert_eq!(peer.check("").await, SERVING);
-    let mut large = envelope(0, &[0x12, 0x81, 0x1f]);
-    large[4] = (4_000_u16 & 0xff) as u8;
-    large[3] = (4_000_u16 >> 8) as u8;
-    large.resize(5 + 4_000, 0);
     // An unknown field of nearly 4 KiB is part of a health request like any other.
+    let large = envelope(0, &field(2, &[0; 4_000]));
     let check = peer.call(&Call::new(crate::support::grpc::CHECK), &large).await;
     assert_eq!(peer.expect_unary_ok(check).await, SERVING);
     assert_eq!(stuck.get(), 255);
@@ -177,19 +174,17 @@ async fn a_slow_handler_stops_the_sender() {
             peer.send_data(stream, false, chunk).await;
         }
         assert_eq!(released(&mut peer, stream).await, 0);
-        let (mut given, mut peak) = (0, 0);
+        let mut given = 0;
         for asked in 1..=10 {
             go.add_permits(1);
             given += released(&mut peer, stream).await;
             assert_eq!(read.get() - before, asked as usize);
             assert!(given <= asked * 100, "{given} for {asked}");
-            peak = peak.max(given);
         }
-        // The handler has had all of it, and the client may go on.
-        assert!(peak >= WINDOW / 2, "{peak}");
         go.add_permits(1);
         given += released(&mut peer, stream).await;
-        assert_eq!(given, WINDOW);
+        // h2 keeps less than half a window back, for an update that is worth a frame.
+        assert!((WINDOW / 2..=WINDOW).contains(&given), "{given}");
         peer.end(stream).await;
         assert_eq!(peer.messages(stream).await, [b""]);
     }
