@@ -60,7 +60,7 @@ async fn the_limits_that_http2_can_tell_are_told() {
     let update = peer
         .skip_to(|frame| matches!(frame, Frame::WindowUpdate { .. }))
         .await;
-    let opened = 262_144 - 65_535;
+    let opened = 256 * 65_536 - 65_535;
     assert!(
         matches!(update, Frame::WindowUpdate { stream: 0, increment } if increment == opened),
         "{update:?}"

@@ -8,6 +8,7 @@ use tokio_stream::StreamExt as _;
 
 use crate::fixture::{Count, raw, router, serve};
 use crate::support::frame;
+use crate::support::peer::PIPE;
 use crate::support::grpc::{
     INTERNAL, RESOURCE_EXHAUSTED, Request as Call, UNIMPLEMENTED, envelope, prefix,
 };
@@ -91,7 +92,9 @@ async fn messages_are_the_same_however_the_body_is_cut() {
 #[tokio::test(start_paused = true)]
 async fn many_messages_in_one_frame_come_one_by_one() {
     let host = serve(join());
-    let mut peer = host.connect().await;
+    let windows = [(frame::SETTINGS_INITIAL_WINDOW_SIZE, 1 << 20)];
+    let mut peer = host.connect_with(PIPE, &windows).await;
+    peer.send(&frame::window_update(0, 1 << 20)).await;
     let message = |i: u32| envelope(0, i.to_string().as_bytes());
     let body: Vec<u8> = (0..1_000).flat_map(message).collect();
     let stream = peer.call(&Call::new("/t.T/Each"), &body).await;
@@ -127,7 +130,7 @@ async fn a_burst_of_small_messages_does_not_end_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rows_45_46_47_a_unary_handler_has_exactly_one_message() {
+async fn a_unary_handler_has_exactly_one_message() {
     let called = Count::default();
     let host = serve(router().unary("/t.T/U", {
         let called = called.clone();
@@ -226,9 +229,9 @@ async fn bad_messages_in_the_middle_of_a_stream_end_it() {
     peer.expect_alive().await;
 }
 
-/// Row 44, for one message and for one of many.
+/// For one message and for one of many.
 #[tokio::test(start_paused = true)]
-async fn row_44_a_message_that_cannot_be_decoded_is_internal() {
+async fn a_message_that_cannot_be_decoded_is_internal() {
     #[derive(Clone, PartialEq, prost::Message)]
     struct Text {
         #[prost(string, tag = "1")]
