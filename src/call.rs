@@ -17,7 +17,7 @@ use http::header::{ALLOW, HeaderName};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method as HttpMethod, Response, StatusCode, Uri};
 
-use crate::service::{Head, Method, PeerInfo, Permit, Rejection, Service, Unimplemented};
+use crate::service::{Head, Method, PeerInfo, Permit, Rejection, Request, Service, Unimplemented};
 use crate::wire::code::Code;
 use crate::wire::encoding::{self, Encoding};
 use crate::wire::metadata::{self, Metadata};
@@ -39,8 +39,7 @@ pub(crate) struct Call {
 /// What an attended call keeps of its head.
 #[derive(Debug)]
 struct Kept {
-    metadata: Option<Box<Metadata>>,
-    deadline: Option<Instant>,
+    request: Option<Box<Request>>,
     permit: Option<Permit>,
 }
 
@@ -83,17 +82,19 @@ impl Call {
         now: impl FnOnce() -> Instant,
     ) -> Result<(), Refusal> {
         let deadline = self.timeout.and_then(|timeout| now().checked_add(timeout));
-        let mut head = Head::new(self.method, self.timeout, peer)
-            .with_path(parts.uri.path())
-            .with_metadata(Some(Box::new(Metadata::received(parts.headers))))
-            .with_deadline(deadline);
+        let request = Request {
+            path: parts.uri.into_parts().path_and_query,
+            metadata: Metadata::received(parts.headers),
+            deadline,
+        };
+        let head = Head::new(self.method, self.timeout, peer);
+        let head = head.with_request(Some(Box::new(request)));
         let permit = service.admit(&head).map_err(|rejection| match rejection {
             Rejection::Status(status) => Refusal::Answer(Box::new(trailers_only(&status))),
             Rejection::Unprocessed => Refusal::Unprocessed,
         })?;
         self.kept = Some(Box::new(Kept {
-            metadata: head.take_metadata(),
-            deadline,
+            request: head.into_request(),
             permit,
         }));
         Ok(())
@@ -104,9 +105,7 @@ impl Call {
         let head = Head::new(self.method, self.timeout, peer);
         match self.kept.as_deref_mut() {
             None => head,
-            Some(kept) => head
-                .with_metadata(kept.metadata.take())
-                .with_deadline(kept.deadline),
+            Some(kept) => head.with_request(kept.request.take()),
         }
     }
 

@@ -33,9 +33,9 @@ pub(super) struct Came {
 impl Came {
     pub(super) fn new(mut head: Head<'_>) -> Self {
         Self {
-            metadata: head.take_metadata().map(|boxed| *boxed).unwrap_or_default(),
             timeout: head.timeout(),
             deadline: head.deadline(),
+            metadata: head.take_metadata().unwrap_or_default(),
             peer: head.peer().clone(),
         }
     }

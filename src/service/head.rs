@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::uri::PathAndQuery;
 
 use crate::wire::encoding::Encoding;
 use crate::wire::metadata::Metadata;
@@ -184,19 +185,26 @@ impl From<SocketAddr> for PeerInfo {
 /// A validated call, without its messages.
 #[derive(Debug)]
 pub struct Head<'a> {
-    method: Method,
-    path: &'a str,
+    method: u32,
+    route: u32,
     timeout: Option<Duration>,
-    deadline: Option<Instant>,
     peer: &'a PeerInfo,
-    metadata: Came<'a>,
+    details: Details<'a>,
 }
 
-/// A request's metadata, or another's view of it.
+/// What only calls of attended methods keep of their request.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) path: Option<PathAndQuery>,
+    pub(crate) metadata: Metadata,
+    pub(crate) deadline: Option<Instant>,
+}
+
+/// A request, or another's view of it.
 #[derive(Debug)]
-enum Came<'a> {
-    Owned(Option<Box<Metadata>>),
-    Seen(Option<&'a Metadata>),
+enum Details<'a> {
+    Owned(Option<Box<Request>>),
+    Seen(Option<&'a Request>),
 }
 
 impl<'a> Head<'a> {
@@ -204,62 +212,57 @@ impl<'a> Head<'a> {
     #[must_use]
     pub const fn new(method: Method, timeout: Option<Duration>, peer: &'a PeerInfo) -> Self {
         Self {
-            method,
-            path: "",
+            method: method.id,
+            route: method.route,
             timeout,
-            deadline: None,
             peer,
-            metadata: Came::Owned(None),
+            details: Details::Owned(None),
         }
     }
 
-    pub(crate) fn with_path(self, path: &'a str) -> Self {
-        Self { path, ..self }
-    }
-
-    pub(crate) fn with_metadata(self, metadata: Option<Box<Metadata>>) -> Self {
+    pub(crate) fn with_request(self, request: Option<Box<Request>>) -> Self {
         Self {
-            metadata: Came::Owned(metadata),
+            details: Details::Owned(request),
             ..self
         }
     }
 
-    pub(crate) fn with_deadline(self, deadline: Option<Instant>) -> Self {
-        Self { deadline, ..self }
+    pub(crate) fn into_request(self) -> Option<Box<Request>> {
+        match self.details {
+            Details::Owned(request) => request,
+            Details::Seen(request) => request.cloned().map(Box::new),
+        }
+    }
+
+    fn request(&self) -> Option<&Request> {
+        match &self.details {
+            Details::Owned(request) => request.as_deref(),
+            Details::Seen(request) => *request,
+        }
     }
 
     /// The same call, to a service within the one it was for.
-    pub(crate) fn routed(mut self, route: u32) -> Self {
-        self.method = self.method.routed(route);
+    pub(crate) const fn routed(mut self, route: u32) -> Self {
+        self.route = route;
         self
     }
 
     /// A view of the same call.
     pub(crate) fn view(&self) -> Head<'_> {
         Head {
-            method: self.method,
-            path: self.path,
-            timeout: self.timeout,
-            deadline: self.deadline,
-            peer: self.peer,
-            metadata: Came::Seen(self.metadata()),
+            details: Details::Seen(self.request()),
+            ..*self
         }
     }
 
     pub(crate) const fn route(&self) -> u32 {
-        self.method.route()
+        self.route
     }
 
     /// The [`id`](Method::id) of the method called.
     #[must_use]
     pub const fn method(&self) -> u32 {
-        self.method.id()
-    }
-
-    /// The path called, while the call is [admitted](super::Service::admit); empty after that.
-    #[must_use]
-    pub const fn path(&self) -> &str {
-        self.path
+        self.method
     }
 
     /// The client's `grpc-timeout`, counted from the request's arrival. The host enforces it.
@@ -268,24 +271,36 @@ impl<'a> Head<'a> {
         self.timeout
     }
 
-    /// When the client's `grpc-timeout` is over. Only for methods that are [attended](Method::attended).
-    #[must_use]
-    pub const fn deadline(&self) -> Option<Instant> {
-        self.deadline
-    }
-
     /// Who calls.
     #[must_use]
     pub const fn peer(&self) -> &PeerInfo {
         self.peer
     }
 
+    /// The path called, `/package.Service/Method`. Only for methods that are [attended](Method::attended): empty for others.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        let path = self.request().and_then(|request| request.path.as_ref());
+        path.map_or("", PathAndQuery::path)
+    }
+
+    /// When the client's `grpc-timeout` is over. Only for methods that are [attended](Method::attended).
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.request()?.deadline
+    }
+
     /// The request's metadata. Only for methods that are [attended](Method::attended).
     #[must_use]
     pub fn metadata(&self) -> Option<&Metadata> {
-        match &self.metadata {
-            Came::Owned(metadata) => metadata.as_deref(),
-            Came::Seen(metadata) => *metadata,
+        Some(&self.request()?.metadata)
+    }
+
+    /// Takes the request's metadata out.
+    pub fn take_metadata(&mut self) -> Option<Metadata> {
+        match &mut self.details {
+            Details::Owned(request) => Some(std::mem::take(&mut request.as_mut()?.metadata)),
+            Details::Seen(request) => Some(request.as_ref()?.metadata.clone()),
         }
     }
 
@@ -294,13 +309,5 @@ impl<'a> Head<'a> {
     pub fn accepts(&self, encoding: Encoding) -> bool {
         self.metadata()
             .is_some_and(|metadata| metadata.accepts(encoding))
-    }
-
-    /// Takes the request's metadata out.
-    pub fn take_metadata(&mut self) -> Option<Box<Metadata>> {
-        match &mut self.metadata {
-            Came::Owned(metadata) => metadata.take(),
-            Came::Seen(metadata) => metadata.take().cloned().map(Box::new),
-        }
     }
 }

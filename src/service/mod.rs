@@ -12,6 +12,7 @@ mod service;
 
 pub(crate) use answer::panicked;
 pub use answer::{Answer, Part, Reply};
+pub(crate) use head::Request;
 pub use head::{Drain, Head, Lifecycle, Method, PeerInfo, Unimplemented};
 pub(crate) use limit::{Limit, Open};
 pub use request::{Message, Permit, Rejection, Requests};

@@ -146,7 +146,12 @@ fn send_whole<S: Service>(
     call: Call,
     mut reply: Part,
 ) -> Finished<S> {
-    let Ok(mut stream) = respond.send_response(prebuilt.head_for(&reply), false) else {
+    let head = if reply.is_plain() {
+        prebuilt.head()
+    } else {
+        prebuilt.head_for(&reply)
+    };
+    let Ok(mut stream) = respond.send_response(head, false) else {
         return Finished::Gone;
     };
     let envelope = reply.take_envelope();
