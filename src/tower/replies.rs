@@ -142,6 +142,12 @@ impl<S: Service> Open<S> {
         envelope
     }
 
+    /// Drops the service's part in the call, which may panic as its handlers may.
+    fn end(&mut self) {
+        let source = std::mem::replace(&mut self.source, Source::Now(None));
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(source)));
+    }
+
     /// Asks the service for the next reply, in time.
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
         // A stream that always has something is not asked beyond it.
@@ -159,7 +165,7 @@ impl<S: Service> Open<S> {
         };
         if reply.is_ready() {
             if matches!(self.source, Source::Later(_)) {
-                self.source = Source::Now(None);
+                self.end();
             }
             return reply;
         }
@@ -169,6 +175,12 @@ impl<S: Service> Open<S> {
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
         let passed = sleep.as_mut().poll(cx);
         passed.map(|()| Some(Err(call::deadline_exceeded())))
+    }
+}
+
+impl<S: Service> Drop for Open<S> {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

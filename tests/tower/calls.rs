@@ -315,6 +315,45 @@ async fn a_panic_costs_one_call() {
     assert_eq!(called.status().await, Code::UNKNOWN);
 }
 
+/// Answers, and panics when it is dropped.
+struct Wrong;
+
+impl Future for Wrong {
+    type Output = Reply;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Reply> {
+        Poll::Ready(Ok(message(b"1").into()))
+    }
+}
+
+impl Stream for Wrong {
+    type Item = Reply;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
+        self.poll(cx).map(Some)
+    }
+}
+
+impl Drop for Wrong {
+    fn drop(&mut self) {
+        panic!("as told");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_when_a_handler_is_dropped_costs_nothing() {
+    let later = Mount::new(toy(|_, _| Answer::Later(Box::pin(Wrong))));
+    let mut called = call(&later, None, whole(&message(b""))).await;
+    assert_eq!(called.data().await, message(b"1"));
+    assert_eq!(called.status().await, Code::OK);
+    let stream = Mount::new(toy(|_, _| Answer::Stream(Box::pin(Wrong))));
+    let mut called = call(&stream, Some("1S"), whole(&message(b""))).await;
+    assert_eq!(called.data().await, message(b"1"));
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(called.status().await, Code::DEADLINE_EXCEEDED);
+    drop(call(&stream, None, whole(&message(b""))).await);
+}
+
 #[tokio::test(start_paused = true)]
 async fn calls_that_may_not_begin() {
     let of = |admit| {

@@ -6,12 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use grpc_health::ServingStatus::{NotServing, Serving};
 use grpc_health::tower::Mount;
-use grpc_health::{HealthService, Registry};
+use grpc_health::{HealthService, Registry, Router, router};
 use http::uri::PathAndQuery;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status, Streaming};
 use tonic_health::pb::health_check_response::ServingStatus as Wire;
@@ -169,5 +170,46 @@ async fn a_page_on_the_same_port() {
         assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");
         assert!(page.ends_with("\r\n\r\na page"), "{page}");
         assert_eq!(check(&mut health, "up").await.unwrap(), Wire::Serving);
+    }
+}
+
+/// Methods of the application's and the health service in one mount; a stream goes both ways at once.
+#[tokio::test]
+async fn a_router() {
+    for host in Host::ALL {
+        let router = Router::new(HealthService::new(Registry::new())).bidi(
+            "/grpc.testing.TestService/Echo",
+            async |request: router::Request<router::Streaming<router::Raw>>| {
+                Ok(router::Response::new(request.into_inner()))
+            },
+        );
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let addr = listener.local_addr().expect("an address");
+        let mount = Mount::new(router);
+        tokio::spawn(host.serve(mount, listener, std::future::pending()));
+        let endpoint = Endpoint::from_shared(format!("http://{addr}")).expect("a URI");
+        let channel = endpoint.connect().await.expect("a connection");
+
+        let mut health = HealthClient::new(channel.clone());
+        assert_eq!(check(&mut health, "").await.unwrap(), Wire::Serving);
+        let mut echo = tonic::client::Grpc::new(channel);
+        echo.ready().await.unwrap();
+        let path = PathAndQuery::from_static("/grpc.testing.TestService/Echo");
+        let (sender, requests) = tokio::sync::mpsc::channel(1);
+        let requests = Request::new(ReceiverStream::new(requests));
+        sender.send(Bytes::from_static(b"first")).await.unwrap();
+        let mut replies = echo
+            .streaming(requests, path, Raw)
+            .await
+            .unwrap()
+            .into_inner();
+        assert_eq!(replies.message().await.unwrap().unwrap(), "first");
+        for i in 0..100_u8 {
+            let large = Bytes::from(vec![i; 50_000]);
+            sender.send(large.clone()).await.unwrap();
+            assert_eq!(replies.message().await.unwrap().unwrap(), large);
+        }
+        drop(sender);
+        assert_eq!(replies.message().await.unwrap(), None, "{host:?}");
     }
 }
