@@ -59,7 +59,7 @@ fn builder(max_streams: u32) -> Builder {
     let mut builder = Builder::new();
     builder
         .initial_window_size(64 * 1024)
-        .initial_connection_window_size(256 * 1024)
+        .initial_connection_window_size(max_streams * 64 * 1024)
         .max_frame_size(16_384)
         .max_header_list_size(8 * 1024)
         .header_table_size(4_096)
@@ -69,7 +69,7 @@ fn builder(max_streams: u32) -> Builder {
         .max_pending_accept_reset_streams(256)
         .max_local_error_reset_streams(Some(1_024))
         .max_send_buffer_size(64 * 1024)
-        .data_frame_budget(512 * streams);
+        .data_frame_budget((32 * 1024 * streams).max(5 << 20));
     builder
 }
 

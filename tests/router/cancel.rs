@@ -137,7 +137,7 @@ fn methods(seen: &Seen, spawned: bool) -> Router<HealthService> {
             reading.watch(async move {
                 let mut requests = r.into_inner();
                 while requests.message().await?.is_some() {}
-                panic!("the client never ends")
+                reply("the client never ends")
             })
         })
         .bidi(route("Conversing"), move |r: Many| {

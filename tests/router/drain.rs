@@ -15,8 +15,10 @@ use crate::support::grpc::{UNAVAILABLE, envelope};
 type One = Request<Raw>;
 type Many = Request<Streaming<Raw>>;
 
+type Wait<T> = Arc<Mutex<Option<oneshot::Receiver<T>>>>;
+
 /// Answers once it is told to.
-fn gate<T: Send + 'static>() -> (oneshot::Sender<T>, Arc<Mutex<Option<oneshot::Receiver<T>>>>) {
+fn gate<T: Send + 'static>() -> (oneshot::Sender<T>, Wait<T>) {
     let (sender, receiver) = oneshot::channel();
     (sender, Arc::new(Mutex::new(Some(receiver))))
 }

@@ -165,9 +165,10 @@ async fn added_services_are_intercepted_and_those_within_them_by_both() {
     let inner = methods(router()).intercept(|head| {
         let refused = head.metadata().unwrap().get("inner") == Some("no");
         assert!(head.path().starts_with('/'), "{:?}", head.path());
-        refused
-            .then(|| Err(Status::new(Code::PERMISSION_DENIED, "no")))
-            .unwrap_or(Ok(()))
+        if refused {
+            return Err(Status::new(Code::PERMISSION_DENIED, "no"));
+        }
+        Ok(())
     });
     let outer = Router::empty()
         .service(inner)

@@ -19,6 +19,7 @@ mod messages;
 mod nested;
 mod panics;
 mod requests;
+mod spawned;
 #[path = "../support/mod.rs"]
 mod support;
 mod window;

@@ -116,7 +116,7 @@ async fn what_is_not_there_is_unimplemented_and_said_as_such() {
         ("/a.A/one", "unknown method one for service a.A"),
         ("/a.A/One/", "unknown service a.A/One"),
         ("//a.A/One", "unknown service /a.A"),
-        ("/a.A", "unknown service "),
+        ("/a.A", "unknown service /a.A"),
     ];
     for (path, message) in rows {
         let stream = peer.ask(path, b"").await;

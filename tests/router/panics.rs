@@ -6,6 +6,7 @@ use bytes::BytesMut;
 use grpc_health::Status;
 use grpc_health::router::{Decode, Encode, Raw, Request, Response, Route, Router, Streaming};
 use grpc_health::service::{Message, Service};
+use tokio_stream::Empty;
 
 use crate::fixture::{Answer, Count, polled, raw, router, serve};
 use crate::support::grpc::envelope;
@@ -34,7 +35,7 @@ impl Encode for Rash {
 type One = Request<Raw>;
 type Many = Request<Streaming<Raw>>;
 
-fn never() -> Answer<tokio_stream::Empty<Result<Raw, Status>>> {
+fn never<T>() -> Answer<T> {
     panic!("as told")
 }
 
@@ -69,7 +70,7 @@ fn rash<S: Service>(router: Router<S>) -> Router<S> {
     };
     let later = |_: Many| async {
         tokio::task::yield_now().await;
-        Answer::<Raw>::Err(panic!("as told"))
+        never::<Raw>()
     };
     router
         .unary(path("Closure"), |r: One| {
@@ -85,11 +86,11 @@ fn rash<S: Service>(router: Router<S>) -> Router<S> {
             Ok(Response::new(items.map(|item| item.map(|_| raw("")))))
         })
         .unary(path("Encode"), |_: One| async { Ok(Rash.into()) })
-        .unary(path("Future"), |_: One| async {
-            Answer::<Raw>::Err(panic!("as told"))
-        })
+        .unary(path("Future"), |_: One| async { never::<Raw>() })
         .client_streaming(path("Later"), later)
-        .server_streaming(path("Opening"), |_: One| async { never() })
+        .server_streaming(path("Opening"), |_: One| async {
+            never::<Empty<Result<Raw, Status>>>()
+        })
         .server_streaming(path("Stream"), stream)
         .client_streaming(Route::new(path("Spawned")).spawned(), later)
         .server_streaming(Route::new(path("SpawnedStream")).spawned(), stream)
