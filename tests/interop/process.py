@@ -24,6 +24,14 @@ class Process:
         if answer != "ok\n":
             raise AssertionError(f"{command} was answered by {answer!r}")
 
+    def finish(self):
+        """Ends its input, and returns what it prints until its own end."""
+        self.process.stdin.close()
+        printed = self.process.stdout.read()
+        if self.process.wait() != 0:
+            raise AssertionError(f"exit code {self.process.returncode}")
+        return printed
+
     def close(self):
         self.process.kill()
         self.process.wait()

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Drives the built server with PyPI's grpcio and with grpcurl. Extra arguments go to unittest (e.g. -k deadline -v).
+# Drives the built server with PyPI's grpcio, with npm's grpc-js and with grpcurl. Extra arguments go to unittest (e.g. -k deadline -v).
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -13,8 +13,16 @@ if ! cmp -s "$requirements" "$venv/installed.txt"; then
     cp "$requirements" "$venv/installed.txt"
 fi
 
+node_modules=$target/interop-node
+if ! cmp -s tests/interop/package-lock.json "$node_modules/installed.json"; then
+    mkdir -p "$node_modules"
+    cp tests/interop/package.json tests/interop/package-lock.json "$node_modules"
+    npm ci --prefix "$node_modules" --ignore-scripts --no-audit --no-fund --silent
+    cp tests/interop/package-lock.json "$node_modules/installed.json"
+fi
+
 cargo build --locked --features cli --bin grpc-health --example flip_server --example reflection \
-    --example interop_certs
+    --example interop_certs --example interop_echo
 # On its own: the command must refuse what is compressed.
 cargo build --locked --features gzip --example interop_server
 cargo build --locked --features gzip,tower --example interop_mounts
@@ -29,9 +37,11 @@ env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY -u grpc_proxy \
     FLIP_SERVER_BIN="$target/debug/examples/flip_server" \
     INTEROP_SERVER_BIN="$target/debug/examples/interop_server" \
     INTEROP_MOUNTS_BIN="$target/debug/examples/interop_mounts" \
+    INTEROP_ECHO_BIN="$target/debug/examples/interop_echo" \
+    NODE_PATH="$node_modules/node_modules" \
     INTEROP_PROTOS="$protos" \
     REFLECTION_BIN="$target/debug/examples/reflection" \
     GRPCURL="${GRPCURL:-$venv/bin/grpcurl}" \
     CERTS="$certs" \
     PYTHONPATH=tests/interop \
-    "$venv/bin/python" -m unittest test_health test_tls test_reflection test_interop test_interop_flags test_mounts "$@"
+    "$venv/bin/python" -m unittest test_health test_tls test_reflection test_interop test_interop_flags test_mounts test_streaming "$@"

@@ -133,42 +133,6 @@ async fn streams_reset_after_they_were_seen_end_the_connection() {
     assert_eq!((stats.floods, stats.calls_waiting), (1, 0));
 }
 
-/// The clients that measure the path do so (protocol row 68). Here what replies earn is all they have.
-#[tokio::test(start_paused = true)]
-async fn row_68_a_client_that_answers_every_reply_is_never_cut() {
-    let fixture = fixture(Server::builder().ping_burst(0).window_update_burst(0));
-    let mut peer = fixture.connect().await;
-    let request = Request::new(CHECK).encode();
-    let answer = [
-        frame::ping(*b"measured"),
-        frame::window_update(0, 3),
-        frame::window_update(0, 4),
-    ]
-    .concat();
-    for _ in 0..200 {
-        let mut burst = Vec::new();
-        for _ in 0..100 {
-            let stream = peer.open();
-            burst.extend(frame::headers(stream, false, &request));
-            burst.extend(frame::data(stream, true, &health_request("")));
-        }
-        peer.send(&burst).await;
-        let frames = peer.recv_until_idle().await;
-        let replies = |frame: &&Frame| matches!(frame, Frame::Data { .. });
-        assert_eq!(frames.iter().filter(replies).count(), 100);
-        peer.send(&answer.repeat(100)).await;
-    }
-    let stream = peer.watch("").await;
-    peer.expect_data(stream).await;
-    for status in [ServingStatus::NotServing, ServingStatus::Serving].repeat(100) {
-        fixture.set("", status);
-        peer.expect_data(stream).await;
-        peer.send(&answer).await;
-    }
-    assert_eq!(peer.check("").await, SERVING);
-    assert_eq!(fixture.server.stats().floods, 0);
-}
-
 #[tokio::test(start_paused = true)]
 async fn an_unfinished_header_block_ends_the_connection_after_10_s() {
     let block = Request::new(CHECK).encode();
