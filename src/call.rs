@@ -32,6 +32,9 @@ pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) timeout: Option<Duration>,
     encoding: Encoding,
+    /// Nothing of gRPC's is asked of the body.
+    #[cfg(feature = "__internals")]
+    bare: bool,
     /// Only for methods that are attended.
     kept: Option<Box<Kept>>,
 }
@@ -65,6 +68,10 @@ pub(crate) fn accept<S: Service>(
     peer: &PeerInfo,
     now: impl FnOnce() -> Instant,
 ) -> Result<Call, Refusal> {
+    #[cfg(feature = "__internals")]
+    if service.is_bare_http() {
+        return Ok(Call::bare());
+    }
     let mut call = judge(service, &parts)?;
     if call.method.is_attended() {
         call.attend(service, parts, peer, now)?;
@@ -73,6 +80,18 @@ pub(crate) fn accept<S: Service>(
 }
 
 impl Call {
+    /// A request that nothing is asked of.
+    #[cfg(feature = "__internals")]
+    fn bare() -> Self {
+        Self {
+            method: Method::new(0),
+            timeout: None,
+            encoding: Encoding::Identity,
+            bare: true,
+            kept: None,
+        }
+    }
+
     /// Asks the service whether the call may begin, and keeps what is to be kept of it.
     fn attend<S: Service>(
         &mut self,
@@ -158,6 +177,8 @@ fn judge<S: Service>(service: &S, parts: &Parts) -> Result<Call, Box<Response<()
         method,
         timeout,
         encoding,
+        #[cfg(feature = "__internals")]
+        bare: false,
         kept: None,
     })
 }

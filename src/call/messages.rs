@@ -52,6 +52,8 @@ impl Messages {
 pub(crate) struct Collector {
     messages: Messages,
     message: Option<Message>,
+    #[cfg(feature = "__internals")]
+    bare: bool,
 }
 
 impl Collector {
@@ -59,11 +61,17 @@ impl Collector {
         Self {
             messages: Messages::new(call),
             message: None,
+            #[cfg(feature = "__internals")]
+            bare: call.bare,
         }
     }
 
     /// Takes the next chunk of the body. After an error the call is over, and the rest of its body is not read.
     pub(crate) fn push(&mut self, mut chunk: Bytes) -> Result<(), Status> {
+        #[cfg(feature = "__internals")]
+        if self.bare {
+            return Ok(());
+        }
         while let Some(message) = self.messages.next(&mut chunk)? {
             if self.message.replace(message).is_some() {
                 let message = "more than one message in the request";
@@ -75,6 +83,13 @@ impl Collector {
 
     /// Ends the body and gives its message.
     pub(crate) fn finish(&mut self) -> Result<Message, Status> {
+        #[cfg(feature = "__internals")]
+        if self.bare {
+            return Ok(Message {
+                body: Bytes::new(),
+                compressed: false,
+            });
+        }
         self.messages.finish()?;
         self.message
             .take()

@@ -58,6 +58,13 @@ pub trait Service: Send + Sync + 'static {
         Answer::Now(Err(Status::new(Code::UNIMPLEMENTED, "no streaming method")))
     }
 
+    /// Whether every request is given to [`call`](Self::call), whatever its head and its body are: for tests of HTTP/2 without gRPC.
+    #[cfg(feature = "__internals")]
+    #[doc(hidden)]
+    fn is_bare_http(&self) -> bool {
+        false
+    }
+
     /// Tells the service, once per server, where the server is in its life.
     fn lifecycle(&self, event: Lifecycle) {
         let _ = event;
