@@ -1,7 +1,7 @@
 //! What looks like a flood and is none: clients that measure the path answer whatever they are sent with a PING and WINDOW_UPDATEs
 //! (protocol row 68). Without a burst of their own here, what replies earn is all they have.
 
-use grpc_health::router::{Raw, Request as Call, Response, Router};
+use grpc_health::router::{Raw, Request as Call, Response, Route, Router};
 use grpc_health::server::{Builder, NoService};
 use grpc_health::service::Service;
 use grpc_health::{HealthService, Registry, Server, ServingStatus, Status};
@@ -126,10 +126,14 @@ async fn row_68_a_client_that_answers_every_status_is_never_cut() {
 async fn row_68_a_client_that_answers_every_message_of_a_stream_is_never_cut() {
     const MESSAGE: [u8; 16] = [7; 16];
     let messages = count(10_000, 100_000);
-    let router = Router::new(HealthService::new(Registry::new())).server_streaming("/t.T/Stream", move |_: Call<Raw>| async move {
-        let message = Ok::<_, Status>(Raw(MESSAGE.to_vec().into()));
-        Ok(Response::new(iter(std::iter::repeat_n(message, messages))))
-    });
+    let router = Router::new(HealthService::new(Registry::new())).server_streaming(
+        // Each message in a frame of its own.
+        Route::new("/t.T/Stream").buffer(1),
+        move |_: Call<Raw>| async move {
+            let message = Ok::<_, Status>(Raw(MESSAGE.to_vec().into()));
+            Ok(Response::new(iter(std::iter::repeat_n(message, messages))))
+        },
+    );
     let server = builder().service(router).build();
     let mut peer = connect(&server).await;
     let request = Request::new("/t.T/Stream");

@@ -44,6 +44,8 @@ pub(super) struct Heads {
     have: usize,
     /// What is still to come of the current frame's payload.
     payload: u32,
+    /// Its kind.
+    kind: u8,
 }
 
 impl Heads {
@@ -52,6 +54,7 @@ impl Heads {
             partial: [0; HEAD],
             have: 0,
             payload: 0,
+            kind: DATA,
         }
     }
 
@@ -76,6 +79,7 @@ impl Heads {
             self.collect(bytes)?
         };
         self.payload = head.len;
+        self.kind = head.kind;
         Some(head)
     }
 
@@ -94,6 +98,11 @@ impl Heads {
             }
         }
         None
+    }
+
+    /// What is still to come of the current frame, if it is DATA.
+    pub(super) const fn data_left(&self) -> u32 {
+        if self.kind == DATA { self.payload } else { 0 }
     }
 
     /// Whether the current frame's payload is whole.

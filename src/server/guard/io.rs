@@ -82,9 +82,10 @@ impl<T> Guard<T> {
         if self.policy.headers() >= self.header_budget {
             return 0;
         }
-        // All of them may be headers.
         let left = self.read_budget.saturating_sub(read);
-        usize::try_from(left.min(self.header_budget)).unwrap_or(usize::MAX)
+        // What follows the current frame may all be headers.
+        let most = self.header_budget.saturating_add(self.policy.data_left());
+        usize::try_from(left.min(most)).unwrap_or(usize::MAX)
     }
 
     /// Judges what has just been read. False if the peer has gone too far.

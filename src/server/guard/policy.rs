@@ -121,6 +121,11 @@ impl Policy {
         self.headers = 0;
     }
 
+    /// What is still to come of the current frame, if it is DATA.
+    pub(super) fn data_left(&self) -> u64 {
+        self.incoming.data_left().into()
+    }
+
     /// Judges bytes of the peer. The time since the connection's beginning is asked for only when it matters.
     pub(super) fn read(
         &mut self,

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use futures_core::Stream;
 
 use super::sink::{Sink, room};
@@ -34,6 +34,11 @@ pub(in crate::server) struct Replying<S: Service> {
 
 /// What h2 keeps for a frame that waits to be written, in bytes, beside its payload: about as much.
 const PER_FRAME: usize = 256;
+
+/// A reply that is cheaper to copy than to send in a frame of its own, and how much is gathered of such: the largest frame that every
+/// peer takes. In bytes.
+const SMALL: usize = 1 << 10;
+const FRAME: usize = 16 << 10;
 
 /// Where replies come from.
 pub(super) enum Source<S: Service> {
@@ -142,7 +147,7 @@ impl<S: Service> Replying<S> {
                     Ok(true) if self.unsent.is_empty() && conditions.ending => {
                         return self.after_flush();
                     }
-                    Ok(true) => {}
+                    Ok(true) => self.gather(cx, panics),
                     // Nothing to send; but a stream of nothing else must not hold the task.
                     Ok(false) => return self.after_flush(),
                     Err(_) => return Progress::Cancelled,
@@ -203,6 +208,39 @@ impl<S: Service> Replying<S> {
             self.trailing = Some(trailing);
         }
         Ok(goes_out)
+    }
+
+    /// Puts the replies that are ready behind a small one, so that not each of them takes a frame.
+    fn gather(&mut self, cx: &mut Context<'_>, panics: &mut u64) {
+        let most = FRAME.min(self.ahead as usize);
+        if self.unsent.is_empty() || self.unsent.len() > SMALL.min(most) {
+            return;
+        }
+        let mut gathered = BytesMut::new();
+        while matches!(self.source, Source::Stream(_)) && gathered.len() < most {
+            match self.next(cx, panics) {
+                Poll::Pending => break,
+                Poll::Ready(Some(Ok(mut part))) => {
+                    if gathered.is_empty() {
+                        gathered.put(std::mem::take(&mut self.unsent));
+                    }
+                    let envelope = part.take_envelope();
+                    let is_empty = envelope.is_empty();
+                    gathered.put(envelope);
+                    if let Some(trailing) = part.into_trailing() {
+                        self.trailing = Some(trailing);
+                    }
+                    if is_empty {
+                        break;
+                    }
+                }
+                Poll::Ready(Some(Err(status))) => self.end(Some(status), panics),
+                Poll::Ready(None) => self.end(None, panics),
+            }
+        }
+        if !gathered.is_empty() {
+            self.unsent = gathered.freeze();
+        }
     }
 
     /// Whether as much as may be waits to be written.

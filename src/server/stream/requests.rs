@@ -1,6 +1,6 @@
 //! The body of a request that is a stream of messages.
 
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use h2::RecvStream;
@@ -8,10 +8,14 @@ use h2::RecvStream;
 use crate::call::{Chunks, gone};
 use crate::wire::status::Status;
 
+/// How much of the window is given back at once while there is more to read, in bytes: less would be asked of h2 for every frame.
+const HELD: usize = 4 << 10;
+
 /// h2's side of such a body.
 pub(super) struct Body {
     body: RecvStream,
-    /// How much of the window the last chunk took. The peer gets it back when all of it has been taken.
+    /// How much of the window the last chunks took. The peer gets it back when they have been taken and there is no other, or a few KiB
+    /// of them.
     held: usize,
 }
 
@@ -21,23 +25,34 @@ impl Body {
     }
 }
 
+impl Body {
+    /// Gives the peer its window back. An error means that the stream is gone, which the next poll tells.
+    fn release(&mut self) {
+        let _ = self.body.flow_control().release_capacity(self.held);
+        self.held = 0;
+    }
+}
+
 /// The rest of the request is refused. What was read of it would otherwise be missing in the connection's window while the call goes on.
 impl Drop for Body {
     fn drop(&mut self) {
-        let _ = self.body.flow_control().release_capacity(self.held);
+        self.release();
     }
 }
 
 impl Chunks for Body {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
-        // An error means that the stream is gone, which the next poll tells.
-        let _ = self.body.flow_control().release_capacity(self.held);
-        self.held = 0;
-        // Trailers, if there are any, say nothing to a server.
-        let chunk = ready!(self.body.poll_data(cx));
-        if let Some(Ok(chunk)) = &chunk {
-            self.held = chunk.len();
+        if self.held >= HELD {
+            self.release();
         }
+        let Poll::Ready(chunk) = self.body.poll_data(cx) else {
+            self.release();
+            return Poll::Pending;
+        };
+        if let Some(Ok(chunk)) = &chunk {
+            self.held += chunk.len();
+        }
+        // Trailers, if there are any, say nothing to a server.
         Poll::Ready(chunk.map(|chunk| chunk.map_err(|_| gone())))
     }
 }
