@@ -120,7 +120,11 @@ fn methods(seen: &Seen, spawned: bool) -> Router<HealthService> {
                 Ok(Response::new(polled(move |_| {
                     let _ = &alive;
                     polls.add();
-                    if silent { Poll::Pending } else { Poll::Ready(Some(Ok(raw([0; 500].to_vec())))) }
+                    if silent {
+                        Poll::Pending
+                    } else {
+                        Poll::Ready(Some(Ok(raw([0; 500].to_vec()))))
+                    }
                 })))
             }
         }
@@ -171,7 +175,9 @@ impl Scene {
     async fn at(place: &str, spawned: bool, timeout: Option<&str>) -> Self {
         let seen = Seen::default();
         let service = Permitted(methods(&seen, spawned), seen.permits.clone());
-        let host = serve_with(service, |limits| limits.shutdown_deadline(Duration::from_secs(3)));
+        let host = serve_with(service, |limits| {
+            limits.shutdown_deadline(Duration::from_secs(3))
+        });
         let settings = [(frame::SETTINGS_INITIAL_WINDOW_SIZE, 100)];
         let (mut peer, task) = host.pipe(PIPE, &settings).await;
         let mut request = Call::new(&format!("/t.T/{place}"));
@@ -186,9 +192,19 @@ impl Scene {
         }
         settle().await;
         let expected = usize::from(place != "Body");
-        assert_eq!((seen.alive.get(), seen.permits.get()), (expected, 1), "{place}");
+        assert_eq!(
+            (seen.alive.get(), seen.permits.get()),
+            (expected, 1),
+            "{place}"
+        );
         assert_eq!(host.0.stats().calls_waiting, 1, "{place}");
-        Self { host, seen, peer, task, stream }
+        Self {
+            host,
+            seen,
+            peer,
+            task,
+            stream,
+        }
     }
 
     /// The handler is gone, was not asked again, and its permit can be had.
@@ -203,7 +219,10 @@ impl Scene {
 
     /// The method takes another call.
     async fn assert_free(&mut self, place: &str) {
-        let stream = self.peer.start_call(&Call::new(&format!("/t.T/{place}"))).await;
+        let stream = self
+            .peer
+            .start_call(&Call::new(&format!("/t.T/{place}")))
+            .await;
         self.peer.ping().await;
         settle().await;
         assert_eq!(self.seen.permits.get(), 1, "{place}");
@@ -212,7 +231,9 @@ impl Scene {
 }
 
 fn all() -> impl Iterator<Item = (&'static str, bool)> {
-    PLACES.into_iter().flat_map(|place| [(place, false), (place, true)])
+    PLACES
+        .into_iter()
+        .flat_map(|place| [(place, false), (place, true)])
 }
 
 #[tokio::test(start_paused = true)]
@@ -245,14 +266,26 @@ async fn a_deadline_drops_the_handler_wherever_it_is() {
         let stream = scene.stream;
         let last = loop {
             match scene.peer.recv_on(stream).await {
-                Frame::Headers { end_stream: false, .. } | Frame::Data { .. } => {}
+                Frame::Headers {
+                    end_stream: false, ..
+                }
+                | Frame::Data { .. } => {}
                 last => break last,
             }
         };
         match last {
             Frame::Headers { fields, .. } => assert_eq!(fields.get("grpc-status"), Some("4")),
             // In the middle of a message there is no other way to say it.
-            last => assert_eq!((place, last), ("Window", Frame::Reset { stream, code: frame::CANCEL })),
+            last => assert_eq!(
+                (place, last),
+                (
+                    "Window",
+                    Frame::Reset {
+                        stream,
+                        code: frame::CANCEL
+                    }
+                )
+            ),
         }
         scene.assert_free(place).await;
     }
@@ -282,7 +315,11 @@ async fn the_deadline_of_a_drain_drops_the_handler_wherever_it_is() {
         drain.await.unwrap();
         assert_eq!(start.elapsed().as_secs(), 3, "{place}");
         settle().await;
-        assert_eq!((scene.seen.alive.get(), scene.seen.permits.get()), (0, 0), "{place}");
+        assert_eq!(
+            (scene.seen.alive.get(), scene.seen.permits.get()),
+            (0, 0),
+            "{place}"
+        );
         assert_eq!(scene.host.0.stats().calls_cancelled, 1, "{place}");
     }
 }

@@ -29,7 +29,9 @@ async fn a_drain_ends_streams_without_an_end_and_lets_others_finish() {
             .bidi(Route::new("/t.T/End").drain(Drain::End), |r: Many| async {
                 Ok(Response::new(r.into_inner()))
             })
-            .bidi("/t.T/Finish", |r: Many| async { Ok(Response::new(r.into_inner())) })
+            .bidi("/t.T/Finish", |r: Many| async {
+                Ok(Response::new(r.into_inner()))
+            })
             .unary("/t.T/Unary", move |_: One| {
                 let wait = wait.lock().unwrap().take().unwrap();
                 async move {
@@ -79,7 +81,9 @@ async fn a_stream_that_opens_during_a_drain_is_ended() {
             let wait = wait.lock().unwrap().take().unwrap();
             async move {
                 wait.await.unwrap();
-                Ok(Response::new(polled(|_| Poll::<Option<Result<Raw, Status>>>::Pending)))
+                Ok(Response::new(polled(|_| {
+                    Poll::<Option<Result<Raw, Status>>>::Pending
+                })))
             }
         },
     ));
@@ -107,7 +111,10 @@ async fn a_drain_ends_a_stream_at_full_speed_between_two_messages() {
             Ok(Response::new(fast))
         },
     ));
-    let windows = [(crate::support::frame::SETTINGS_INITIAL_WINDOW_SIZE, i32::MAX as u32)];
+    let windows = [(
+        crate::support::frame::SETTINGS_INITIAL_WINDOW_SIZE,
+        i32::MAX as u32,
+    )];
     let mut peer = host.connect_with(4_096, &windows).await;
     let open = crate::support::frame::window_update(0, i32::MAX as u32 - 65_535);
     peer.send(&open).await;

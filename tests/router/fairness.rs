@@ -37,7 +37,8 @@ async fn a_check_is_answered_beside_255_streams_at_full_speed() {
         // Windows and pipe are as wide open as they can be: nothing but the turns holds the handlers.
         let windows = [(frame::SETTINGS_INITIAL_WINDOW_SIZE, i32::MAX as u32)];
         let mut peer = host.connect_with(64 << 20, &windows).await;
-        peer.send(&frame::window_update(0, i32::MAX as u32 - 65_535)).await;
+        peer.send(&frame::window_update(0, i32::MAX as u32 - 65_535))
+            .await;
         let mut burst = Vec::new();
         for _ in 0..255 {
             let stream = peer.open();
@@ -57,7 +58,10 @@ async fn a_check_is_answered_beside_255_streams_at_full_speed() {
         let a_fill = 32_768 / (len + 5 + 256) + 2;
         let turn = 16 * 255 * a_fill;
         let between = asked.get() - before;
-        assert!(between <= 2 * turn, "{between} messages of {len}, {turn} a turn");
+        assert!(
+            between <= 2 * turn,
+            "{between} messages of {len}, {turn} a turn"
+        );
         let mut frames = 0;
         loop {
             let frame = peer.recv().await;

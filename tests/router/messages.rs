@@ -8,10 +8,10 @@ use tokio_stream::StreamExt as _;
 
 use crate::fixture::{Count, raw, router, serve};
 use crate::support::frame;
-use crate::support::peer::PIPE;
 use crate::support::grpc::{
     INTERNAL, RESOURCE_EXHAUSTED, Request as Call, UNIMPLEMENTED, envelope, prefix,
 };
+use crate::support::peer::PIPE;
 
 type One = Request<Raw>;
 type Many = Request<Streaming<Raw>>;

@@ -16,14 +16,20 @@ type Many = Request<Streaming<Raw>>;
 
 fn echo<S: Service>(router: Router<S>, service: &str) -> Router<S> {
     router
-        .unary(format!("/{service}/One"), |r: One| async { Ok(r.into_inner().into()) })
-        .bidi(format!("/{service}/Many"), |r: Many| async { Ok(Response::new(r.into_inner())) })
+        .unary(format!("/{service}/One"), |r: One| async {
+            Ok(r.into_inner().into())
+        })
+        .bidi(format!("/{service}/Many"), |r: Many| async {
+            Ok(Response::new(r.into_inner()))
+        })
 }
 
 #[tokio::test(start_paused = true)]
 async fn services_within_services_are_found() {
     let registry = Registry::new();
-    registry.set_service_status("up", ServingStatus::Serving).unwrap();
+    registry
+        .set_service_status("up", ServingStatus::Serving)
+        .unwrap();
     let innermost = echo(Router::empty(), "c.C");
     let inner = echo(Router::new(innermost), "b.B").service(echo(Router::empty(), "d.D"));
     let outer = echo(Router::empty(), "a.A")
@@ -32,13 +38,19 @@ async fn services_within_services_are_found() {
     let host = serve(outer);
     let mut peer = host.connect().await;
     for service in ["a.A", "b.B", "c.C", "d.D"] {
-        let stream = peer.ask(&format!("/{service}/One"), service.as_bytes()).await;
+        let stream = peer
+            .ask(&format!("/{service}/One"), service.as_bytes())
+            .await;
         let body = peer.expect_unary_ok(stream).await;
         assert_eq!(body, envelope(0, service.as_bytes()));
         let stream = peer.begin(&format!("/{service}/Many")).await;
         peer.expect_head(stream).await;
         peer.say(stream, b"x").await;
-        assert_eq!(peer.expect_data(stream).await, envelope(0, b"x"), "{service}");
+        assert_eq!(
+            peer.expect_data(stream).await,
+            envelope(0, b"x"),
+            "{service}"
+        );
         peer.end(stream).await;
         peer.expect_trailers(stream, 0).await;
     }
@@ -60,7 +72,11 @@ async fn routers_are_nested_as_deep_as_there_is_room_for() {
     for levels in 0..=3 {
         let mut peer = deep(levels).connect().await;
         let stream = peer.ask("/a.A/One", b"x").await;
-        assert_eq!(peer.expect_unary_ok(stream).await, envelope(0, b"x"), "{levels}");
+        assert_eq!(
+            peer.expect_unary_ok(stream).await,
+            envelope(0, b"x"),
+            "{levels}"
+        );
     }
     let mut peer = deep(4).connect().await;
     let stream = peer.ask("/a.A/One", b"x").await;
@@ -70,7 +86,9 @@ async fn routers_are_nested_as_deep_as_there_is_room_for() {
 /// The first that has a method serves it.
 #[tokio::test(start_paused = true)]
 async fn earlier_services_hide_later_ones() {
-    let says = |text: &'static str| Router::empty().unary("/a.A/One", move |_: One| async move { reply(text) });
+    let says = |text: &'static str| {
+        Router::empty().unary("/a.A/One", move |_: One| async move { reply(text) })
+    };
     let host = serve(Router::new(says("first")).unary("/a.A/One", |_: One| async { reply("own") }));
     let mut peer = host.connect().await;
     let stream = peer.ask("/a.A/One", b"").await;
@@ -90,7 +108,10 @@ async fn what_is_not_there_is_unimplemented_and_said_as_such() {
         ("/a.A/Nope", "unknown method Nope for service a.A"),
         ("/b.B.C/Nope", "unknown method Nope for service b.B.C"),
         ("/b.B/One", "unknown service b.B"),
-        ("/grpc.health.v1.Health/Nope", "unknown method Nope for service grpc.health.v1.Health"),
+        (
+            "/grpc.health.v1.Health/Nope",
+            "unknown method Nope for service grpc.health.v1.Health",
+        ),
         ("/A.A/One", "unknown service A.A"),
         ("/a.A/one", "unknown method one for service a.A"),
         ("/a.A/One/", "unknown service a.A/One"),
@@ -143,7 +164,11 @@ async fn lifecycle_and_background_reach_every_service() {
     let [first, added, nested] = told.clone();
     let registry = Registry::new();
     let health = HealthService::new(registry.clone());
-    let host = serve(Router::new(first).service(Router::new(added).service(nested)).service(health));
+    let host = serve(
+        Router::new(first)
+            .service(Router::new(added).service(nested))
+            .service(health),
+    );
     let mut peer = host.connect().await;
     settle().await;
     for told in &told {
@@ -153,7 +178,9 @@ async fn lifecycle_and_background_reach_every_service() {
     // The registry's driver is among them: watchers hear of changes.
     let watch = peer.watch("").await;
     assert_eq!(peer.expect_data(watch).await, SERVING);
-    registry.set_service_status("", ServingStatus::NotServing).unwrap();
+    registry
+        .set_service_status("", ServingStatus::NotServing)
+        .unwrap();
     assert_eq!(peer.expect_data(watch).await, NOT_SERVING);
     let drain = host.shut_down();
     peer.expect_trailers(watch, 14).await;
@@ -170,9 +197,24 @@ async fn lifecycle_and_background_reach_every_service() {
 
 #[test]
 fn paths_that_name_no_method_are_refused_as_they_are_added() {
-    let bad = ["", "/", "a.A/One", "/a.A", "/a.A/", "//One", "/a.A/One/", "/a.A/One?x", "/a.A/One#x", "/a A/One", "/a.A/Öne"];
+    let bad = [
+        "",
+        "/",
+        "a.A/One",
+        "/a.A",
+        "/a.A/",
+        "//One",
+        "/a.A/One/",
+        "/a.A/One?x",
+        "/a.A/One#x",
+        "/a A/One",
+        "/a.A/Öne",
+    ];
     for path in bad {
-        assert!(std::panic::catch_unwind(|| Route::new(path)).is_err(), "{path:?}");
+        assert!(
+            std::panic::catch_unwind(|| Route::new(path)).is_err(),
+            "{path:?}"
+        );
     }
     for path in ["/a.A/One", "/A/o", "/a-b.c_d/One"] {
         let _ = Route::new(path);

@@ -27,7 +27,10 @@ async fn fill(peer: &mut Peer, stream: u32, bytes: usize) {
 async fn released(peer: &mut Peer, stream: u32) -> u32 {
     let frames = peer.recv_until_idle().await;
     let increment = |frame: Frame| match frame {
-        Frame::WindowUpdate { stream: of, increment } if of == stream => increment,
+        Frame::WindowUpdate {
+            stream: of,
+            increment,
+        } if of == stream => increment,
         _ => 0,
     };
     frames.into_iter().map(increment).sum()
@@ -56,7 +59,9 @@ async fn a_check_gets_through_beside_stalled_uploads() {
     assert_eq!(peer.check("").await, SERVING);
     // An unknown field of nearly 4 KiB is part of a health request like any other.
     let large = envelope(0, &field(2, &[0; 4_000]));
-    let check = peer.call(&Call::new(crate::support::grpc::CHECK), &large).await;
+    let check = peer
+        .call(&Call::new(crate::support::grpc::CHECK), &large)
+        .await;
     assert_eq!(peer.expect_unary_ok(check).await, SERVING);
     assert_eq!(stuck.get(), 255);
     assert_eq!(host.0.stats().calls_waiting, 255);
@@ -208,8 +213,14 @@ async fn a_message_larger_than_the_window_is_asked_for_bit_by_bit() {
     while left > 0 {
         let now = window.min(left);
         left -= now;
-        peer.send_data(stream, left == 0, &vec![0; now as usize]).await;
-        window = window - now + if left > 0 { released(&mut peer, stream).await } else { 0 };
+        peer.send_data(stream, left == 0, &vec![0; now as usize])
+            .await;
+        window = window - now
+            + if left > 0 {
+                released(&mut peer, stream).await
+            } else {
+                0
+            };
         assert!(left == 0 || window > 0, "{left} left");
     }
     assert_eq!(peer.messages(stream).await, [b"100000"]);
