@@ -16,8 +16,8 @@ pub(crate) enum Seen {
     Stream(u32),
     /// The stream is answered with 200, data and END_STREAM; so is the next request.
     Answer,
-    /// The stream is answered with another status; the next request is as usual.
-    Status,
+    /// The stream is answered with a status of 400 to 499; the next request is answered.
+    Refusal,
     /// What the case looks for; the next request is answered.
     Sign,
     /// None of these; the next request is answered.
@@ -79,7 +79,7 @@ impl Case {
 
     /// A malformed request: an error of the stream, or an answer that says so (RFC 9113 §8.1.1).
     pub(crate) fn malformed(mut self) -> Self {
-        self.allowed.push(Seen::Status);
+        self.allowed.push(Seen::Refusal);
         self.resets_with(frame::PROTOCOL_ERROR)
     }
 
@@ -164,9 +164,14 @@ impl Case {
         if is_answered(frames, self.stream) {
             return Seen::Answer;
         }
-        let head = |frame: &Frame| matches!(frame, Frame::Headers { stream, .. } if *stream == self.stream);
-        if frames.iter().any(head) {
-            Seen::Status
+        let refused = |frame: &Frame| match frame {
+            Frame::Headers { stream, fields, .. } if *stream == self.stream => fields
+                .get(":status")
+                .is_some_and(|status| status.starts_with('4')),
+            _ => false,
+        };
+        if frames.iter().any(refused) {
+            Seen::Refusal
         } else {
             Seen::Nothing
         }
