@@ -8,6 +8,9 @@ use super::frames::{self, Head, Heads};
 /// What every client says first (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// Few clients make room again for less, for a stream and for the connection: Go's net/http does for each read of 4 KiB.
+const PIECE: u32 = 1 << 10;
+
 /// How many of each kind of frame a peer may send at once, and the time in which it may send as many again.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::server) struct Limits {
@@ -159,11 +162,15 @@ impl Policy {
     }
 
     /// Takes note of bytes that the peer is sent. Each HEADERS and DATA frame gives it a PING and two WINDOW_UPDATEs: clients that
-    /// measure the path answer what they read with as many.
+    /// measure the path answer what they read with as many. Each full [`PIECE`] of a DATA frame gives it two more.
     pub(super) fn wrote(&mut self, mut bytes: &[u8]) {
         while let Some(head) = self.outgoing.next(&mut bytes) {
             match head.kind {
-                frames::DATA | frames::HEADERS => {
+                frames::DATA => {
+                    self.ping.credit(1);
+                    self.window_update.credit(2 + 2 * (head.len / PIECE));
+                }
+                frames::HEADERS => {
                     self.ping.credit(1);
                     self.window_update.credit(2);
                 }

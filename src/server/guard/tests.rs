@@ -107,6 +107,20 @@ fn a_client_that_answers_every_reply_is_never_cut() {
 }
 
 #[test]
+fn a_large_frame_may_be_made_room_for_piece_by_piece() {
+    let mut policy = greeted(&Limits::all(0, NEVER));
+    for (len, updates) in [(1_023, 2), (1_024, 4), (16_384, 34), (16_777_215, 32_768)] {
+        policy.wrote(&frame(DATA, 0, len));
+        let update = frame(WINDOW_UPDATE, 0, 4);
+        assert_eq!(pass(&mut policy, &update, updates), updates, "{len}");
+    }
+    // One for each frame, however large.
+    assert_eq!(pass(&mut policy, &frame(PING, 0, 8), 4), 4);
+    let update = policy.read(&frame(WINDOW_UPDATE, 0, 4), || SECOND);
+    assert_eq!(update, Err(Flood::WindowUpdate));
+}
+
+#[test]
 fn our_own_questions_may_be_answered() {
     let mut policy = greeted(&Limits::all(0, NEVER));
     policy.wrote(&[frame(PING, 0, 8), frame(PING, ACK, 8)].concat());
