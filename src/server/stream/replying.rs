@@ -35,9 +35,14 @@ pub(in crate::server) struct Replying<S: Service> {
 /// What h2 keeps for a frame that waits to be written, in bytes, beside its payload: about as much.
 const PER_FRAME: usize = 256;
 
-/// A reply that is cheaper to copy than to send in a frame of its own, and how much is gathered of such: the largest frame that every
-/// peer takes. In bytes.
+/// What a reply that shares its frame counts for beside its bytes: those that cost no bytes are asked for in turns, too.
+const PER_REPLY: usize = 32;
+
+/// Up to this length, in bytes, a reply is cheaper to copy than to send in a frame of its own.
 const SMALL: usize = 1 << 10;
+
+/// How many of them share a frame, and its length: the largest that every peer takes.
+const GATHERED: usize = 64;
 const FRAME: usize = 16 << 10;
 
 /// Where replies come from.
@@ -210,28 +215,33 @@ impl<S: Service> Replying<S> {
         Ok(goes_out)
     }
 
-    /// Puts the replies that are ready behind a small one, so that not each of them takes a frame.
+    /// Puts the replies that are ready behind a small one, as far as there is room, so that not each of them takes a frame.
     fn gather(&mut self, cx: &mut Context<'_>, panics: &mut u64) {
+        let Sink::Body(stream) = &mut self.sink else {
+            return;
+        };
         let most = FRAME.min(self.ahead as usize);
         if self.unsent.is_empty() || self.unsent.len() > SMALL.min(most) {
             return;
         }
+        stream.reserve_capacity(most);
+        let most = most.min(stream.capacity());
         let mut gathered = BytesMut::new();
-        while matches!(self.source, Source::Stream(_)) && gathered.len() < most {
+        for _ in 1..GATHERED {
+            let len = gathered.len().max(self.unsent.len());
+            if len >= most || !matches!(self.source, Source::Stream(_)) {
+                break;
+            }
             match self.next(cx, panics) {
                 Poll::Pending => break,
                 Poll::Ready(Some(Ok(mut part))) => {
                     if gathered.is_empty() {
                         gathered.put(std::mem::take(&mut self.unsent));
                     }
-                    let envelope = part.take_envelope();
-                    let is_empty = envelope.is_empty();
-                    gathered.put(envelope);
+                    gathered.put(part.take_envelope());
+                    self.queued += PER_REPLY;
                     if let Some(trailing) = part.into_trailing() {
                         self.trailing = Some(trailing);
-                    }
-                    if is_empty {
-                        break;
                     }
                 }
                 Poll::Ready(Some(Err(status))) => self.end(Some(status), panics),
