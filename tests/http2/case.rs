@@ -83,18 +83,18 @@ impl Case {
         self.resets_with(frame::PROTOCOL_ERROR)
     }
 
-    pub(crate) fn is_answered(mut self) -> Self {
+    pub(crate) fn gets_an_answer(mut self) -> Self {
         self.allowed.push(Seen::Answer);
         self
     }
 
     /// No request may follow.
-    pub(crate) fn is_last(mut self) -> Self {
+    pub(crate) fn comes_last(mut self) -> Self {
         self.last = true;
         self
     }
 
-    pub(crate) fn is_ignored(mut self) -> Self {
+    pub(crate) fn has_no_effect(mut self) -> Self {
         self.allowed.push(Seen::Nothing);
         self
     }

@@ -25,16 +25,16 @@ pub(crate) fn cases(side: Side) -> Vec<Case> {
     let (first, second) = block.split_at(10);
     let begun = || side.headers(0, first);
     vec![
-        case("3.4", "a request right behind the handshake", side.whole(1)).is_answered(),
+        case("3.4", "a request right behind the handshake", side.whole(1)).gets_an_answer(),
 
-        case("4.1", "a frame of an unknown type", raw(UNKNOWN, 0, 0, &[0; 8])).is_ignored(),
-        case("4.1", "one of an idle stream", raw(UNKNOWN, 0, 1, &[0; 8])).is_ignored(),
+        case("4.1", "a frame of an unknown type", raw(UNKNOWN, 0, 0, &[0; 8])).has_no_effect(),
+        case("4.1", "one of an idle stream", raw(UNKNOWN, 0, 1, &[0; 8])).has_no_effect(),
         case("4.1", "flags that PING does not have", raw(frame::PING, 0xfe, 0, &[7; 8]))
             .shows(|frames| frames.contains(&Frame::Ping { ack: true, payload: [7; 8] })),
         case("4.1", "the reserved bit of a stream's number", raw(frame::PING, 0, 1 << 31, &[7; 8]))
             .shows(|frames| frames.contains(&Frame::Ping { ack: true, payload: [7; 8] })),
         case("4.1", "flags that HEADERS does not have",
-            [side.headers(END_HEADERS | 0x92, &block), side.body(1)].concat()).is_answered(),
+            [side.headers(END_HEADERS | 0x92, &block), side.body(1)].concat()).gets_an_answer(),
 
         case("4.2", "DATA of 16,384 bytes",
             [side.open(1), frame::data(1, true, &[&[0, 0, 0, 0x3f, 0xfb, 0x0a, 0xf7, 0x7f][..], &[b'x'; 16_376]].concat())].concat())
@@ -49,7 +49,7 @@ pub(crate) fn cases(side: Side) -> Vec<Case> {
         case("4.3", "a block that HPACK does not know", side.headers(END_HEADERS, &NO_FIELD))
             .ends_with(COMPRESSION_ERROR).but_h2_has_no_code(),
         case("4.3", "a block in two frames",
-            [begun(), rest(END_HEADERS, second), side.body(1)].concat()).is_answered(),
+            [begun(), rest(END_HEADERS, second), side.body(1)].concat()).gets_an_answer(),
         case("4.3", "PRIORITY within a block", [begun(), raw(PRIORITY, 0, 1, &[0, 0, 0, 0, 9])].concat())
             .ends_with(PROTOCOL_ERROR),
         case("4.3", "HEADERS of another stream within a block", [begun(), side.open(3)].concat())
@@ -61,7 +61,7 @@ pub(crate) fn cases(side: Side) -> Vec<Case> {
             .ends_with(PROTOCOL_ERROR),
 
         case("5.5", "an unknown frame on an open stream",
-            [side.open(1), raw(UNKNOWN, 0xff, 1, &[0; 8]), side.body(1)].concat()).is_answered(),
+            [side.open(1), raw(UNKNOWN, 0xff, 1, &[0; 8]), side.body(1)].concat()).gets_an_answer(),
         case("5.5", "an unknown frame within a block",
             [begun(), raw(UNKNOWN, 0, 1, &[]), rest(END_HEADERS, second)].concat()).ends_with(PROTOCOL_ERROR),
         case("5.5", "a setting that is unknown", frame::settings(&[(0xff, 1)]))
@@ -69,7 +69,7 @@ pub(crate) fn cases(side: Side) -> Vec<Case> {
 
         case("6.2", "HEADERS with padding and a priority",
             [side.headers(END_HEADERS | PADDED | PRIORITY_FLAG, &[&[4, 0, 0, 0, 0, 15][..], &block, &[0; 4]].concat()), side.body(1)].concat())
-            .is_answered(),
+            .gets_an_answer(),
     ]
 }
 

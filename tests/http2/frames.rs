@@ -32,10 +32,10 @@ pub(crate) fn cases(side: Side) -> Vec<Case> {
     let begun = || side.headers(0, first);
     let pieces: Vec<u8> = body.iter().flat_map(|byte| frame::data(1, false, &[*byte])).collect();
     vec![
-        case("6.1", "DATA in one frame", side.whole(1)).is_answered(),
-        case("6.1", "DATA in many", [side.open(1), pieces, frame::data(1, true, &[])].concat()).is_answered(),
+        case("6.1", "DATA in one frame", side.whole(1)).gets_an_answer(),
+        case("6.1", "DATA in many", [side.open(1), pieces, frame::data(1, true, &[])].concat()).gets_an_answer(),
         case("6.1", "padded DATA",
-            [side.open(1), frame::padded(frame::DATA, END_STREAM, 1, &body, 200)].concat()).is_answered(),
+            [side.open(1), frame::padded(frame::DATA, END_STREAM, 1, &body, 200)].concat()).gets_an_answer(),
         case("6.1", "DATA on stream 0", frame::data(0, true, b"x")).ends_with(PROTOCOL_ERROR),
         case("6.1", "DATA on a stream that has ended", side.held()).then(frame::data(1, true, b"x"))
             .resets_with(STREAM_CLOSED).but_h2_has_no_code(),
@@ -46,7 +46,7 @@ pub(crate) fn cases(side: Side) -> Vec<Case> {
             .ends_with(FRAME_SIZE_ERROR).ends_with(PROTOCOL_ERROR),
 
         case("6.2", "padded HEADERS",
-            [frame::padded(frame::HEADERS, END_HEADERS, 1, &block, 9), side.body(1)].concat()).is_answered(),
+            [frame::padded(frame::HEADERS, END_HEADERS, 1, &block, 9), side.body(1)].concat()).gets_an_answer(),
         case("6.2", "HEADERS on stream 0", raw(frame::HEADERS, END_HEADERS | END_STREAM, 0, &block))
             .ends_with(PROTOCOL_ERROR),
         case("6.2", "padding longer than the frame", side.headers(END_HEADERS | PADDED, &[200, 0x82]))
@@ -58,7 +58,7 @@ pub(crate) fn cases(side: Side) -> Vec<Case> {
         case("6.3", "PRIORITY of 4 bytes", [side.open(1), raw(PRIORITY, 0, 1, &[0; 4])].concat())
             .resets_with(FRAME_SIZE_ERROR).but_h2_has_no_code(),
 
-        case("6.4", "RST_STREAM", [side.open(1), frame::reset(1, CANCEL)].concat()).is_ignored(),
+        case("6.4", "RST_STREAM", [side.open(1), frame::reset(1, CANCEL)].concat()).has_no_effect(),
         case("6.4", "RST_STREAM of stream 0", frame::reset(0, CANCEL)).ends_with(PROTOCOL_ERROR),
         case("6.4", "RST_STREAM of an idle stream", frame::reset(1, CANCEL)).ends_with(PROTOCOL_ERROR),
         case("6.4", "RST_STREAM of 3 bytes", [side.open(1), raw(frame::RST_STREAM, 0, 1, &[0; 3])].concat())
@@ -73,7 +73,7 @@ pub(crate) fn cases(side: Side) -> Vec<Case> {
         case("6.5.2", "a frame size over the maximum", frame::settings(&[(MAX_FRAME_SIZE, 1 << 24)])).ends_with(PROTOCOL_ERROR),
         case("6.5.2", "every setting at its edge",
             frame::settings(&[(1, 0), (ENABLE_PUSH, 0), (3, 0), (4, FULL), (MAX_FRAME_SIZE, (1 << 24) - 1), (6, u32::MAX)]))
-            .then(side.whole(1)).is_answered(),
+            .then(side.whole(1)).gets_an_answer(),
         case("6.5.3", "the last of equal settings counts",
             [frame::settings(&[(SETTINGS_INITIAL_WINDOW_SIZE, 100), (SETTINGS_INITIAL_WINDOW_SIZE, 1)]), side.whole(1)].concat())
             .shows(|frames| data(frames, 1) == 1),
@@ -95,9 +95,9 @@ pub(crate) fn cases(side: Side) -> Vec<Case> {
         case("6.8", "GOAWAY of a stream", raw(frame::GOAWAY, 0, 1, &[0; 8])).ends_with(PROTOCOL_ERROR),
         case("6.8", "GOAWAY of 7 bytes", raw(frame::GOAWAY, 0, 0, &[0; 7])).ends_with(FRAME_SIZE_ERROR).but_h2_has_no_code(),
 
-        case("6.9", "WINDOW_UPDATE of the connection", [frame::window_update(0, 1), side.whole(1)].concat()).is_answered(),
+        case("6.9", "WINDOW_UPDATE of the connection", [frame::window_update(0, 1), side.whole(1)].concat()).gets_an_answer(),
         case("6.9", "WINDOW_UPDATE of a stream",
-            [side.open(1), frame::window_update(1, 1), side.body(1)].concat()).is_answered(),
+            [side.open(1), frame::window_update(1, 1), side.body(1)].concat()).gets_an_answer(),
         case("6.9", "WINDOW_UPDATE of nothing", frame::window_update(0, 0)).ends_with(PROTOCOL_ERROR),
         case("6.9", "a stream's WINDOW_UPDATE of nothing", [side.open(1), frame::window_update(1, 0)].concat())
             .resets_with(PROTOCOL_ERROR),
@@ -119,9 +119,9 @@ pub(crate) fn cases(side: Side) -> Vec<Case> {
             [side.open(1), frame::window_update(1, FULL - 65_535), window(65_536)].concat()).ends_with(FLOW_CONTROL_ERROR),
 
         case("6.10", "a block in three frames",
-            [begun(), rest(0, 1, second), rest(END_HEADERS, 1, third), side.body(1)].concat()).is_answered(),
+            [begun(), rest(0, 1, second), rest(END_HEADERS, 1, third), side.body(1)].concat()).gets_an_answer(),
         case("6.10", "a block that ends with an empty frame",
-            [side.headers(0, &block), rest(END_HEADERS, 1, &[]), side.body(1)].concat()).is_answered(),
+            [side.headers(0, &block), rest(END_HEADERS, 1, &[]), side.body(1)].concat()).gets_an_answer(),
         case("6.10", "CONTINUATION behind the end of a block in one frame",
             [side.open(1), rest(END_HEADERS, 1, &block)].concat()).ends_with(PROTOCOL_ERROR),
         case("6.10", "CONTINUATION behind the end of a block in two",
@@ -132,9 +132,9 @@ pub(crate) fn cases(side: Side) -> Vec<Case> {
             [side.open(1), frame::data(1, false, &[]), rest(END_HEADERS, 1, &block)].concat()).ends_with(PROTOCOL_ERROR),
         case("6.10", "DATA within a block", [begun(), frame::data(1, false, b"x")].concat()).ends_with(PROTOCOL_ERROR),
 
-        case("7", "RST_STREAM with an unknown code", [side.open(1), frame::reset(1, 0xff)].concat()).is_ignored(),
+        case("7", "RST_STREAM with an unknown code", [side.open(1), frame::reset(1, 0xff)].concat()).has_no_effect(),
         case("7", "GOAWAY with an unknown code ends no request",
             [side.open(1), raw(frame::GOAWAY, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 0xff]), side.body(1)].concat())
-            .is_answered().is_last(),
+            .gets_an_answer().comes_last(),
     ]
 }

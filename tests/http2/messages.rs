@@ -29,7 +29,7 @@ pub(crate) fn cases(side: Side) -> Vec<Case> {
     let with = |name, value| move |request: Request| request.with(name, value);
     let first = |name, value| move |request: Request| request.first(name, value);
     let mut cases = vec![
-        case("8.1", "a request with trailers", trailers(true, &field("x-sum", "1"))).is_answered(),
+        case("8.1", "a request with trailers", trailers(true, &field("x-sum", "1"))).gets_an_answer(),
         case("8.1", "HEADERS behind DATA that end nothing", trailers(false, &field("x-sum", "1"))).malformed(),
         case("8.1", "trailers behind no data",
             [side.open(1), frame::headers(1, true, &field("x-sum", "1"))].concat())
@@ -41,7 +41,7 @@ pub(crate) fn cases(side: Side) -> Vec<Case> {
         case("8.1.1", "less than it in two frames", length("9", &[&body, b"x"])).malformed(),
         case("8.1.1", "more than it", length("1", &[&body])).malformed(),
         case("8.1.1", "more than it in two frames", length("5", &[&body, b"x"])).malformed(),
-        case("8.1.1", "as much in two frames", length("7", &[&body[..2], &body[2..]])).is_answered(),
+        case("8.1.1", "as much in two frames", length("7", &[&body[..2], &body[2..]])).gets_an_answer(),
         case("8.1.1", "a content-length that is no number", length("seven", &[&body])).malformed(),
         case("8.2.1", "an upper-case name", side.with(with("X-Test", "ok"))).malformed(),
         case("8.2.1", "a name with a space", side.with(with("x test", "ok"))).malformed(),
