@@ -61,10 +61,10 @@ impl From<Box<Response<()>>> for Refusal {
     }
 }
 
-/// Validates the parts of a request. `now` is its arrival; few calls ask for it.
+/// Validates the parts of a request, and keeps of them what the call is to have. `now` is its arrival; few calls ask for it.
 pub(crate) fn accept<S: Service>(
     service: &S,
-    parts: Parts,
+    parts: &mut Parts,
     peer: &PeerInfo,
     now: impl FnOnce() -> Instant,
 ) -> Result<Call, Refusal> {
@@ -72,7 +72,7 @@ pub(crate) fn accept<S: Service>(
     if service.is_bare_http() {
         return Ok(Call::bare());
     }
-    let mut call = judge(service, &parts)?;
+    let mut call = judge(service, parts)?;
     if call.method.is_attended() {
         call.attend(service, parts, peer, now)?;
     }
@@ -96,14 +96,14 @@ impl Call {
     fn attend<S: Service>(
         &mut self,
         service: &S,
-        parts: Parts,
+        parts: &mut Parts,
         peer: &PeerInfo,
         now: impl FnOnce() -> Instant,
     ) -> Result<(), Refusal> {
         let deadline = self.timeout.and_then(|timeout| now().checked_add(timeout));
         let request = Request {
-            path: parts.uri.into_parts().path_and_query,
-            metadata: Metadata::received(parts.headers),
+            path: std::mem::take(&mut parts.uri).into_parts().path_and_query,
+            metadata: Metadata::received(std::mem::take(&mut parts.headers)),
             deadline,
         };
         let head = Head::new(self.method, self.timeout, peer);

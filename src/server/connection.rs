@@ -170,8 +170,8 @@ where
     fn take(&mut self, next: Option<Result<Accepted, h2::Error>>) -> Option<Closed> {
         match next {
             Some(Ok((request, respond))) => {
-                let (parts, body) = request.into_parts();
-                let call = self.judge(parts);
+                let (mut parts, body) = request.into_parts();
+                let call = self.judge(&mut parts);
                 self.batch.push(Incoming {
                     body,
                     respond,
@@ -184,7 +184,7 @@ where
         }
     }
 
-    fn judge(&mut self, parts: Parts) -> Result<Call, Refusal> {
+    fn judge(&mut self, parts: &mut Parts) -> Result<Call, Refusal> {
         let now = || Instant::now().into_std();
         let judged = || call::accept(&self.host.service, parts, &self.peer, now);
         catch_unwind(AssertUnwindSafe(judged)).unwrap_or_else(|_| {
@@ -241,11 +241,11 @@ impl<S: Service, T> Connection<S, T> {
 impl Incoming {
     fn answer<S: Service>(self, waiting: &mut Waiting<S>, turn: &mut Turn<'_, S>) {
         let Self {
-            mut body,
+            body,
             mut respond,
             call,
         } = self;
-        let call = match call.and_then(|call| waiting.admit(call, turn)) {
+        let call = match call.and_then(|call| waiting.admit(&call, turn).map(|()| call)) {
             Ok(call) => call,
             Err(Refusal::Answer(answer)) => {
                 let _ = respond.send_response(*answer, true);
@@ -260,17 +260,15 @@ impl Incoming {
         let finished = if call.method.is_streaming() {
             begin(turn, body, respond, call)
         } else {
-            let mut collector = Collector::new(&call);
-            // Most requests are whole by now: no waker is taken for them.
-            let mut cx = Context::from_waker(Waker::noop());
-            let read = read(&mut body, &mut collector, &mut cx);
-            let reading = Reading {
+            let mut reading = Reading {
                 body,
                 respond,
-                collector,
+                collector: Collector::new(&call),
                 call,
             };
-            let Poll::Ready(read) = read else {
+            // Most requests are whole by now: no waker is taken for them.
+            let mut cx = Context::from_waker(Waker::noop());
+            let Poll::Ready(read) = read(&mut reading.body, &mut reading.collector, &mut cx) else {
                 waiting.insert(State::Reading(Box::new(reading)), terms, turn);
                 return;
             };

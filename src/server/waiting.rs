@@ -83,16 +83,16 @@ impl<S: Service> Waiting<S> {
     }
 
     /// Refuses a call if as many of its kind wait as may.
-    pub(super) fn admit(&mut self, call: Call, at: &mut Turn<'_, S>) -> Result<Call, Refusal> {
+    pub(super) fn admit(&mut self, call: &Call, at: &mut Turn<'_, S>) -> Result<(), Refusal> {
         let max = at.host.config.max_endless_calls.unwrap_or(usize::MAX);
-        if Terms::of(&call).endless && self.endless >= max {
+        if Terms::of(call).endless && self.endless >= max {
             // Those that have been reset make room.
             self.poll_ready(at);
             if self.endless >= max {
                 return Err(Box::new(trailers_only(&too_many_calls())).into());
             }
         }
-        Ok(call)
+        Ok(())
     }
 
     /// Takes in a call that has come just now and polls it, so that something will wake it.

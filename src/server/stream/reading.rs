@@ -146,7 +146,8 @@ fn send_whole<S: Service>(
     call: Call,
     mut reply: Part,
 ) -> Finished<S> {
-    let head = if reply.is_plain() {
+    let plain = reply.is_plain();
+    let head = if plain {
         prebuilt.head()
     } else {
         prebuilt.head_for(&reply)
@@ -155,7 +156,7 @@ fn send_whole<S: Service>(
         return Finished::Gone;
     };
     let envelope = reply.take_envelope();
-    let trailing = reply.into_trailing();
+    let trailing = if plain { None } else { reply.into_trailing() };
     stream.reserve_capacity(envelope.len());
     if stream.capacity() < envelope.len() {
         let mut replying = Replying::new(Source::Ended(None), Sink::Body(stream), call);
