@@ -164,7 +164,7 @@ impl<S> Builder<S> {
     }
 
     /// Sets how many WINDOW_UPDATE frames a client may send at once. Default: 1,000. Two more are added for each HEADERS and DATA frame
-    /// that the server writes, and for each full KiB of DATA.
+    /// that the server writes, for each full KiB of DATA, and for each DATA frame that the client sends with something in it.
     pub const fn window_update_burst(mut self, frames: u32) -> Self {
         self.config.window_update_burst = frames;
         self

@@ -1,7 +1,9 @@
 //! What looks like a flood and is none: clients that measure the path answer whatever they are sent with a PING and WINDOW_UPDATEs
 //! (protocol row 68). Without a burst of their own here, what replies earn is all they have.
 
-use grpc_health::router::{Raw, Request as Call, Response, Route, Router};
+use std::future::ready;
+
+use grpc_health::router::{Raw, Request as Call, Response, Route, Router, Streaming};
 use grpc_health::server::{Builder, NoService};
 use grpc_health::service::Service;
 use grpc_health::{HealthService, Registry, Server, ServingStatus, Status};
@@ -175,6 +177,46 @@ async fn a_client_that_makes_room_for_each_4_kib_it_reads_is_never_cut() {
         }
         read %= READ;
     }
+    peer.expect_trailers(stream, 0).await;
+    assert_eq!(server.stats().floods, 0);
+    peer.expect_alive().await;
+}
+
+/// gRPC's C-core does, for what it has read since: two with each message that it writes. Small replies share frames, which pay for a few.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_makes_room_with_each_message_it_sends_is_never_cut() {
+    const AT_ONCE: usize = 100;
+    let echo = |request: Call<Streaming<Raw>>| ready(Ok(Response::new(request.into_inner())));
+    let health = HealthService::new(Registry::new());
+    let router = Router::new(health).bidi("/t.T/Echo", echo);
+    let server = Server::builder().service(router).build();
+    let mut peer = connect(&server).await;
+    let stream = peer.start_call(&Request::new("/t.T/Echo")).await;
+    let message = envelope(0, &[7; 16]);
+    let room = message.len() as u32;
+    let update = [
+        frame::window_update(0, room),
+        frame::window_update(stream, room),
+    ]
+    .concat();
+    let rounds = count(10_000, 100_000) / AT_ONCE;
+    for round in 0..rounds {
+        for _ in 0..AT_ONCE {
+            // In the first round there is nothing to make room for.
+            if round > 0 {
+                peer.send(&update).await;
+            }
+            peer.send_data(stream, false, &message).await;
+        }
+        let frames = peer.recv_until_idle().await;
+        let len = |frame: &Frame| match frame {
+            Frame::Data { payload, .. } => payload.len(),
+            _ => 0,
+        };
+        let received: usize = frames.iter().map(len).sum();
+        assert_eq!(received, AT_ONCE * message.len(), "{:?}", frames.last());
+    }
+    peer.send_data(stream, true, b"").await;
     peer.expect_trailers(stream, 0).await;
     assert_eq!(server.stats().floods, 0);
     peer.expect_alive().await;

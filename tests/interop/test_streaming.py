@@ -28,7 +28,7 @@ class Streaming(unittest.TestCase):
         self.server = Process(os.environ["INTEROP_ECHO_BIN"])
         self.addCleanup(self.server.close)
 
-    def assert_unhurt(self, messages, size):
+    def assert_unhurt(self, sent, received):
         """The server has seen one client that did nothing wrong, and every byte of it."""
         stats = self.server.finish()
         stats = dict(line.split() for line in stats.splitlines())
@@ -46,7 +46,8 @@ class Streaming(unittest.TestCase):
                 "calls_stalled": 0,
             },
         )
-        self.assertGreater(min(read, written), messages * size)
+        self.assertGreater(read, sent)
+        self.assertGreater(written, received)
 
     def grpcio(self, messages, size):
         requests = (message(number, size) for number in range(messages))
@@ -59,7 +60,7 @@ class Streaming(unittest.TestCase):
                 received += 1
             self.assertEqual(call.code(), grpc.StatusCode.OK)
         self.assertEqual(received, messages)
-        self.assert_unhurt(messages, size)
+        self.assert_unhurt(messages * size, messages * size)
 
     def grpc_js(self, messages, size):
         script = os.path.join(os.path.dirname(__file__), "streaming.js")
@@ -69,13 +70,22 @@ class Streaming(unittest.TestCase):
         )
         self.assertEqual(client.returncode, 0)
         self.assertEqual(client.stdout, f"{messages} messages, {messages * size} bytes\n")
-        self.assert_unhurt(messages, size)
+        self.assert_unhurt(messages * size, messages * size)
 
     def test_grpcio_large(self):
         self.grpcio(*LARGE)
 
     def test_grpcio_small(self):
         self.grpcio(*SMALL)
+
+    def test_grpcio_small_and_only_received(self):
+        messages, size = SMALL
+        with grpc.insecure_channel(self.server.address) as channel:
+            call = channel.unary_stream("/test.Echo/Repeat")(message(1, size), timeout=PATIENCE)
+            replies = list(call)
+            self.assertEqual(call.code(), grpc.StatusCode.OK)
+        self.assertEqual(replies, [message(1, size)] * messages)
+        self.assert_unhurt(0, messages * size)
 
     def test_grpc_js_large(self):
         self.grpc_js(*LARGE)

@@ -97,6 +97,7 @@ const ROWS: &[Row] = &[
            "row_68_a_client_that_answers_every_status_is_never_cut",
            "row_68_a_client_that_answers_every_message_of_a_stream_is_never_cut",
            "a_client_that_makes_room_for_each_4_kib_it_reads_is_never_cut",
+           "a_client_that_makes_room_with_each_message_it_sends_is_never_cut",
            "floods_end_their_connection_and_no_other"], ""),
     (69, &["row_69_an_old_connection_is_told_to_go_and_its_watch_is_ended",
            "row_69_a_connection_without_calls_is_told_to_go_after_5_minutes"], ""),

@@ -221,7 +221,11 @@ impl Policy {
     fn judge(&mut self, head: Head, now: &impl Fn() -> Duration) -> Result<(), Flood> {
         let is_last = head.has(frames::END_STREAM);
         let (budget, flood) = match head.kind {
-            frames::DATA if head.len > 0 || is_last => return Ok(()),
+            frames::DATA if head.len > 0 || is_last => {
+                // What a client writes anyway may bring WINDOW_UPDATEs along: C-core does so, however little there is to make room for.
+                self.window_update.credit(2);
+                return Ok(());
+            }
             frames::HEADERS => {
                 self.begin_block(head);
                 self.last_headers = 0;

@@ -121,6 +121,17 @@ fn a_large_frame_may_be_made_room_for_piece_by_piece() {
 }
 
 #[test]
+fn what_a_client_writes_may_bring_window_updates_along() {
+    let mut policy = greeted(&Limits::all(0, NEVER));
+    let update = frame(WINDOW_UPDATE, 0, 4);
+    let message = [frame(DATA, 0, 1), update.repeat(2)].concat();
+    assert_eq!(pass(&mut policy, &message, 10_000), 10_000);
+    let last = [frame(DATA, END_STREAM, 0), update.repeat(2)].concat();
+    assert_eq!(pass(&mut policy, &last, 1), 1);
+    assert_eq!(policy.read(&update, || SECOND), Err(Flood::WindowUpdate));
+}
+
+#[test]
 fn our_own_questions_may_be_answered() {
     let mut policy = greeted(&Limits::all(0, NEVER));
     policy.wrote(&[frame(PING, 0, 8), frame(PING, ACK, 8)].concat());
@@ -241,12 +252,15 @@ proptest! {
         let limits = Limits::all(burst as u32, NEVER);
         let mut seen = Vec::new();
         let mut expected = None;
+        let mut earned = 0;
         for (kind, flags, len, _) in &frames {
             let Some(kind) = counts(*kind, *flags, *len) else {
+                earned += 2 * usize::from(*kind == DATA);
                 continue;
             };
             seen.push(kind);
-            if seen.iter().filter(|other| **other == kind).count() > burst {
+            let most = burst + if kind == Flood::WindowUpdate { earned } else { 0 };
+            if seen.iter().filter(|other| **other == kind).count() > most {
                 expected = Some(kind);
                 break;
             }
