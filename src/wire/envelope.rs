@@ -182,10 +182,14 @@ fn judge([flag, length @ ..]: [u8; PREFIX_LEN], limit: usize) -> Result<State, E
     Ok(State::Message(compressed, len, BytesMut::new()))
 }
 
-/// Appends all of `chunk`. The buffer at most doubles, and never past the message's end.
+/// How many times what it has a buffer may grow by at once: a message of a few frames is then moved once.
+const GROWTH: usize = 4;
+
+/// Appends all of `chunk`. The buffer grows by [`GROWTH`] times what it has at most, and never past the message's end.
 fn gather(buf: &mut BytesMut, chunk: &mut Bytes, missing: usize) {
     if buf.capacity() - buf.len() < chunk.len() {
-        buf.reserve(buf.len().max(chunk.len()).min(missing));
+        let more = buf.len().saturating_mul(GROWTH).max(chunk.len());
+        buf.reserve(more.min(missing));
     }
     buf.put(chunk);
 }
@@ -343,7 +347,7 @@ mod tests {
         for received in (100..=1000).step_by(100) {
             assert_eq!(decoder.decode(&mut Bytes::from_static(&[0; 100])), Ok(None));
             match &decoder.state {
-                State::Message(_, _, buf) => assert!(buf.capacity() <= 2 * received),
+                State::Message(_, _, buf) => assert!(buf.capacity() <= (1 + GROWTH) * received),
                 state => panic!("{state:?}"),
             }
         }
