@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# CPU per echoed message of the server process, in microseconds, and messages per second: our router and tonic.
+# CPU per echoed message of the server process, in microseconds, and messages per second: our router, the same with windows as wide as
+# tonic's, and tonic.
 #
 # The server has one core and the load the other. Unary calls come from h2load, 4 connections with 1, 10 and 100 in flight on each;
 # streams from benches/support/load.rs, 1, 10 and 100 on one connection, sent as fast as the windows allow. A ratio is the median of the
@@ -53,7 +54,7 @@ record() {
 
 for bytes in "${SIZES[@]}"; do payload "$bytes"; done
 for round in $(seq "$ROUNDS"); do
-    for server in router tonic; do
+    for server in router wide tonic; do
         for bytes in "${SIZES[@]}"; do
             start_server taskset -c "$SERVER_CORE" -- "$server"
             start_load
@@ -80,17 +81,19 @@ for what in cpu rate; do
     printf '| %s | 1 | 10 | 100 |\n|---|---|---|---|\n' "$title"
     for kind in unary bidi; do
         for bytes in "${SIZES[@]}"; do
-            for server in router tonic; do
+            for server in router wide tonic; do
                 row="| $kind, $bytes B, $server |"
                 for in_flight in 1 10 100; do row+=" $(median <"$WORK/$what.$server.$kind.$bytes.$in_flight") |"; done
                 echo "$row"
             done
-            row="| $kind, $bytes B, router / tonic |"
-            for in_flight in 1 10 100; do
-                f=$kind.$bytes.$in_flight
-                row+=$(printf ' **%.2f** |' "$(ratios "$WORK/$what.router.$f" "$WORK/$what.tonic.$f" | median)")
+            for server in router wide; do
+                row="| $kind, $bytes B, $server / tonic |"
+                for in_flight in 1 10 100; do
+                    f=$kind.$bytes.$in_flight
+                    row+=$(printf ' **%.2f** |' "$(ratios "$WORK/$what.$server.$f" "$WORK/$what.tonic.$f" | median)")
+                done
+                echo "$row"
             done
-            echo "$row"
         done
     done
     echo

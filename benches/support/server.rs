@@ -1,7 +1,7 @@
 //! The servers that the scripts measure: ours alone and behind a router, tonic-health and the floor, on the same runtime. The router
 //! and tonic have an echo service, too.
 //!
-//! `bench_server ours|router|tonic|floor [--listen ADDR] [--max-streams N] [--rash]` prints `listening on ADDR`. With `--rash` a Check of
+//! `bench_server ours|router|wide|tonic|floor [--listen ADDR] [--max-streams N] [--rash]` prints `listening on ADDR`. With `--rash` a Check of
 //! `panic` panics. The end of stdin ends the process; each line of it is answered by one:
 //! * `cpu`: the nanoseconds of CPU that the process has used so far;
 //! * `tasks`: how many tasks of its runtime have not ended;
@@ -36,7 +36,7 @@ use tonic_health::server::HealthReporter;
 type BoxError = Box<dyn Error + Send + Sync>;
 
 const USAGE: &str =
-    "usage: bench_server ours|router|tonic|floor [--listen ADDR] [--max-streams N] [--rash]";
+    "usage: bench_server ours|router|wide|tonic|floor [--listen ADDR] [--max-streams N] [--rash]";
 
 struct Options {
     server: String,
@@ -166,7 +166,7 @@ async fn serve(
                 serve_ours(&options, listener, health, stop).await;
             }
         }
-        "router" => {
+        "router" | "wide" => {
             let router = echo::router(HealthService::new(registry));
             serve_ours(&options, listener, router, stop).await;
         }
@@ -181,10 +181,14 @@ async fn serve_ours(
     service: impl Service,
     stop: &Notify,
 ) {
-    let server = Server::builder()
-        .max_concurrent_streams(options.max_streams)
-        .service(service)
-        .build();
+    let mut builder = Server::builder().max_concurrent_streams(options.max_streams);
+    if options.server == "wide" {
+        // As tonic has them.
+        builder = builder
+            .initial_stream_window(1 << 20)
+            .max_send_buffer_size(400 << 10);
+    }
+    let server = builder.service(service).build();
     tokio::spawn(server.serve_on(listener));
     stop.notified().await;
     server.shutdown().await;
