@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use grpc_health::router::{Raw, Request, Response, Route, Router, Streaming};
 use grpc_health::{HealthService, Registry, Server, ServingStatus};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
 
@@ -16,6 +17,10 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const CHECK: &str = "/grpc.health.v1.Health/Check";
 const WATCH: &str = "/grpc.health.v1.Health/Watch";
 const LIST: &str = "/grpc.health.v1.Health/List";
+const UNARY: &str = "/t.T/Unary";
+const COUNT: &str = "/t.T/Count";
+const BIDI: &str = "/t.T/Bidi";
+const SPAWNED: &str = "/t.T/Spawned";
 
 const DATA: u8 = 0x0;
 const HEADERS: u8 = 0x1;
@@ -47,7 +52,7 @@ async fn serve(conditions: u8, program: &[u8]) {
     let registry = Registry::new();
     let server = Server::builder()
         .max_concurrent_streams(MAX_STREAMS)
-        .service(HealthService::new(registry.clone()))
+        .service(router(HealthService::new(registry.clone())))
         .build();
     let capacity = if conditions & 2 == 0 { 1 << 16 } else { 100 };
     let (ours, theirs) = tokio::io::duplex(capacity);
@@ -88,6 +93,29 @@ async fn serve(conditions: u8, program: &[u8]) {
     let bound = (64 << 10) + 128 * client.sent + client.flips * MAX_STREAMS as usize * 32;
     assert!(written.len() <= bound, "{} bytes", written.len());
     judge(&written);
+}
+
+/// Methods that echo what they are sent, and one that counts it.
+fn router(health: HealthService) -> Router<HealthService> {
+    Router::new(health)
+        .unary(UNARY, |request: Request<Raw>| async {
+            Ok(Response::new(request.into_inner()))
+        })
+        .client_streaming(COUNT, |request: Request<Streaming<Raw>>| async {
+            let mut messages = request.into_inner();
+            let mut count = 0_u64;
+            while messages.message().await?.is_some() {
+                count += 1;
+            }
+            Ok(Response::new(count))
+        })
+        .bidi(BIDI, |request: Request<Streaming<Raw>>| async {
+            Ok(Response::new(request.into_inner()))
+        })
+        .bidi(
+            Route::new(SPAWNED).spawned(),
+            |request: Request<Streaming<Raw>>| async { Ok(Response::new(request.into_inner())) },
+        )
 }
 
 async fn read(mut reader: ReadHalf<DuplexStream>) -> Vec<u8> {
@@ -140,10 +168,14 @@ impl Client {
     async fn step(&mut self, opcode: u8, program: &mut &[u8]) {
         let frame = match opcode % 16 {
             0 => {
-                let path = match byte(program) % 4 {
+                let path = match byte(program) % 8 {
                     0 => CHECK,
                     1 => WATCH,
                     2 => LIST,
+                    3 => UNARY,
+                    4 => COUNT,
+                    5 => BIDI,
+                    6 => SPAWNED,
                     _ => "/a/b",
                 };
                 raw(HEADERS, END_HEADERS, self.open(), &block(path))
