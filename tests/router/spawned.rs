@@ -1,14 +1,16 @@
 //! Handlers on tasks of their own, on other threads than their connections: no wake is lost between them.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use grpc_health::router::{Raw, Request, Response, Route, Streaming};
+use grpc_health::{Code, Status};
 use h2::client::SendRequest;
 use tokio::task::JoinSet;
 use tokio_stream::StreamExt as _;
 
-use crate::fixture::{router, serve_with};
+use crate::fixture::{Count, polled, router, serve, serve_with, settle};
 use crate::support::grpc::envelope;
 
 type Many = Request<Streaming<Raw>>;
@@ -79,4 +81,34 @@ async fn conversations_with_other_threads_come_to_their_end() {
     assert_eq!(all.await.expect("no conversation hangs").len(), 64);
     let stats = host.0.stats();
     assert_eq!((stats.calls, stats.calls_cancelled), (64, 0));
+}
+
+/// Nobody takes what comes after an error, and many streams panic when they are asked for it.
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_not_asked_again_after_its_error() {
+    let polls = Count::default();
+    let failing = |polls: Count| {
+        move |_: Request<Raw>| {
+            let polls = polls.clone();
+            async move {
+                Ok(Response::new(polled(move |_| {
+                    polls.add();
+                    let status = Status::new(Code::ABORTED, "enough");
+                    Poll::Ready(Some(Err::<Raw, _>(status)))
+                })))
+            }
+        }
+    };
+    let host = serve(
+        router()
+            .server_streaming("/t.T/Inline", failing(polls.clone()))
+            .server_streaming(Route::new("/t.T/Spawned").spawned(), failing(polls.clone())),
+    );
+    let mut peer = host.connect().await;
+    for (asked, path) in [(1, "/t.T/Inline"), (2, "/t.T/Spawned")] {
+        let stream = peer.ask(path, b"").await;
+        assert_eq!(peer.whole(stream).await.code(), 10, "{path}");
+        settle().await;
+        assert_eq!(polls.get(), asked, "{path}");
+    }
 }
