@@ -10,8 +10,8 @@ mod request;
 #[expect(clippy::module_inception, reason = "the trait of the room's name")]
 mod service;
 
-pub(crate) use answer::panicked;
 pub use answer::{Answer, Part, Reply};
+pub(crate) use answer::{panicked, unknown_method};
 pub(crate) use head::Request;
 pub use head::{Drain, Head, Lifecycle, Method, PeerInfo, Unimplemented};
 pub(crate) use limit::{Limit, Open};
