@@ -65,6 +65,12 @@ pub trait Service: Send + Sync + 'static {
         false
     }
 
+    /// How many routers there are in one another, for [`Router`](crate::Router) to tell when they are too many.
+    #[doc(hidden)]
+    fn routers(&self) -> u32 {
+        0
+    }
+
     /// Tells the service, once per server, where the server is in its life.
     fn lifecycle(&self, event: Lifecycle) {
         let _ = event;
