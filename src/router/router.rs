@@ -61,7 +61,7 @@ impl<S: Service> Router<S> {
     ///
     /// # Panics
     ///
-    /// If `first` is a router around a router around a router around a router: four levels are the most.
+    /// If `first` is a router, and there are three more in one another in it: four are the most.
     #[must_use]
     pub fn new(first: S) -> Self {
         Self {
@@ -154,7 +154,7 @@ impl<S: Service> Router<S> {
     ///
     /// # Panics
     ///
-    /// If there are 254 already, or if `service` is four routers, each around the next.
+    /// If there are 254 already, or if `service` has four routers in one another, as [`new`](Self::new).
     #[must_use]
     pub fn service(mut self, service: impl Service) -> Self {
         assert!(self.services.len() < 254, "254 services are the most");
