@@ -124,6 +124,7 @@ impl Method {
 
 /// What a drain does to an open call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Drain {
     /// Waits until it completes, at most until the drain's deadline.
     Finish,
@@ -134,6 +135,7 @@ pub enum Drain {
 
 /// Why there is no method at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Unimplemented {
     /// The path names no service of this server.
     Service,
