@@ -213,12 +213,12 @@ where
 pub(super) fn given_one<T, R>(
     handler: impl Fn(Request<T>) -> R + Send + Sync + 'static,
 ) -> impl Fn(One<T>, Came) -> R + Send + Sync + 'static {
-    move |One(message), came| handler(Request::new(message, came))
+    move |One(message), came| handler(Request::arrived(message, came))
 }
 
 /// A handler given a stream of messages.
 pub(super) fn given_many<T, R>(
     handler: impl Fn(Request<Streaming<T>>) -> R + Send + Sync + 'static,
 ) -> impl Fn(Streaming<T>, Came) -> R + Send + Sync + 'static {
-    move |messages, came| handler(Request::new(messages, came))
+    move |messages, came| handler(Request::arrived(messages, came))
 }
