@@ -11,13 +11,14 @@ pub(crate) use answer::{Prebuilt, deadline_exceeded, going_away, too_many_calls,
 pub(crate) use incoming::{Chunks, Incoming, gone};
 pub(crate) use messages::{Collector, Messages};
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use http::header::{ALLOW, HeaderName};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method as HttpMethod, Response, StatusCode, Uri};
 
-use crate::service::{Head, Method, PeerInfo, Permit, Rejection, Request, Service, Unimplemented};
+use crate::service::{Attended, Head, Method, PeerInfo, Permit, Rejection, Service, Unimplemented};
 use crate::wire::code::Code;
 use crate::wire::encoding::{self, Encoding};
 use crate::wire::metadata::{self, Metadata};
@@ -42,7 +43,7 @@ pub(crate) struct Call {
 /// What an attended call keeps of its head.
 #[derive(Debug)]
 struct Kept {
-    request: Option<Box<Request>>,
+    attended: Option<Box<Attended>>,
     permit: Option<Permit>,
 }
 
@@ -101,19 +102,20 @@ impl Call {
         now: impl FnOnce() -> Instant,
     ) -> Result<(), Refusal> {
         let deadline = self.timeout.and_then(|timeout| now().checked_add(timeout));
-        let request = Request {
+        let attended = Attended {
             path: std::mem::take(&mut parts.uri).into_parts().path_and_query,
             metadata: Metadata::received(std::mem::take(&mut parts.headers)),
             deadline,
+            held: OnceLock::new(),
         };
         let head = Head::new(self.method, self.timeout, peer);
-        let head = head.with_request(Some(Box::new(request)));
+        let head = head.with_attended(Some(Box::new(attended)));
         let permit = service.admit(&head).map_err(|rejection| match rejection {
             Rejection::Status(status) => Refusal::Answer(Box::new(trailers_only(&status))),
             Rejection::Unprocessed => Refusal::Unprocessed,
         })?;
         self.kept = Some(Box::new(Kept {
-            request: head.into_request(),
+            attended: head.into_attended(),
             permit,
         }));
         Ok(())
@@ -124,7 +126,7 @@ impl Call {
         let head = Head::new(self.method, self.timeout, peer);
         match self.kept.as_deref_mut() {
             None => head,
-            Some(kept) => head.with_request(kept.request.take()),
+            Some(kept) => head.with_attended(kept.attended.take()),
         }
     }
 

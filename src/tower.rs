@@ -161,8 +161,11 @@ impl<S: Service> Mount<S> {
     /// To be called as the host begins to shut down. A client that is told before its connection is told to go away may watch once more
     /// on the same connection, to be told the same.
     pub fn close(&self) {
-        self.announce();
-        self.host.step(Phase::Announced, Phase::Closed);
+        // Once more where somebody takes the announcement back meanwhile.
+        while *self.host.phase.borrow() != Phase::Closed {
+            self.announce();
+            self.host.step(Phase::Announced, Phase::Closed);
+        }
     }
 }
 

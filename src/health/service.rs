@@ -10,7 +10,7 @@ use super::{list, reply, request};
 use crate::registry::{Registry, RegistryError, ServingStatus};
 use crate::service::{
     Answer, Background, Drain, Head, Lifecycle, Limit, Message, Method, Reply, Service,
-    Unimplemented,
+    Unimplemented, unknown_method,
 };
 use crate::wire::code::Code;
 use crate::wire::status::Status;
@@ -141,7 +141,7 @@ impl Service for HealthService {
                 Err(status) => Answer::Now(Err(status)),
             },
             LIST => Answer::Now(list::answer(&self.registry, self.list_limit, message)),
-            _ => Answer::Now(Err(Status::new(Code::UNIMPLEMENTED, "unknown method"))),
+            _ => Answer::Now(Err(unknown_method())),
         }
     }
 

@@ -125,7 +125,7 @@ impl Handler {
                     encoding,
                 }),
                 Err(status) => Box::pin(Opening::<Fut, St> {
-                    state: State::Failed(Some(status)),
+                    state: State::Over(Some(status)),
                     encoding,
                 }),
             })
@@ -161,18 +161,17 @@ struct Opening<Fut, St> {
 enum State<Fut, St> {
     Opening(Pin<Box<Fut>>),
     Open(Pin<Box<St>>),
-    Failed(Option<Status>),
+    /// But for this error. What has ended is not polled again, whoever asks.
+    Over(Option<Status>),
 }
 
-impl<Fut, St, U> Stream for Opening<Fut, St>
+impl<Fut, St, U> Opening<Fut, St>
 where
     U: Encode,
     Fut: Future<Output = Result<Response<St>, Status>>,
     St: Stream<Item = Result<U, Status>>,
 {
-    type Item = Reply;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
         let encoding = self.encoding;
         match &mut self.state {
             State::Opening(opening) => {
@@ -184,15 +183,29 @@ where
                     .with_trailing(trailing);
                 Poll::Ready(Some(Ok(head)))
             }
-            State::Open(stream) => stream.as_mut().poll_next(cx).map(|next| {
-                let message = match next? {
-                    Ok(message) => message,
-                    Err(status) => return Some(Err(status)),
-                };
-                Some(envelope(&message, encoding).map(Part::from))
-            }),
-            State::Failed(status) => Poll::Ready(status.take().map(Err)),
+            State::Open(stream) => {
+                let next = ready!(stream.as_mut().poll_next(cx)).transpose()?;
+                Poll::Ready(next.map(|message| envelope(&message, encoding).map(Part::from)))
+            }
+            State::Over(status) => Poll::Ready(status.take().map(Err)),
         }
+    }
+}
+
+impl<Fut, St, U> Stream for Opening<Fut, St>
+where
+    U: Encode,
+    Fut: Future<Output = Result<Response<St>, Status>>,
+    St: Stream<Item = Result<U, Status>>,
+{
+    type Item = Reply;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
+        let next = ready!(self.poll_part(cx));
+        if !matches!(next, Some(Ok(_))) {
+            self.state = State::Over(None);
+        }
+        Poll::Ready(next)
     }
 }
 
@@ -200,12 +213,12 @@ where
 pub(super) fn given_one<T, R>(
     handler: impl Fn(Request<T>) -> R + Send + Sync + 'static,
 ) -> impl Fn(One<T>, Came) -> R + Send + Sync + 'static {
-    move |One(message), came| handler(Request::new(message, came))
+    move |One(message), came| handler(Request::arrived(message, came))
 }
 
 /// A handler given a stream of messages.
 pub(super) fn given_many<T, R>(
     handler: impl Fn(Request<Streaming<T>>) -> R + Send + Sync + 'static,
 ) -> impl Fn(Streaming<T>, Came) -> R + Send + Sync + 'static {
-    move |messages, came| handler(Request::new(messages, came))
+    move |messages, came| handler(Request::arrived(messages, came))
 }

@@ -10,7 +10,7 @@ use futures_core::Stream;
 use super::handler::{BoxFuture, BoxStream};
 use crate::service::{
     Answer, Background, Head, Lifecycle, Message, Method, Permit, Rejection, Reply, Requests,
-    Service, Unimplemented,
+    Service, Unimplemented, unknown_method,
 };
 
 /// A service of any type.
@@ -89,9 +89,6 @@ impl Service for Nothing {
 
     fn call(&self, head: Head<'_>, message: Message) -> Answer<Never, Pending<Reply>> {
         let _ = (head, message);
-        Answer::Now(Err(crate::wire::status::Status::new(
-            crate::wire::code::Code::UNIMPLEMENTED,
-            "unknown method",
-        )))
+        Answer::Now(Err(unknown_method()))
     }
 }

@@ -22,7 +22,7 @@ pub struct Request<T> {
 }
 
 /// What comes with a call.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Came {
     metadata: Metadata,
     timeout: Option<Duration>,
@@ -42,8 +42,28 @@ impl Came {
 }
 
 impl<T> Request<T> {
-    pub(super) const fn new(message: T, came: Came) -> Self {
+    /// A call with nothing but its message, to give to a handler in a test. Those that are served come from the router.
+    ///
+    /// ```
+    /// use grpc_health::router::{Raw, Request};
+    ///
+    /// let request = Request::new(Raw("hello".into()));
+    /// assert_eq!(request.timeout(), None);
+    /// assert_eq!(request.into_inner().0, "hello");
+    /// ```
+    pub fn new(message: T) -> Self {
+        Self::arrived(message, Came::default())
+    }
+
+    pub(super) const fn arrived(message: T, came: Came) -> Self {
         Self { message, came }
+    }
+
+    /// The same call with this metadata.
+    #[must_use]
+    pub fn with_metadata(mut self, metadata: Metadata) -> Self {
+        self.came.metadata = metadata;
+        self
     }
 
     /// The message.

@@ -50,7 +50,8 @@ impl Route {
     }
 
     /// Sets how many calls of the method may be in progress at once, on all connections together. A further one is answered with
-    /// `RESOURCE_EXHAUSTED` (8) before anything of its body is read. Default: no limit of its own.
+    /// `RESOURCE_EXHAUSTED` (8) before anything of its body is read. A [spawned](Self::spawned) handler is in progress until it is gone,
+    /// which after a cancel is at its next `await`. Default: no limit of its own.
     #[must_use]
     pub const fn max_concurrent(mut self, calls: usize) -> Self {
         self.max_concurrent = Some(calls);

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 
 use foldhash::HashMap;
 use futures_core::Stream;
@@ -12,6 +11,7 @@ use super::handler::{Handler, given_many, given_one};
 use super::nested::{Nested, Nothing};
 use super::request::{Request, Response, Streaming};
 use super::route::Route;
+use super::serve::MAX_LEVELS;
 use crate::service::{Head, Limit, Service};
 use crate::wire::status::Status;
 
@@ -25,10 +25,12 @@ use crate::wire::status::Status;
 /// Each of the methods that add a handler panics if its path is not `/package.Service/Method`, or taken.
 pub struct Router<S = Nothing> {
     pub(super) first: S,
+    /// How many routers there are in one another, this one included.
+    pub(super) levels: u32,
     pub(super) methods: Vec<Entry>,
     pub(super) paths: HashMap<Box<str>, u32>,
     pub(super) services: Vec<Box<dyn Nested>>,
-    pub(super) interceptor: Option<Interceptor>,
+    pub(super) interceptors: Vec<Interceptor>,
     /// Paths, and beginnings of paths that end in a slash.
     pub(super) exempt: Vec<Box<str>>,
     pub(super) intercept_first: bool,
@@ -36,7 +38,7 @@ pub struct Router<S = Nothing> {
     pub(super) max_concurrent: Option<usize>,
 }
 
-pub(super) type Interceptor = Arc<dyn Fn(&Head<'_>) -> Result<(), Status> + Send + Sync>;
+pub(super) type Interceptor = Box<dyn Fn(&Head<'_>) -> Result<(), Status> + Send + Sync>;
 
 /// One of the application's methods.
 #[derive(Debug)]
@@ -56,14 +58,19 @@ impl Router {
 
 impl<S: Service> Router<S> {
     /// A router that holds `first`.
+    ///
+    /// # Panics
+    ///
+    /// If `first` is a router, and there are three more in one another in it: four are the most.
     #[must_use]
     pub fn new(first: S) -> Self {
         Self {
+            levels: levels_around(&first),
             first,
             methods: Vec::new(),
             paths: HashMap::default(),
             services: Vec::new(),
-            interceptor: None,
+            interceptors: Vec::new(),
             exempt: Vec::new(),
             intercept_first: false,
             open: Limit::default(),
@@ -147,33 +154,36 @@ impl<S: Service> Router<S> {
     ///
     /// # Panics
     ///
-    /// If there are 254 already.
+    /// If there are 254 already, or if `service` has four routers in one another, as [`new`](Self::new).
     #[must_use]
     pub fn service(mut self, service: impl Service) -> Self {
         assert!(self.services.len() < 254, "254 services are the most");
+        self.levels = self.levels.max(levels_around(&service));
         self.services.push(Box::new(service));
         self
     }
 
     /// Has `interceptor` decide of every call, before its body is read, whether it may begin: by its path, metadata, peer. What it
     /// returns as an error is the call's status. Calls of the first service, and of [exempt](Self::exempt) methods, are not its concern.
+    ///
+    /// Of several interceptors each has to let a call in. They are asked in the order in which they were added, up to the first error.
     #[must_use]
     pub fn intercept(
         mut self,
         interceptor: impl Fn(&Head<'_>) -> Result<(), Status> + Send + Sync + 'static,
     ) -> Self {
-        self.interceptor = Some(Arc::new(interceptor));
+        self.interceptors.push(Box::new(interceptor));
         self
     }
 
-    /// Exempts a method (`/package.Service/Method`), or all methods of a service (`/package.Service/`), from the interceptor.
+    /// Exempts a method (`/package.Service/Method`), or all methods of a service (`/package.Service/`), from every interceptor.
     #[must_use]
     pub fn exempt(mut self, path: impl Into<Box<str>>) -> Self {
         self.exempt.push(path.into());
         self
     }
 
-    /// Has the interceptor decide of the first service's calls, too. Probes that know no secret then fail.
+    /// Has the interceptors decide of the first service's calls, too. Probes that know no secret then fail.
     #[must_use]
     pub const fn intercept_first(mut self) -> Self {
         self.intercept_first = true;
@@ -188,6 +198,16 @@ impl<S: Service> Router<S> {
         self.max_concurrent = Some(calls);
         self
     }
+}
+
+/// The levels of a router around `service`.
+fn levels_around(service: &impl Service) -> u32 {
+    let levels = service.routers();
+    assert!(
+        levels < MAX_LEVELS,
+        "more than {MAX_LEVELS} routers in one another"
+    );
+    levels + 1
 }
 
 impl<S: fmt::Debug> fmt::Debug for Router<S> {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
@@ -13,8 +14,8 @@ use super::request::Came;
 use super::router::{Entry, Router};
 use super::spawned::spawn;
 use crate::service::{
-    Answer, Background, Head, Lifecycle, Limit, Message, Method, Open, Permit, Rejection, Reply,
-    Requests, Service, Unimplemented,
+    Answer, Background, Head, Held, Lifecycle, Limit, Message, Method, Open, Permit, Rejection,
+    Reply, Requests, Service, Unimplemented, unknown_method,
 };
 use crate::wire::code::Code;
 use crate::wire::encoding::Encoding;
@@ -23,6 +24,8 @@ use crate::wire::status::Status;
 /// Routes of methods: the last 8 bits say which service, those above are that service's own.
 const ROUTE_BITS: u32 = 8;
 const FIRST: u32 = 0;
+/// How many routers in one another have room in a route.
+pub(super) const MAX_LEVELS: u32 = u32::BITS / ROUTE_BITS;
 /// The handlers.
 pub(super) const METHODS: u32 = 0xFF;
 
@@ -38,9 +41,9 @@ impl<S: Service> Router<S> {
     }
 
     fn intercepted(&self, head: &Head<'_>) -> Result<(), Status> {
-        let Some(interceptor) = &self.interceptor else {
+        if self.interceptors.is_empty() {
             return Ok(());
-        };
+        }
         let path = head.path();
         let is_exempt =
             |exempt: &str| path == exempt || (exempt.ends_with('/') && path.starts_with(exempt));
@@ -48,14 +51,16 @@ impl<S: Service> Router<S> {
         if (of_first && !self.intercept_first) || self.exempt.iter().any(|path| is_exempt(path)) {
             return Ok(());
         }
-        interceptor(head)
+        self.interceptors
+            .iter()
+            .try_for_each(|interceptor| interceptor(head))
     }
 
     fn handle(&self, head: Head<'_>, input: Input) -> Answer<BoxStream, BoxFuture> {
         let Some(entry) = self.entry(&head) else {
-            let status = Status::new(Code::UNIMPLEMENTED, "unknown method");
-            return Answer::Now(Err(status));
+            return Answer::Now(Err(unknown_method()));
         };
+        let held = head.held();
         let arrival = Arrival {
             encoding: encoding(&head, entry.route.compress),
             came: Came::new(head),
@@ -63,7 +68,7 @@ impl<S: Service> Router<S> {
         };
         let mut output = entry.handler.answer(arrival);
         if entry.route.spawned {
-            output = spawn(output);
+            output = spawn(output, held);
         }
         match output {
             Output::Many(stream) => Answer::Stream(stream),
@@ -82,13 +87,8 @@ impl<S: Service> Router<S> {
 
     /// Whether a handler's path has this service in it.
     fn has_service_of(&self, path: &str) -> bool {
-        let service = |path: &str| {
-            path.rfind('/')
-                .and_then(|end| path.get(..end))
-                .map(str::to_owned)
-        };
-        let wanted = service(path);
-        wanted.is_some() && self.paths.keys().any(|path| service(path) == wanted)
+        let wanted = service_of(path);
+        wanted.is_some() && self.paths.keys().any(|path| service_of(path) == wanted)
     }
 }
 
@@ -141,8 +141,15 @@ impl<S: Service> Service for Router<S> {
                     let message = "too many calls of this method at once";
                     Status::new(Code::RESOURCE_EXHAUSTED, message).into()
                 })?;
-                let limited = of_all.is_some() || of_method.is_some();
-                Ok(limited.then(|| Permit::new((of_all, of_method))))
+                if of_all.is_none() && of_method.is_none() {
+                    return Ok(None);
+                }
+                let held = Arc::new(Held {
+                    _of_all: of_all,
+                    _of_method: of_method,
+                });
+                head.hold(Arc::clone(&held));
+                Ok(Some(Permit::new(held)))
             }
             _ => self.nested(route).map_or(Ok(None), |service| {
                 service.admit(&head.view().routed(route >> ROUTE_BITS))
@@ -181,6 +188,10 @@ impl<S: Service> Service for Router<S> {
         }
     }
 
+    fn routers(&self) -> u32 {
+        self.levels
+    }
+
     fn lifecycle(&self, event: Lifecycle) {
         self.first.lifecycle(event);
         for service in &self.services {
@@ -202,6 +213,10 @@ impl<S: Service> Service for Router<S> {
     }
 }
 
+fn service_of(path: &str) -> Option<&str> {
+    path.rsplit_once('/').map(|(service, _)| service)
+}
+
 /// What the replies of a call are compressed with, if its method does so.
 fn encoding(head: &Head<'_>, compress: bool) -> Encoding {
     #[cfg(feature = "gzip")]
@@ -216,7 +231,7 @@ fn encoding(head: &Head<'_>, compress: bool) -> Encoding {
 /// The route of a method of the service at `index`.
 fn nest(method: Method, index: u32) -> Result<Method, Unimplemented> {
     let route = method.route();
-    // Routers within routers, deeper than there are bits for.
+    // Deeper than there are bits for: a service hides from a router that it has routers in it.
     if route.leading_zeros() < ROUTE_BITS {
         return Err(Unimplemented::Method);
     }

@@ -37,8 +37,8 @@ struct Extra {
 }
 
 impl Part {
-    /// Metadata for the head of the answer. Without an envelope the head is sent at once. It is lost if the head has been sent: by an
-    /// earlier part of the answer.
+    /// Metadata for the head of the answer. Without an envelope the head is sent at once. It is lost if an earlier part of the answer has
+    /// sent the head.
     #[must_use]
     pub fn with_initial(mut self, metadata: Metadata) -> Self {
         self.extra().initial = metadata;
@@ -102,4 +102,9 @@ impl From<Bytes> for Part {
 /// The status of a call whose handler panicked.
 pub(crate) fn panicked() -> Status {
     Status::new(Code::UNKNOWN, "the handler panicked")
+}
+
+/// The status of a call whose method its service does not know after all.
+pub(crate) fn unknown_method() -> Status {
+    Status::new(Code::UNIMPLEMENTED, "unknown method")
 }

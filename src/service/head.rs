@@ -1,12 +1,13 @@
 //! What is known of a call before its message.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 
+use super::Open;
 use crate::wire::encoding::Encoding;
 use crate::wire::metadata::Metadata;
 
@@ -123,6 +124,7 @@ impl Method {
 
 /// What a drain does to an open call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Drain {
     /// Waits until it completes, at most until the drain's deadline.
     Finish,
@@ -133,6 +135,7 @@ pub enum Drain {
 
 /// Why there is no method at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Unimplemented {
     /// The path names no service of this server.
     Service,
@@ -194,17 +197,26 @@ pub struct Head<'a> {
 
 /// What only calls of attended methods keep of their request.
 #[derive(Debug, Clone)]
-pub(crate) struct Request {
+pub(crate) struct Attended {
     pub(crate) path: Option<PathAndQuery>,
     pub(crate) metadata: Metadata,
     pub(crate) deadline: Option<Instant>,
+    /// What a router's permit holds, for a handler that may outlast the call.
+    pub(crate) held: OnceLock<Arc<Held>>,
 }
 
-/// A request, or another's view of it.
+/// Places among those that may be open at once: of a router, and of a method.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) _of_all: Option<Open>,
+    pub(crate) _of_method: Option<Open>,
+}
+
+/// Whose it is: the head's own, or another's that it is a view of.
 #[derive(Debug)]
 enum Details<'a> {
-    Owned(Option<Box<Request>>),
-    Seen(Option<&'a Request>),
+    Owned(Option<Box<Attended>>),
+    Seen(Option<&'a Attended>),
 }
 
 impl<'a> Head<'a> {
@@ -220,24 +232,24 @@ impl<'a> Head<'a> {
         }
     }
 
-    pub(crate) fn with_request(self, request: Option<Box<Request>>) -> Self {
+    pub(crate) fn with_attended(self, attended: Option<Box<Attended>>) -> Self {
         Self {
-            details: Details::Owned(request),
+            details: Details::Owned(attended),
             ..self
         }
     }
 
-    pub(crate) fn into_request(self) -> Option<Box<Request>> {
+    pub(crate) fn into_attended(self) -> Option<Box<Attended>> {
         match self.details {
-            Details::Owned(request) => request,
-            Details::Seen(request) => request.cloned().map(Box::new),
+            Details::Owned(attended) => attended,
+            Details::Seen(attended) => attended.cloned().map(Box::new),
         }
     }
 
-    fn request(&self) -> Option<&Request> {
+    fn attended(&self) -> Option<&Attended> {
         match &self.details {
-            Details::Owned(request) => request.as_deref(),
-            Details::Seen(request) => *request,
+            Details::Owned(attended) => attended.as_deref(),
+            Details::Seen(attended) => *attended,
         }
     }
 
@@ -250,7 +262,7 @@ impl<'a> Head<'a> {
     /// A view of the same call.
     pub(crate) fn view(&self) -> Head<'_> {
         Head {
-            details: Details::Seen(self.request()),
+            details: Details::Seen(self.attended()),
             ..*self
         }
     }
@@ -280,27 +292,38 @@ impl<'a> Head<'a> {
     /// The path called, `/package.Service/Method`. Only for methods that are [attended](Method::attended): empty for others.
     #[must_use]
     pub fn path(&self) -> &str {
-        let path = self.request().and_then(|request| request.path.as_ref());
+        let path = self.attended().and_then(|call| call.path.as_ref());
         path.map_or("", PathAndQuery::path)
     }
 
     /// When the client's `grpc-timeout` is over. Only for methods that are [attended](Method::attended).
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.request()?.deadline
+        self.attended()?.deadline
     }
 
     /// The request's metadata. Only for methods that are [attended](Method::attended).
     #[must_use]
     pub fn metadata(&self) -> Option<&Metadata> {
-        Some(&self.request()?.metadata)
+        Some(&self.attended()?.metadata)
+    }
+
+    /// Remembers what the call's permit holds.
+    pub(crate) fn hold(&self, held: Arc<Held>) {
+        if let Some(attended) = self.attended() {
+            let _ = attended.held.set(held);
+        }
+    }
+
+    pub(crate) fn held(&self) -> Option<Arc<Held>> {
+        self.attended()?.held.get().cloned()
     }
 
     /// Takes the request's metadata out.
     pub fn take_metadata(&mut self) -> Option<Metadata> {
         match &mut self.details {
-            Details::Owned(request) => Some(std::mem::take(&mut request.as_mut()?.metadata)),
-            Details::Seen(request) => Some(request.as_ref()?.metadata.clone()),
+            Details::Owned(attended) => Some(std::mem::take(&mut attended.as_mut()?.metadata)),
+            Details::Seen(attended) => Some(attended.as_ref()?.metadata.clone()),
         }
     }
 

@@ -10,9 +10,9 @@ mod request;
 #[expect(clippy::module_inception, reason = "the trait of the room's name")]
 mod service;
 
-pub(crate) use answer::panicked;
 pub use answer::{Answer, Part, Reply};
-pub(crate) use head::Request;
+pub(crate) use answer::{panicked, unknown_method};
+pub(crate) use head::{Attended, Held};
 pub use head::{Drain, Head, Lifecycle, Method, PeerInfo, Unimplemented};
 pub(crate) use limit::{Limit, Open};
 pub use request::{Message, Permit, Rejection, Requests};

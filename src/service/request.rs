@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -48,12 +49,21 @@ impl fmt::Debug for Requests {
 }
 
 /// Leave to begin a call. The host keeps it until the call is over, however it ends, and drops it then.
-pub struct Permit(#[allow(dead_code, reason = "it is there to be dropped")] Box<dyn Any + Send>);
+///
+/// A panic when it is dropped ends nothing.
+pub struct Permit(Option<Box<dyn Any + Send>>);
 
 impl Permit {
     /// A permit that holds `token` for as long as the call lasts: one of a limited number, for example.
     pub fn new(token: impl Any + Send) -> Self {
-        Self(Box::new(token))
+        Self(Some(Box::new(token)))
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let token = self.0.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(token)));
     }
 }
 

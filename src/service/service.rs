@@ -17,12 +17,13 @@ pub type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// A set of RPC methods, served by a host.
 ///
 /// Calls run in the task of the connection they came on: a method that blocks its thread holds up every call of that connection.
-/// A panic in [`method`](Self::method) or [`call`](Self::call), or while a stream or future of it is polled, ends that one call with
-/// [`Code::UNKNOWN`](crate::Code::UNKNOWN). That needs unwinding: under `panic = "abort"` a panic ends the process.
+/// A panic in [`method`](Self::method), [`admit`](Self::admit) or [`call`](Self::call), or while a stream or future of it is polled, ends
+/// that one call with [`Code::UNKNOWN`](crate::Code::UNKNOWN). That needs unwinding: under `panic = "abort"` a panic ends the process.
 pub trait Service: Send + Sync + 'static {
     /// The replies of a streaming method, and then either the end (status OK) or an error.
     ///
-    /// It is polled again only after its last item has been handed to the connection, so that a slow reader stops it.
+    /// It is polled only while less than [`ahead`](Method::ahead) says waits to be written, so that a slow reader stops it, and no more after
+    /// its end or an error.
     type Stream: Stream<Item = Reply> + Unpin + Send + 'static;
 
     /// The reply of a unary method that has to wait for something.
@@ -63,6 +64,12 @@ pub trait Service: Send + Sync + 'static {
     #[doc(hidden)]
     fn is_bare_http(&self) -> bool {
         false
+    }
+
+    /// How many routers there are in one another, for [`Router`](crate::Router) to tell when they are too many.
+    #[doc(hidden)]
+    fn routers(&self) -> u32 {
+        0
     }
 
     /// Tells the service, once per server, where the server is in its life.

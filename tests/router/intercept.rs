@@ -204,6 +204,29 @@ async fn added_services_are_intercepted_and_those_within_them_by_both() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_interceptor_has_to_let_a_call_in_the_first_one_first() {
+    let host = serve(guarded().exempt("/b.B/").intercept(|head| {
+        match head.metadata().unwrap().get("second") {
+            Some(_) => Ok(()),
+            None => Err(Status::new(Code::PERMISSION_DENIED, "no")),
+        }
+    }));
+    let mut peer = host.connect().await;
+    let one = || Call::new("/a.A/One");
+    let known = |call: Call| call.with("authorization", "Bearer s3cret");
+    for (call, code) in [
+        (one(), UNAUTHENTICATED),
+        (one().with("second", ""), UNAUTHENTICATED),
+        (known(one()), 7),
+        (known(one()).with("second", ""), 0),
+        (Call::new("/b.B/One"), 0),
+    ] {
+        let stream = peer.call(&call, &envelope(0, b"")).await;
+        assert_eq!(peer.whole(stream).await.code(), code);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_interceptor_that_panics_is_unknown_for_that_call() {
     let host = serve(methods(router()).intercept(|head| {
         assert_ne!(head.path(), "/a.A/One", "as told");

@@ -59,28 +59,40 @@ async fn services_within_services_are_found() {
     assert_eq!(peer.expect_data(watch).await, SERVING);
 }
 
-/// Three routers deep there is room for a method's way; deeper ones are as if they were not there.
+fn deep(levels: usize) -> Router {
+    let mut router = echo(Router::empty(), "a.A");
+    for _ in 1..levels {
+        router = Router::empty().service(router);
+    }
+    router
+}
+
 #[tokio::test(start_paused = true)]
 async fn routers_are_nested_as_deep_as_there_is_room_for() {
-    let deep = |levels: usize| {
-        let mut router = echo(Router::empty(), "a.A");
-        for _ in 0..levels {
-            router = Router::empty().service(router);
-        }
-        serve(router)
-    };
-    for levels in 0..=3 {
-        let mut peer = deep(levels).connect().await;
+    for levels in 1..=4 {
+        let host = serve(deep(levels));
+        let mut peer = host.connect().await;
         let stream = peer.ask("/a.A/One", b"x").await;
-        assert_eq!(
-            peer.expect_unary_ok(stream).await,
-            envelope(0, b"x"),
-            "{levels}"
-        );
+        let body = peer.expect_unary_ok(stream).await;
+        assert_eq!(body, envelope(0, b"x"), "{levels}");
     }
-    let mut peer = deep(4).connect().await;
+    // As many, with the others first.
+    let host = serve(Router::new(Router::new(deep(2))));
+    let mut peer = host.connect().await;
     let stream = peer.ask("/a.A/One", b"x").await;
-    peer.expect_trailers_only(stream, UNIMPLEMENTED).await;
+    assert_eq!(peer.expect_unary_ok(stream).await, envelope(0, b"x"));
+}
+
+#[test]
+#[should_panic(expected = "more than 4 routers in one another")]
+fn a_router_that_is_too_deep_is_refused_as_it_is_added() {
+    let _ = deep(5);
+}
+
+#[test]
+#[should_panic(expected = "more than 4 routers in one another")]
+fn a_first_router_that_is_too_deep_is_refused() {
+    let _ = Router::new(Router::empty().service(deep(3)));
 }
 
 /// The first that has a method serves it.

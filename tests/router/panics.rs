@@ -3,13 +3,15 @@
 use std::task::Poll;
 
 use bytes::BytesMut;
-use grpc_health::Status;
 use grpc_health::router::{Decode, Encode, Raw, Request, Response, Route, Router, Streaming};
-use grpc_health::service::{Message, Service};
+use grpc_health::service::{
+    Answer as Answered, Head, Message, Method, Permit, Rejection, Service, Unimplemented,
+};
+use grpc_health::{HealthService, Registry, Status};
 use tokio_stream::Empty;
 
 use crate::fixture::{Answer, Count, polled, raw, router, serve};
-use crate::support::grpc::envelope;
+use crate::support::grpc::{SERVING, envelope};
 
 const UNKNOWN: u16 = 2;
 
@@ -132,6 +134,44 @@ async fn a_panic_gives_the_permit_back() {
         let stream = peer.ask(&format!("/t.Rash/{method}"), b"").await;
         assert_eq!(peer.whole(stream).await.code(), UNKNOWN, "{method}");
     }
+}
+
+/// A service whose permits panic as they are given back.
+struct Grudging(HealthService);
+
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("as told");
+    }
+}
+
+impl Service for Grudging {
+    type Stream = <HealthService as Service>::Stream;
+    type Future = <HealthService as Service>::Future;
+
+    fn method(&self, path: &str) -> Result<Method, Unimplemented> {
+        Ok(self.0.method(path)?.attended())
+    }
+    fn admit(&self, _: &Head<'_>) -> Result<Option<Permit>, Rejection> {
+        Ok(Some(Permit::new(Bomb)))
+    }
+    fn call(&self, head: Head<'_>, message: Message) -> Answered<Self::Stream, Self::Future> {
+        self.0.call(head, message)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_the_drop_of_a_permit_costs_nothing() {
+    let host = serve(Grudging(HealthService::new(Registry::new())));
+    let mut peer = host.connect().await;
+    let watch = peer.watch("").await;
+    peer.expect_data(watch).await;
+    assert_eq!(peer.check("").await, SERVING);
+    peer.reset(watch).await;
+    assert_eq!(peer.check("").await, SERVING);
+    assert_eq!(host.0.stats().calls_waiting, 0);
 }
 
 /// What a handler leaves behind may panic, too, when its call is given up.

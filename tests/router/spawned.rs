@@ -1,15 +1,18 @@
 //! Handlers on tasks of their own, on other threads than their connections: no wake is lost between them.
 
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use grpc_health::router::{Raw, Request, Response, Route, Streaming};
+use grpc_health::{Code, Status};
 use h2::client::SendRequest;
 use tokio::task::JoinSet;
 use tokio_stream::StreamExt as _;
 
-use crate::fixture::{router, serve_with};
-use crate::support::grpc::envelope;
+use crate::fixture::{Count, polled, reply, router, serve, serve_with, settle};
+use crate::support::grpc::{RESOURCE_EXHAUSTED, envelope};
 
 type Many = Request<Streaming<Raw>>;
 
@@ -79,4 +82,66 @@ async fn conversations_with_other_threads_come_to_their_end() {
     assert_eq!(all.await.expect("no conversation hangs").len(), 64);
     let stats = host.0.stats();
     assert_eq!((stats.calls, stats.calls_cancelled), (64, 0));
+}
+
+/// Nobody takes what comes after an error, and many streams panic when they are asked for it.
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_not_asked_again_after_its_error() {
+    let polls = Count::default();
+    let failing = |polls: Count| {
+        move |_: Request<Raw>| {
+            let polls = polls.clone();
+            async move {
+                Ok(Response::new(polled(move |_| {
+                    polls.add();
+                    let status = Status::new(Code::ABORTED, "enough");
+                    Poll::Ready(Some(Err::<Raw, _>(status)))
+                })))
+            }
+        }
+    };
+    let host = serve(
+        router()
+            .server_streaming("/t.T/Inline", failing(polls.clone()))
+            .server_streaming(Route::new("/t.T/Spawned").spawned(), failing(polls.clone())),
+    );
+    let mut peer = host.connect().await;
+    for (asked, path) in [(1, "/t.T/Inline"), (2, "/t.T/Spawned")] {
+        let stream = peer.ask(path, b"").await;
+        assert_eq!(peer.whole(stream).await.code(), 10, "{path}");
+        settle().await;
+        assert_eq!(polls.get(), asked, "{path}");
+    }
+}
+
+/// A thread cannot be taken away from what runs on it: clients that cancel do not get more of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_handler_that_outlasts_its_call_keeps_its_place() {
+    let (go, wait) = mpsc::channel();
+    let (began, mut begun) = tokio::sync::mpsc::unbounded_channel();
+    let wait = Arc::new(Mutex::new(wait));
+    let route = Route::new("/t.T/U").spawned().max_concurrent(1);
+    let host = serve(router().unary(route, move |_: Request<Raw>| {
+        let (wait, began) = (Arc::clone(&wait), began.clone());
+        async move {
+            began.send(()).unwrap();
+            wait.lock().unwrap().recv().unwrap();
+            reply("done")
+        }
+    }));
+    let mut peer = host.connect().await;
+    for _ in 0..2 {
+        let stream = peer.ask("/t.T/U", b"").await;
+        begun.recv().await.unwrap();
+        go.send(()).unwrap();
+        assert_eq!(peer.expect_unary_ok(stream).await, envelope(0, b"done"));
+    }
+    let stream = peer.ask("/t.T/U", b"").await;
+    begun.recv().await.unwrap();
+    peer.reset(stream).await;
+    peer.expect_alive().await;
+    assert_eq!(host.0.stats().calls_waiting, 0);
+    let refused = peer.begin("/t.T/U").await;
+    peer.expect_trailers_only(refused, RESOURCE_EXHAUSTED).await;
+    go.send(()).unwrap();
 }

@@ -142,6 +142,29 @@ async fn the_rest_of_a_request_that_is_dropped_holds_nothing_of_the_window() {
     peer.expect_alive().await;
 }
 
+/// Nor does a request whose end the handler has seen, though it keeps what it read from.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_was_read_to_its_end_holds_nothing_of_the_window() {
+    let host = serve_with(
+        router().client_streaming("/t.T/C", |r: Many| async move {
+            let mut requests = r.into_inner();
+            while requests.message().await?.is_some() {}
+            std::future::pending::<()>().await;
+            drop(requests);
+            reply("")
+        }),
+        |limits| limits.initial_connection_window(65_535),
+    );
+    let mut peer = host.connect().await;
+    for _ in 0..20 {
+        let stream = peer.begin("/t.T/C").await;
+        let message = envelope(0, &[0; 4_000]);
+        peer.send_data(stream, true, &message).await;
+    }
+    peer.expect_alive().await;
+    assert_eq!(host.0.stats().calls_waiting, 20);
+}
+
 /// The window of a stream is given back as the handler asks for messages, and never before.
 #[tokio::test(start_paused = true)]
 async fn a_slow_handler_stops_the_sender() {

@@ -23,9 +23,7 @@ impl Body {
     pub(super) const fn new(body: RecvStream) -> Self {
         Self { body, held: 0 }
     }
-}
 
-impl Body {
     /// Gives the peer its window back. An error means that the stream is gone, which the next poll tells.
     fn release(&mut self) {
         let _ = self.body.flow_control().release_capacity(self.held);
@@ -45,14 +43,13 @@ impl Chunks for Body {
         if self.held >= HELD {
             self.release();
         }
-        let Poll::Ready(chunk) = self.body.poll_data(cx) else {
-            self.release();
-            return Poll::Pending;
-        };
-        if let Some(Ok(chunk)) = &chunk {
+        let polled = self.body.poll_data(cx);
+        if let Poll::Ready(Some(Ok(chunk))) = &polled {
             self.held += chunk.len();
+        } else {
+            self.release();
         }
         // Trailers, if there are any, say nothing to a server.
-        Poll::Ready(chunk.map(|chunk| chunk.map_err(|_| gone())))
+        polled.map_err(|_| gone())
     }
 }

@@ -22,10 +22,12 @@ const FIELD_OVERHEAD: usize = 32;
 ///
 /// A name that ends in `-bin` has values of bytes, any other name values of printable ASCII. Names that belong to gRPC or to HTTP/2
 /// (see [`is_reserved`]) are not in it: they cannot be read or written through it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// Two are equal if they have the same values for the same names.
+#[derive(Clone, Default)]
 pub struct Metadata {
+    /// Those of gRPC and HTTP/2, too, if they were received: out of sight.
     fields: HeaderMap,
-    size: usize,
 }
 
 /// Why metadata cannot be sent.
@@ -97,8 +99,7 @@ impl Metadata {
 
     /// Every name, once for each of its values. Names come in no particular order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let names = self.fields.iter().map(|(name, _)| name.as_str());
-        names.filter(|name| !is_reserved(name))
+        self.visible().map(|(name, _)| name.as_str())
     }
 
     /// Whether there is no metadata.
@@ -141,14 +142,14 @@ impl Metadata {
 
     /// Takes `name` and all its values out.
     pub fn remove(&mut self, name: &str) {
-        let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else {
-            return;
-        };
-        if let http::header::Entry::Occupied(entry) = self.fields.entry(name) {
-            let (name, values) = entry.remove_entry_mult();
-            let freed: usize = values.map(|value| size(&name, &value)).sum();
-            self.size = self.size.saturating_sub(freed);
+        if !is_reserved(name) {
+            self.fields.remove(name);
         }
+    }
+
+    fn visible(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        let fields = self.fields.iter();
+        fields.filter(|(name, _)| !is_reserved(name.as_str()))
     }
 
     fn push(&mut self, name: &str, value: HeaderValue) -> Result<(), InvalidMetadata> {
@@ -159,18 +160,17 @@ impl Metadata {
             return Err(InvalidMetadata::Name);
         }
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| InvalidMetadata::Name)?;
-        let size = self.size + size(&name, &value);
-        if size > MAX_SIZE {
+        let others: usize = self.visible().map(|(name, value)| size(name, value)).sum();
+        if others + size(&name, &value) > MAX_SIZE {
             return Err(InvalidMetadata::TooLarge);
         }
-        self.size = size;
         self.fields.append(name, value);
         Ok(())
     }
 
     /// The metadata of a request or an answer, with the fields that are not: they stay out of sight.
     pub(crate) fn received(fields: HeaderMap) -> Self {
-        Self { size: 0, fields }
+        Self { fields }
     }
 
     /// Whether the sender of a request reads this encoding.
@@ -181,12 +181,29 @@ impl Metadata {
 
     /// Writes it into the fields of an answer.
     pub(crate) fn encode(&self, fields: &mut HeaderMap) {
-        for (name, value) in &self.fields {
-            let valid = is_binary(name.as_str()) || text(value).is_some();
-            if valid && !is_reserved(name.as_str()) {
+        for (name, value) in self.visible() {
+            if is_binary(name.as_str()) || text(value).is_some() {
                 fields.append(name.clone(), value.clone());
             }
         }
+    }
+}
+
+impl PartialEq for Metadata {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |name: &HeaderName| {
+            let (ours, theirs) = (self.fields.get_all(name), other.fields.get_all(name));
+            ours == theirs
+        };
+        self.names().count() == other.names().count() && self.visible().all(|(name, _)| same(name))
+    }
+}
+
+impl Eq for Metadata {}
+
+impl fmt::Debug for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.visible()).finish()
     }
 }
 
@@ -221,7 +238,7 @@ mod tests {
         assert_eq!(metadata.get("k"), None);
         assert!(!metadata.is_empty());
         metadata.remove("b-bin");
-        assert_eq!((metadata.is_empty(), metadata.size), (true, 0));
+        assert!(metadata.is_empty());
     }
 
     #[test]
@@ -259,6 +276,8 @@ mod tests {
         );
         metadata.append("k", &value).unwrap();
         assert_eq!(metadata.append("k", ""), Err(InvalidMetadata::TooLarge));
+        metadata.remove("k");
+        metadata.append("k", &value).unwrap();
         let bytes = vec![0; MAX_SIZE + 1];
         assert_eq!(
             metadata.append_binary("k-bin", &bytes),
@@ -284,5 +303,35 @@ mod tests {
         let mut echoed = HeaderMap::new();
         metadata.encode(&mut echoed);
         assert_eq!(echoed.len(), 2);
+        let debug = format!("{metadata:?}");
+        assert!(debug.contains("good") && !debug.contains("1S"), "{debug}");
+    }
+
+    #[test]
+    fn what_is_out_of_sight_makes_no_difference() {
+        let mut fields = HeaderMap::new();
+        fields.insert("grpc-timeout", HeaderValue::from_static("1S"));
+        fields.append("k", HeaderValue::from_static("one"));
+        fields.append("k", HeaderValue::from_static("two"));
+        let mut received = Metadata::received(fields);
+        received.remove("grpc-timeout");
+        let mut made = Metadata::new();
+        for (name, value) in [("k", "one"), ("k", "two")] {
+            assert_ne!(received, made);
+            assert_ne!(made, received);
+            made.append(name, value).unwrap();
+        }
+        assert_eq!(received, made);
+        assert!(received.fields.contains_key("grpc-timeout"));
+        let mut turned = Metadata::new();
+        turned.append("k", "two").unwrap();
+        turned.append("k", "one").unwrap();
+        assert_ne!(received, turned);
+        // Nor does it count for what is sent; what was received does.
+        let room = MAX_SIZE - 3 * (1 + FIELD_OVERHEAD) - 6;
+        let value = "v".repeat(room + 1);
+        let too_large = Err(InvalidMetadata::TooLarge);
+        assert_eq!(received.append("v", &value), too_large);
+        assert_eq!(received.append("v", &value[1..]), Ok(()));
     }
 }
