@@ -52,6 +52,9 @@ mod spawned;
 
 pub use futures_core::Stream;
 
+pub use crate::service::{Drain, Head, PeerInfo};
+pub use crate::wire::metadata::Metadata;
+
 pub use codec::{Compressed, Decode, Encode, Raw};
 pub use nested::Nothing;
 pub use request::{BoxStream, Request, Response, Streaming};
