@@ -21,7 +21,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let port = match &arguments[..] {
         [] => 0,
-        [flag, port] if flag == "--port" => port.parse()?,
+        [flag, port] if flag == "--port" => {
+            let error = |_| format!("--port {port}: not a number from 0 to 65535");
+            port.parse().map_err(error)?
+        }
         _ => return Err("usage: interop_server [--port PORT]".into()),
     };
     let server = Server::builder()

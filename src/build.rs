@@ -5,12 +5,16 @@
 //! `[build-dependencies]`:
 //!
 //! ```no_run
-//! # fn main() -> std::io::Result<()> {
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let files = protox::compile(["greet/v1/greet.proto"], ["proto"])?;
 //! prost_build::Config::new()
 //!     .service_generator(Box::new(grpc_health::build::Generator::new()))
-//!     .compile_protos(&["proto/greet/v1/greet.proto"], &["proto"])
+//!     .compile_fds(files)?;
+//! # Ok(())
 //! # }
 //! ```
+//!
+//! [protox](https://docs.rs/protox) compiles in Rust alone; where there is a `protoc`, `compile_protos` does as well.
 //!
 //! Of `service Greeter { rpc SayHello(HelloRequest) returns (HelloReply); }` in package `greet.v1` that makes, next to the messages:
 //!

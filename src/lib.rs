@@ -1,4 +1,49 @@
 //! The gRPC Health Checking Protocol, served by a minimal gRPC layer over raw `h2`.
+//!
+//! A [`Registry`] holds serving statuses, a [`HealthService`] answers Check, List and Watch for it, and a [`Server`] serves that on TCP,
+//! TLS and Unix sockets:
+//!
+//! ```no_run
+//! use grpc_health::{HealthService, Registry, Server, ServingStatus};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let registry = Registry::new();
+//! registry.set_service_status("shop.Cart", ServingStatus::Serving)?;
+//!
+//! let service = HealthService::new(registry.clone());
+//! let server = Server::builder().service(service).bind("127.0.0.1:50051").await?;
+//! server.serve().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A [`Router`] serves an application's own methods on the same port.
+//!
+//! # Modules
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`registry`] | serving statuses: set from any thread, in or outside a runtime |
+//! | [`health`] | the health service |
+//! | [`server`] | listeners, connections and their limits, the way down |
+//! | [`router`] | application methods of all four kinds, with typed messages or bytes |
+//! | [`service`] | what a server serves: the trait, for services written by hand |
+//! | [`wire`] | codes, statuses, metadata, envelopes: pure functions |
+//! | [`proto`] | the messages of `grpc.health.v1` |
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `build` | the module `build`: typed servers from .proto files, for build scripts |
+//! | `client` | the module `client`: a minimal client for Check, Watch and List |
+//! | `cli` | the `grpc-health` command (implies `client`, `reflection` and `tls`) |
+//! | `gzip` | requests compressed with gzip, and replies for methods that [ask for it](router::Route::compress) |
+//! | `reflection` | the module `reflection`: server reflection, `v1` and `v1alpha` |
+//! | `tls` | the module `tls`: TLS and mutual TLS by rustls with ring, for the server and the client |
+//! | `tower` | the module `tower`: services inside tonic, axum or hyper |
 #![forbid(unsafe_code)]
 // Nothing that a peer says may end the process. Tests may assert.
 #![warn(

@@ -3,7 +3,8 @@
 //! [`Mount`] is that service. The host has the sockets, HTTP/2 and its limits, and TLS; the mount judges the head, reads the request,
 //! holds it to its `grpc-timeout`, and answers. A call has no task but the one that the host gives it.
 //!
-//! In axum, beside routes of any other kind, and so in whatever is made of axum's router:
+//! In axum (with its feature `http2`, or gRPC clients find nobody who speaks with them), beside routes of any other kind, and so in whatever
+//! is made of axum's router:
 //!
 //! ```
 //! use grpc_health::tower::Mount;

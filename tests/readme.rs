@@ -11,7 +11,7 @@ use std::fs;
 
 use grpc_health::health::{LIST_LIMIT, MAX_REQUEST, MAX_WATCHES};
 use grpc_health::registry::Limits;
-use grpc_health::wire::status::MAX_MESSAGE_LEN;
+use grpc_health::wire::{metadata, status::MAX_MESSAGE_LEN};
 
 fn file(path: &str) -> String {
     let root = env!("CARGO_MANIFEST_DIR");
@@ -38,11 +38,16 @@ fn readme() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// `8 KiB`, `16,384 bytes` or `100 services` as a number.
+/// `4 MiB`, `8 KiB`, `16,384 bytes` or `100 services` as a number.
 fn number(text: &str) -> u64 {
     let mut words = text.split(' ');
     let number: u64 = words.next().unwrap().replace(',', "").parse().expect(text);
-    number << if words.next() == Some("KiB") { 10 } else { 0 }
+    let shift = match words.next() {
+        Some("KiB") => 10,
+        Some("MiB") => 20,
+        _ => 0,
+    };
+    number << shift
 }
 
 /// The value of an expression such as `64 << 10`, `1_024` or `Duration::from_secs(5)`.
@@ -108,18 +113,43 @@ fn the_limit_of_a_request_is_the_same_for_reflection() {
 }
 
 #[test]
+fn the_limits_of_a_router_are_those_of_the_code() {
+    let readme = readme();
+    let stated = |setting: &str| number(&readme[setting]);
+    // What follows `name` in a file, up to the end of the expression.
+    let default = |path: &str, name: &str| {
+        let source = file(path);
+        let after = source.split(name).nth(1).expect(name);
+        value(after.split([';', ',']).next().unwrap())
+    };
+    let size = metadata::MAX_SIZE as u64;
+    assert_eq!(stated("metadata::MAX_SIZE"), size);
+    let buffer = default("src/router/route.rs", "const BUFFER: u32 = ");
+    assert_eq!(stated("Route::buffer"), buffer);
+    let request = default("src/service/head.rs", "            max_request: ");
+    assert_eq!(stated("Route::max_request"), request);
+    for (of, path) in [("Route", "route"), ("Router", "router")] {
+        assert_eq!(readme[&format!("{of}::max_concurrent")], "off");
+        let source = file(&format!("src/router/{path}.rs"));
+        assert!(source.contains("            max_concurrent: None,"), "{of}");
+    }
+}
+
+#[test]
 fn the_limits_of_a_connection_are_those_of_the_code_and_none_is_missing() {
     let mut readme = readme();
+    // Those of a router have its name, or another, before theirs.
     readme.retain(|setting, _| {
-        ![
-            "MAX_REQUEST",
-            "max_name_len",
-            "max_services",
-            "list_limit",
-            "max_watches",
-            "MAX_MESSAGE_LEN",
-        ]
-        .contains(&setting.as_str())
+        !setting.contains("::")
+            && ![
+                "MAX_REQUEST",
+                "max_name_len",
+                "max_services",
+                "list_limit",
+                "max_watches",
+                "MAX_MESSAGE_LEN",
+            ]
+            .contains(&setting.as_str())
     });
     let config = config();
     assert!(

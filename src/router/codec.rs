@@ -50,7 +50,8 @@ impl<T: prost::Message + 'static> Encode for T {
     }
 }
 
-/// A message as it is, for any codec.
+/// A message as it is, for any codec. `Bytes`, `Vec<u8>` and `String` are not that, but prost's messages with one field (`BytesValue`,
+/// `StringValue`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Raw(
     /// The message, without its prefix and not compressed.

@@ -26,16 +26,15 @@
 //!
 //! # Where handlers run
 //!
-//! A handler runs in the task of the connection that its call came on, beside the connection's other calls: health checks, too. It may
-//! wait as long as it likes, but must not block the thread. One that computes for long, or blocks, belongs on a task of its own:
-//! [`Route::spawned`].
+//! A handler runs in the task of its call's connection, beside other calls: health checks, too. It may wait as long as it likes, but must
+//! not block the thread. One that computes for long, or blocks, belongs on a task of its own: [`Route::spawned`].
 //!
 //! # Cancel safety
 //!
 //! A handler's future, and the stream of its replies, are dropped at once when the client cancels the call, when its deadline passes, when
 //! the connection ends, and when a shutdown's deadline does: at any `await`. A spawned one is aborted.
 //!
-//! # Flow
+//! # Back-pressure
 //!
 //! Requests are read from the peer's window only as the handler asks for them, and a stream of replies is polled only while less than
 //! [`Route::buffer`] bytes of it wait to be written: a slow handler stops the client, and a slow client the handler.
@@ -50,9 +49,10 @@ mod router;
 mod serve;
 mod spawned;
 
-pub use futures_core::Stream;
-
+pub use crate::service::{Drain, Head, PeerInfo};
+pub use crate::wire::metadata::Metadata;
 pub use codec::{Compressed, Decode, Encode, Raw};
+pub use futures_core::Stream;
 pub use nested::Nothing;
 pub use request::{BoxStream, Request, Response, Streaming};
 pub use route::Route;

@@ -22,6 +22,7 @@ impl Route {
     ///
     /// If that is not what `path` looks like: a slash, the service's name, a slash, the method's name.
     #[must_use]
+    #[track_caller]
     pub fn new(path: impl Into<Box<str>>) -> Self {
         let path = path.into();
         let names = path
@@ -31,7 +32,10 @@ impl Route {
         let fits = names.is_some_and(|(service, method)| {
             is_name(service) && is_name(method) && !method.contains(['/', '?', '#'])
         });
-        assert!(fits, "not a method's path: {path:?}");
+        assert!(
+            fits,
+            "not a method's path, which is /package.Service/Method: {path:?}"
+        );
         Self {
             path,
             method: Method::new(0).ahead(BUFFER).attended(),
@@ -92,6 +96,7 @@ impl Route {
 
 impl From<&str> for Route {
     /// See [`Route::new`], also for what it panics at.
+    #[track_caller]
     fn from(path: &str) -> Self {
         Self::new(path)
     }
@@ -99,6 +104,7 @@ impl From<&str> for Route {
 
 impl From<String> for Route {
     /// See [`Route::new`], also for what it panics at.
+    #[track_caller]
     fn from(path: String) -> Self {
         Self::new(path)
     }

@@ -22,7 +22,8 @@ use crate::wire::status::Status;
 ///
 /// # Panics
 ///
-/// Each of the methods that add a handler panics if its path is not `/package.Service/Method`, or taken.
+/// Each of the methods that add a handler panics if its path is not `/package.Service/Method`, or taken: by another handler, or by the
+/// first service.
 pub struct Router<S = Nothing> {
     pub(super) first: S,
     /// How many routers there are in one another, this one included.
@@ -85,6 +86,7 @@ impl<S: Service> Router<S> {
 
     /// Adds a method with one request message and one reply.
     #[must_use]
+    #[track_caller]
     pub fn unary<T, U, F, Fut>(self, route: impl Into<Route>, handler: F) -> Self
     where
         T: Decode,
@@ -97,6 +99,7 @@ impl<S: Service> Router<S> {
 
     /// Adds a method with one request message and a stream of replies.
     #[must_use]
+    #[track_caller]
     pub fn server_streaming<T, U, F, Fut, R>(self, route: impl Into<Route>, handler: F) -> Self
     where
         T: Decode,
@@ -110,6 +113,7 @@ impl<S: Service> Router<S> {
 
     /// Adds a method with a stream of request messages and one reply.
     #[must_use]
+    #[track_caller]
     pub fn client_streaming<T, U, F, Fut>(self, route: impl Into<Route>, handler: F) -> Self
     where
         T: Decode,
@@ -122,6 +126,7 @@ impl<S: Service> Router<S> {
 
     /// Adds a method with a stream of request messages and a stream of replies.
     #[must_use]
+    #[track_caller]
     pub fn bidi<T, U, F, Fut, R>(self, route: impl Into<Route>, handler: F) -> Self
     where
         T: Decode,
@@ -133,12 +138,16 @@ impl<S: Service> Router<S> {
         self.add(route.into(), true, Handler::many(given_many(handler)))
     }
 
+    #[track_caller]
     fn add(mut self, mut route: Route, streaming: bool, handler: Handler) -> Self {
         let id = u32::try_from(self.methods.len()).unwrap_or(u32::MAX);
         if streaming {
             route.method = route.method.streaming();
         }
         route.method = route.method.numbered(id).routed(super::serve::METHODS);
+        // Its calls would go to the first service, without a word.
+        let first_has = self.first.method(&route.path).is_ok();
+        assert!(!first_has, "{} is the first service's", route.path);
         let taken = self.paths.insert(route.path.clone(), id);
         assert!(taken.is_none(), "{} has a handler already", route.path);
         self.methods.push(Entry {
@@ -156,6 +165,7 @@ impl<S: Service> Router<S> {
     ///
     /// If there are 254 already, or if `service` has four routers in one another, as [`new`](Self::new).
     #[must_use]
+    #[track_caller]
     pub fn service(mut self, service: impl Service) -> Self {
         assert!(self.services.len() < 254, "254 services are the most");
         self.levels = self.levels.max(levels_around(&service));

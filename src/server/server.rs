@@ -33,7 +33,7 @@ use crate::tls::ServerTls;
 
 /// Serves a [`Service`] to HTTP/2 clients, with prior knowledge or over TLS (feature `tls`).
 ///
-/// Clones are the same server.
+/// It takes a tokio runtime with sockets and timers (`enable_all`, as `#[tokio::main]` has it). Clones are the same server.
 pub struct Server<S> {
     host: Arc<Host<S>>,
     listeners: Arc<Mutex<Listeners>>,

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::code::Code;
-use super::metadata::{self, Metadata};
+use super::metadata::{self, InvalidMetadata, Metadata};
 use super::percent;
 
 /// The header that carries the code.
@@ -135,6 +135,13 @@ impl From<Code> for Status {
     /// A status without a message.
     fn from(code: Code) -> Self {
         Self::new(code, "")
+    }
+}
+
+impl From<InvalidMetadata> for Status {
+    /// An answer whose metadata cannot be sent is `INTERNAL` (13): the client is not to blame.
+    fn from(error: InvalidMetadata) -> Self {
+        Self::new(Code::INTERNAL, error.to_string())
     }
 }
 

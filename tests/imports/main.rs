@@ -15,7 +15,7 @@ mod source;
 use std::fs;
 use std::path::Path;
 
-use rules::{File, MAX_LINES, MAX_MOD_LINES, judge};
+use rules::{ARROWS, File, MAX_LINES, MAX_MOD_LINES, judge};
 
 fn sources() -> Vec<File> {
     fn walk(root: &Path, dir: &Path, found: &mut Vec<File>) {
@@ -46,6 +46,45 @@ fn every_import_is_an_arrow_of_the_table() {
     assert!(files.len() > 3, "found {} sources only", files.len());
     let wrong = judge(&files);
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// The arrows as ARCHITECTURE.md draws them, two to a line.
+#[test]
+fn the_table_is_that_of_the_architecture() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/ARCHITECTURE.md")).unwrap();
+    let drawn = page
+        .split("Arrows are imports.")
+        .nth(1)
+        .and_then(|after| after.split("```").nth(1))
+        .unwrap();
+    let mut drawn: Vec<(String, Vec<String>)> = drawn
+        .lines()
+        // Without the padding each arrow is one word.
+        .flat_map(|line| {
+            let words = line.split_whitespace().collect::<Vec<_>>().join(" ");
+            let arrows = words.replace(" -> ", "->").replace(", ", ",");
+            arrows.split(' ').map(str::to_owned).collect::<Vec<_>>()
+        })
+        .filter_map(|arrow| {
+            let (room, targets) = arrow.split_once("->")?;
+            let targets = targets.split(',').filter(|target| *target != "nothing");
+            let mut targets: Vec<String> = targets.map(str::to_owned).collect();
+            targets.sort();
+            Some((room.to_owned(), targets))
+        })
+        .filter(|(room, _)| room != "command")
+        .collect();
+    let mut table: Vec<(String, Vec<String>)> = ARROWS
+        .iter()
+        .map(|(room, targets)| {
+            let mut targets: Vec<String> = targets.iter().map(|&name| name.to_owned()).collect();
+            targets.sort();
+            ((*room).to_owned(), targets)
+        })
+        .collect();
+    drawn.sort();
+    table.sort();
+    assert_eq!(drawn, table);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::source::{Split, Token, paths, tokens, without_tests};
 
 /// A room and the rooms it may import. `lib` and `bin` may import all of them and nobody imports
 /// those two.
-const ARROWS: &[(&str, &[&str])] = &[
+pub(crate) const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("proto", &[]),
     ("sync", &[]),

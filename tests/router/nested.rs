@@ -101,10 +101,14 @@ async fn earlier_services_hide_later_ones() {
     let says = |text: &'static str| {
         Router::empty().unary("/a.A/One", move |_: One| async move { reply(text) })
     };
-    let host = serve(Router::new(says("first")).unary("/a.A/One", |_: One| async { reply("own") }));
+    let host = serve(Router::new(says("first")).service(says("added")));
     let mut peer = host.connect().await;
     let stream = peer.ask("/a.A/One", b"").await;
     assert_eq!(peer.expect_unary_ok(stream).await, envelope(0, b"first"));
+    let host = serve(says("own").service(says("added")));
+    let mut peer = host.connect().await;
+    let stream = peer.ask("/a.A/One", b"").await;
+    assert_eq!(peer.expect_unary_ok(stream).await, envelope(0, b"own"));
     let host = serve(Router::empty().service(says("one")).service(says("two")));
     let mut peer = host.connect().await;
     let stream = peer.ask("/a.A/One", b"").await;
@@ -231,6 +235,13 @@ fn paths_that_name_no_method_are_refused_as_they_are_added() {
     for path in ["/a.A/One", "/A/o", "/a-b.c_d/One"] {
         let _ = Route::new(path);
     }
+}
+
+#[test]
+#[should_panic(expected = "/grpc.health.v1.Health/Check is the first service's")]
+fn a_handler_is_not_hidden_by_the_first_service() {
+    let check = |message: Request<Raw>| async move { Ok(Response::new(message.into_inner())) };
+    let _ = router().unary("/grpc.health.v1.Health/Check", check);
 }
 
 #[test]
