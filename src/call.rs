@@ -196,6 +196,7 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    #[inline]
     fn read(headers: &'a HeaderMap) -> Self {
         let mut fields = Self {
             hosts: 0,

@@ -67,6 +67,7 @@ impl Collector {
     }
 
     /// Takes the next chunk of the body. After an error the call is over, and the rest of its body is not read.
+    #[inline]
     pub(crate) fn push(&mut self, mut chunk: Bytes) -> Result<(), Status> {
         #[cfg(feature = "__internals")]
         if self.bare {

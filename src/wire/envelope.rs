@@ -111,6 +111,7 @@ impl Decoder {
     /// [`Oversize`](EnvelopeError::Oversize) and [`Flag`](EnvelopeError::Flag), in that order,
     /// as soon as the five bytes of a prefix are there. An error is final: every later call
     /// returns it again and takes nothing from its chunk.
+    #[inline]
     pub fn decode(&mut self, chunk: &mut Bytes) -> Result<Option<Envelope>, EnvelopeError> {
         if let State::Prefix(bytes, have) = &mut self.state {
             let Some(prefix) = fill(bytes, have, chunk) else {
