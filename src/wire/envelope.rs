@@ -269,11 +269,8 @@ mod tests {
             assert_eq!(read_all(3, &by_byte), one);
 
             let mut dst = BytesMut::new();
-            let Envelope {
-                compressed,
-                message,
-            } = expected;
-            encode(&mut dst, *compressed, message.len(), |dst| {
+            let message = &expected.message;
+            encode(&mut dst, expected.compressed, message.len(), |dst| {
                 dst.extend_from_slice(message)
             });
             assert_eq!(dst, *bytes);
