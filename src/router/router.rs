@@ -64,6 +64,7 @@ impl<S: Service> Router<S> {
     ///
     /// If `first` is a router, and there are three more in one another in it: four are the most.
     #[must_use]
+    #[track_caller]
     pub fn new(first: S) -> Self {
         Self {
             levels: levels_around(&first),
@@ -211,6 +212,7 @@ impl<S: Service> Router<S> {
 }
 
 /// The levels of a router around `service`.
+#[track_caller]
 fn levels_around(service: &impl Service) -> u32 {
     let levels = service.routers();
     assert!(

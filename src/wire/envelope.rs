@@ -189,8 +189,8 @@ const GROWTH: usize = 4;
 /// Appends all of `chunk`. The buffer grows by [`GROWTH`] times what it has at most, and never past the message's end.
 fn gather(buf: &mut BytesMut, chunk: &mut Bytes, missing: usize) {
     if buf.capacity() - buf.len() < chunk.len() {
-        let more = buf.len().saturating_mul(GROWTH).max(chunk.len());
-        buf.reserve(more.min(missing));
+        let more = buf.len().saturating_mul(GROWTH);
+        buf.reserve(more.max(chunk.len()).min(missing));
     }
     buf.put(chunk);
 }
@@ -330,8 +330,7 @@ mod tests {
         let first = decoder.decode(&mut chunk).unwrap().unwrap();
         assert_eq!(first.message.as_ptr(), source[5..].as_ptr());
         // Also when only the prefix came earlier.
-        let mut prefix = chunk.split_to(5);
-        assert_eq!(decoder.decode(&mut prefix), Ok(None));
+        assert_eq!(decoder.decode(&mut chunk.split_to(5)), Ok(None));
         let second = decoder.decode(&mut chunk).unwrap().unwrap();
         assert_eq!(second.message.as_ptr(), source[13..].as_ptr());
         assert!(chunk.is_empty());
@@ -381,11 +380,9 @@ mod tests {
             }
             let mut chunks = Vec::new();
             let mut rest = &wire[..];
-            for size in sizes.iter().cycle() {
-                if rest.is_empty() {
-                    break;
-                }
-                let (chunk, after) = rest.split_at(rest.len().min(*size));
+            let mut sizes = sizes.into_iter().cycle();
+            while !rest.is_empty() {
+                let (chunk, after) = rest.split_at(rest.len().min(sizes.next().unwrap()));
                 chunks.push(chunk);
                 rest = after;
             }
