@@ -183,14 +183,14 @@ fn judge([flag, length @ ..]: [u8; PREFIX_LEN], limit: usize) -> Result<State, E
     Ok(State::Message(compressed, len, BytesMut::new()))
 }
 
-/// How many times what it has a buffer may grow by at once: a message of a few frames is then moved once.
-const GROWTH: usize = 4;
+/// How many times what has arrived a buffer may grow by at once: a message of a few frames is never moved.
+const GROWTH: usize = 5;
 
-/// Appends all of `chunk`. The buffer grows by [`GROWTH`] times what it has at most, and never past the message's end.
+/// Appends all of `chunk`. The buffer grows by [`GROWTH`] times what has arrived at most, and never past the message's end.
 fn gather(buf: &mut BytesMut, chunk: &mut Bytes, missing: usize) {
     if buf.capacity() - buf.len() < chunk.len() {
-        let more = buf.len().saturating_mul(GROWTH);
-        buf.reserve(more.max(chunk.len()).min(missing));
+        let arrived = buf.len().saturating_add(chunk.len());
+        buf.reserve(arrived.saturating_mul(GROWTH).min(missing));
     }
     buf.put(chunk);
 }
