@@ -12,7 +12,7 @@ pub struct Route {
     pub(super) max_concurrent: Option<usize>,
 }
 
-/// Two thirds of what most peers let be sent before they have read any of it.
+/// Half of what a stream's window lets a peer be sent before it has read any of it, unless it says otherwise.
 const BUFFER: u32 = 32 << 10;
 
 impl Route {

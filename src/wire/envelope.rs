@@ -183,14 +183,10 @@ fn judge([flag, length @ ..]: [u8; PREFIX_LEN], limit: usize) -> Result<State, E
     Ok(State::Message(compressed, len, BytesMut::new()))
 }
 
-/// How many times what has arrived a buffer may grow by at once: a message of a few frames is never moved.
-const GROWTH: usize = 5;
-
-/// Appends all of `chunk`. The buffer grows by [`GROWTH`] times what has arrived at most, and never past the message's end.
+/// Appends all of `chunk`. The buffer at most doubles, and never past the message's end.
 fn gather(buf: &mut BytesMut, chunk: &mut Bytes, missing: usize) {
     if buf.capacity() - buf.len() < chunk.len() {
-        let arrived = buf.len().saturating_add(chunk.len());
-        buf.reserve(arrived.saturating_mul(GROWTH).min(missing));
+        buf.reserve(buf.len().max(chunk.len()).min(missing));
     }
     buf.put(chunk);
 }
@@ -344,7 +340,7 @@ mod tests {
         for received in (100..=1000).step_by(100) {
             assert_eq!(decoder.decode(&mut Bytes::from_static(&[0; 100])), Ok(None));
             match &decoder.state {
-                State::Message(_, _, buf) => assert!(buf.capacity() <= (1 + GROWTH) * received),
+                State::Message(_, _, buf) => assert!(buf.capacity() <= 2 * received),
                 state => panic!("{state:?}"),
             }
         }
