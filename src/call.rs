@@ -11,7 +11,6 @@ pub(crate) use answer::{Prebuilt, deadline_exceeded, going_away, too_many_calls,
 pub(crate) use incoming::{Chunks, Incoming, gone};
 pub(crate) use messages::{Collector, Messages};
 
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use http::header::{ALLOW, HeaderName};
@@ -106,7 +105,7 @@ impl Call {
             path: std::mem::take(&mut parts.uri).into_parts().path_and_query,
             metadata: Metadata::received(std::mem::take(&mut parts.headers)),
             deadline,
-            held: OnceLock::new(),
+            permit: None,
         };
         let head = Head::new(self.method, self.timeout, peer);
         let head = head.with_attended(Some(Box::new(attended)));
@@ -114,10 +113,11 @@ impl Call {
             Rejection::Status(status) => Refusal::Answer(Box::new(trailers_only(&status))),
             Rejection::Unprocessed => Refusal::Unprocessed,
         })?;
-        self.kept = Some(Box::new(Kept {
-            attended: head.into_attended(),
-            permit,
-        }));
+        let attended = head.into_attended().map(|mut attended| {
+            attended.permit.clone_from(&permit);
+            attended
+        });
+        self.kept = Some(Box::new(Kept { attended, permit }));
         Ok(())
     }
 

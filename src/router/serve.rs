@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
@@ -14,8 +13,8 @@ use super::request::Came;
 use super::router::{Entry, Router};
 use super::spawned::spawn;
 use crate::service::{
-    Answer, Background, Head, Held, Lifecycle, Limit, Message, Method, Open, Permit, Rejection,
-    Reply, Requests, Service, Unimplemented, unknown_method,
+    Answer, Background, Head, Lifecycle, Limit, Message, Method, Open, Permit, Rejection, Reply,
+    Requests, Service, Unimplemented, unknown_method,
 };
 use crate::wire::code::Code;
 use crate::wire::encoding::Encoding;
@@ -60,7 +59,7 @@ impl<S: Service> Router<S> {
         let Some(entry) = self.entry(&head) else {
             return Answer::Now(Err(unknown_method()));
         };
-        let held = head.held();
+        let permit = head.permit();
         let arrival = Arrival {
             encoding: encoding(&head, entry.route.compress),
             came: Came::new(head),
@@ -68,7 +67,7 @@ impl<S: Service> Router<S> {
         };
         let mut output = entry.handler.answer(arrival);
         if entry.route.spawned {
-            output = spawn(output, held);
+            output = spawn(output, permit);
         }
         match output {
             Output::Many(stream) => Answer::Stream(stream),
@@ -141,15 +140,8 @@ impl<S: Service> Service for Router<S> {
                     let message = "too many calls of this method at once";
                     Status::new(Code::RESOURCE_EXHAUSTED, message).into()
                 })?;
-                if of_all.is_none() && of_method.is_none() {
-                    return Ok(None);
-                }
-                let held = Arc::new(Held {
-                    _of_all: of_all,
-                    _of_method: of_method,
-                });
-                head.hold(Arc::clone(&held));
-                Ok(Some(Permit::new(held)))
+                let limited = of_all.is_some() || of_method.is_some();
+                Ok(limited.then(|| Permit::new((of_all, of_method))))
             }
             _ => self.nested(route).map_or(Ok(None), |service| {
                 service.admit(&head.view().routed(route >> ROUTE_BITS))

@@ -3,7 +3,6 @@
 use std::future::{Future, poll_fn};
 use std::panic::resume_unwind;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
@@ -11,36 +10,36 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 
 use super::handler::{BoxStream, Output};
-use crate::service::{Held, Reply};
+use crate::service::{Permit, Reply};
 use crate::wire::code::Code;
 use crate::wire::status::Status;
 
-/// Puts what a handler answers on a task of its own. `held` is kept until the handler is gone: an abort takes effect at its next `await`,
+/// Puts what a handler answers on a task of its own. `permit` is kept until the handler is gone: an abort takes effect at its next `await`,
 /// and until then it takes a place among those that may be in progress.
-pub(super) fn spawn(output: Output, held: Option<Arc<Held>>) -> Output {
+pub(super) fn spawn(output: Output, permit: Option<Permit>) -> Output {
     match output {
         Output::One(future) => {
             let task = tokio::spawn(async move {
                 let reply = future.await;
-                drop(held);
+                drop(permit);
                 reply
             });
             Output::One(Box::pin(One(Task(task))))
         }
         Output::Many(stream) => {
             let (sender, replies) = mpsc::channel(1);
-            let task = Task(tokio::spawn(send(stream, sender, held)));
+            let task = Task(tokio::spawn(send(stream, sender, permit)));
             Output::Many(Box::pin(Many { replies, task }))
         }
     }
 }
 
 /// Passes replies on. The task waits while the last is not taken: a slow client stops it, too.
-async fn send(mut stream: BoxStream, replies: mpsc::Sender<Reply>, held: Option<Arc<Held>>) {
+async fn send(mut stream: BoxStream, replies: mpsc::Sender<Reply>, permit: Option<Permit>) {
     while let Some(reply) = poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
         if reply.is_err() {
             // The call is over with it, and another may come.
-            drop((stream, held));
+            drop((stream, permit));
             let _ = replies.send(reply).await;
             return;
         }

@@ -1,13 +1,13 @@
 //! What is known of a call before its message.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 
-use super::Open;
+use super::Permit;
 use crate::wire::encoding::Encoding;
 use crate::wire::metadata::Metadata;
 
@@ -201,15 +201,8 @@ pub(crate) struct Attended {
     pub(crate) path: Option<PathAndQuery>,
     pub(crate) metadata: Metadata,
     pub(crate) deadline: Option<Instant>,
-    /// What a router's permit holds, for a handler that may outlast the call.
-    pub(crate) held: OnceLock<Arc<Held>>,
-}
-
-/// Places among those that may be open at once: of a router, and of a method.
-#[derive(Debug)]
-pub(crate) struct Held {
-    pub(crate) _of_all: Option<Open>,
-    pub(crate) _of_method: Option<Open>,
+    /// For a handler that may outlast the call.
+    pub(crate) permit: Option<Permit>,
 }
 
 /// Whose it is: the head's own, or another's that it is a view of.
@@ -308,15 +301,9 @@ impl<'a> Head<'a> {
         Some(&self.attended()?.metadata)
     }
 
-    /// Remembers what the call's permit holds.
-    pub(crate) fn hold(&self, held: Arc<Held>) {
-        if let Some(attended) = self.attended() {
-            let _ = attended.held.set(held);
-        }
-    }
-
-    pub(crate) fn held(&self) -> Option<Arc<Held>> {
-        self.attended()?.held.get().cloned()
+    /// What [`admit`](super::Service::admit) gave for the call, once it has.
+    pub(crate) fn permit(&self) -> Option<Permit> {
+        self.attended()?.permit.clone()
     }
 
     /// Takes the request's metadata out.

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -48,19 +49,23 @@ impl fmt::Debug for Requests {
     }
 }
 
-/// Leave to begin a call. The host keeps it until the call is over, however it ends, and drops it then.
+/// Leave to begin a call. The host keeps it until the call is over, however it ends, and drops it then. A clone is the same permit: what
+/// it holds goes with the last.
 ///
-/// A panic when it is dropped ends nothing.
-pub struct Permit(Option<Box<dyn Any + Send>>);
+/// A panic when that is dropped ends nothing.
+#[derive(Clone)]
+pub struct Permit(#[allow(dead_code, reason = "it is there to be dropped")] Arc<Token>);
+
+struct Token(Option<Box<dyn Any + Send + Sync>>);
 
 impl Permit {
     /// A permit that holds `token` for as long as the call lasts: one of a limited number, for example.
-    pub fn new(token: impl Any + Send) -> Self {
-        Self(Some(Box::new(token)))
+    pub fn new(token: impl Any + Send + Sync) -> Self {
+        Self(Arc::new(Token(Some(Box::new(token)))))
     }
 }
 
-impl Drop for Permit {
+impl Drop for Token {
     fn drop(&mut self) {
         let token = self.0.take();
         let _ = catch_unwind(AssertUnwindSafe(|| drop(token)));
