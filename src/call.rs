@@ -17,7 +17,9 @@ use http::header::{ALLOW, HeaderName};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method as HttpMethod, Response, StatusCode, Uri};
 
-use crate::service::{Attended, Head, Method, PeerInfo, Permit, Rejection, Service, Unimplemented};
+use crate::service::{
+    Head, Method, PeerInfo, Permit, Rejection, RequestContext, Service, Unimplemented,
+};
 use crate::wire::code::Code;
 use crate::wire::encoding::{self, Encoding};
 use crate::wire::metadata::{self, Metadata};
@@ -35,14 +37,14 @@ pub(crate) struct Call {
     /// Nothing of gRPC's is asked of the body.
     #[cfg(feature = "__internals")]
     bare: bool,
-    /// Only for methods that are attended.
+    /// Only for methods that need metadata.
     kept: Option<Box<Kept>>,
 }
 
-/// What an attended call keeps of its head.
+/// What a call whose method needs metadata keeps of its head.
 #[derive(Debug)]
 struct Kept {
-    attended: Option<Box<Attended>>,
+    context: Option<Box<RequestContext>>,
     permit: Option<Permit>,
 }
 
@@ -73,7 +75,7 @@ pub(crate) fn accept<S: Service>(
         return Ok(Call::bare());
     }
     let mut call = judge(service, parts)?;
-    if call.method.is_attended() {
+    if call.method.keeps_metadata() {
         call.attend(service, parts, peer, now)?;
     }
     Ok(call)
@@ -101,23 +103,23 @@ impl Call {
         now: impl FnOnce() -> Instant,
     ) -> Result<(), Refusal> {
         let deadline = self.timeout.and_then(|timeout| now().checked_add(timeout));
-        let attended = Attended {
+        let context = RequestContext {
             path: std::mem::take(&mut parts.uri).into_parts().path_and_query,
             metadata: Metadata::received(std::mem::take(&mut parts.headers)),
             deadline,
             permit: None,
         };
         let head = Head::new(self.method, self.timeout, peer);
-        let head = head.with_attended(Some(Box::new(attended)));
+        let head = head.with_context(Some(Box::new(context)));
         let permit = service.admit(&head).map_err(|rejection| match rejection {
             Rejection::Status(status) => Refusal::Answer(Box::new(trailers_only(&status))),
             Rejection::Unprocessed => Refusal::Unprocessed,
         })?;
-        let attended = head.into_attended().map(|mut attended| {
-            attended.permit.clone_from(&permit);
-            attended
+        let context = head.into_context().map(|mut context| {
+            context.permit.clone_from(&permit);
+            context
         });
-        self.kept = Some(Box::new(Kept { attended, permit }));
+        self.kept = Some(Box::new(Kept { context, permit }));
         Ok(())
     }
 
@@ -126,7 +128,7 @@ impl Call {
         let head = Head::new(self.method, self.timeout, peer);
         match self.kept.as_deref_mut() {
             None => head,
-            Some(kept) => head.with_attended(kept.attended.take()),
+            Some(kept) => head.with_context(kept.context.take()),
         }
     }
 

@@ -55,7 +55,7 @@
 mod answer;
 mod replies;
 
-pub use replies::Replies;
+pub use replies::ResponseBody;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -222,7 +222,7 @@ where
     S: Service,
     B: Body + Send + 'static,
 {
-    type Response = Response<Replies<S>>;
+    type Response = Response<ResponseBody<S>>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 

@@ -125,7 +125,7 @@ fn the_limits_of_a_router_are_those_of_the_code() {
     let size = metadata::MAX_SIZE as u64;
     assert_eq!(stated("metadata::MAX_SIZE"), size);
     let buffer = default("src/router/route.rs", "const BUFFER: u32 = ");
-    assert_eq!(stated("Route::buffer"), buffer);
+    assert_eq!(stated("Route::send_buffer"), buffer);
     let request = default("src/service/head.rs", "            max_request: ");
     assert_eq!(stated("Route::max_request"), request);
     for (of, path) in [("Route", "route"), ("Router", "router")] {

@@ -79,7 +79,7 @@ impl Service for Toy {
             "Later" => {
                 let later = self.later.lock().unwrap().take().expect("one call");
                 let on_drop = OnDrop(Arc::clone(&self.dropped));
-                Answer::Later(Box::pin(async move {
+                Answer::Future(Box::pin(async move {
                     let _on_drop = on_drop;
                     later.await.expect("the test answers")
                 }))
@@ -89,7 +89,7 @@ impl Service for Toy {
                 Answer::Stream(Replies(stream, OnDrop(Arc::clone(&self.dropped))))
             }
             "PanicNow" => panic!("as told: {}", message.body.len()),
-            _ => Answer::Later(Box::pin(async { panic!("as told, later") })),
+            _ => Answer::Future(Box::pin(async { panic!("as told, later") })),
         }
     }
 
@@ -377,7 +377,7 @@ impl Service for Crowd {
 
     fn call(&self, _: Head<'_>, _: Message) -> Answer<Replies, Self::Future> {
         let present = self.enter();
-        Answer::Later(Box::pin(async move {
+        Answer::Future(Box::pin(async move {
             let _present = present;
             std::future::pending().await
         }))

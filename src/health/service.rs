@@ -68,7 +68,7 @@ impl HealthService {
 
     /// Sets how many `Watch` calls may be open at once, on all connections together; a further one is answered with
     /// `RESOURCE_EXHAUSTED` (8). Default: 65,536. How many one connection may have is the server's
-    /// [`max_endless_calls`](crate::server::Builder::max_endless_calls).
+    /// [`max_long_lived_streams`](crate::server::Builder::max_long_lived_streams).
     #[must_use]
     pub const fn max_watches(mut self, watches: usize) -> Self {
         self.max_watches = watches;

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 
 use super::codec::{Decode, Encode, envelope};
-use super::request::{Came, Request, Response, Streaming};
+use super::request::{Request, RequestParts, Response, Streaming};
 use crate::service::{Message, Part, Reply, Requests};
 use crate::wire::encoding::Encoding;
 use crate::wire::metadata::Metadata;
@@ -19,7 +19,7 @@ pub(super) type BoxStream = Pin<Box<dyn Stream<Item = Reply> + Send>>;
 
 /// A call on its way to its handler.
 pub(super) struct Arrival {
-    pub(super) came: Came,
+    pub(super) parts: RequestParts,
     pub(super) encoding: Encoding,
     pub(super) input: Input,
 }
@@ -90,16 +90,16 @@ impl Handler {
     where
         A: Ask,
         U: Encode,
-        F: Fn(A, Came) -> Fut + Send + Sync + 'static,
+        F: Fn(A, RequestParts) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Response<U>, Status>> + Send + 'static,
     {
         Self(Box::new(move |arrival| {
             let Arrival {
-                came,
+                parts,
                 encoding,
                 input,
             } = arrival;
-            let response = A::ask(input).map(|asked| handler(asked, came));
+            let response = A::ask(input).map(|asked| handler(asked, parts));
             Output::One(Box::pin(async move {
                 let (message, initial, trailing) = response?.await?.into_parts();
                 let part = Part::from(envelope(&message, encoding)?);
@@ -113,7 +113,7 @@ impl Handler {
     where
         A: Ask,
         U: Encode,
-        F: Fn(A, Came) -> Fut + Send + Sync + 'static,
+        F: Fn(A, RequestParts) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Response<St>, Status>> + Send + 'static,
         St: Stream<Item = Result<U, Status>> + Send + 'static,
     {
@@ -121,7 +121,7 @@ impl Handler {
             let encoding = arrival.encoding;
             Output::Many(match A::ask(arrival.input) {
                 Ok(asked) => Box::pin(Opening {
-                    state: State::Opening(Box::pin(handler(asked, arrival.came))),
+                    state: State::Opening(Box::pin(handler(asked, arrival.parts))),
                     encoding,
                 }),
                 Err(status) => Box::pin(Opening::<Fut, St> {
@@ -212,13 +212,13 @@ where
 /// A handler given one message.
 pub(super) fn given_one<T, R>(
     handler: impl Fn(Request<T>) -> R + Send + Sync + 'static,
-) -> impl Fn(One<T>, Came) -> R + Send + Sync + 'static {
-    move |One(message), came| handler(Request::arrived(message, came))
+) -> impl Fn(One<T>, RequestParts) -> R + Send + Sync + 'static {
+    move |One(message), parts| handler(Request::arrived(message, parts))
 }
 
 /// A handler given a stream of messages.
 pub(super) fn given_many<T, R>(
     handler: impl Fn(Request<Streaming<T>>) -> R + Send + Sync + 'static,
-) -> impl Fn(Streaming<T>, Came) -> R + Send + Sync + 'static {
-    move |messages, came| handler(Request::arrived(messages, came))
+) -> impl Fn(Streaming<T>, RequestParts) -> R + Send + Sync + 'static {
+    move |messages, parts| handler(Request::arrived(messages, parts))
 }

@@ -37,7 +37,7 @@
 //! # Back-pressure
 //!
 //! Requests are read from the peer's window only as the handler asks for them, and a stream of replies is polled only while less than
-//! [`Route::buffer`] bytes of it wait to be written: a slow handler stops the client, and a slow client the handler.
+//! [`Route::send_buffer`] bytes of it wait to be written: a slow handler stops the client, and a slow client the handler.
 
 mod codec;
 mod handler;
@@ -53,8 +53,8 @@ pub use crate::service::{Drain, Head, PeerInfo};
 pub use crate::wire::metadata::Metadata;
 pub use codec::{Compressed, Decode, Encode, Raw};
 pub use futures_core::Stream;
-pub use nested::Nothing;
+pub use nested::NoInnerService;
 pub use request::{BoxStream, Request, Response, Streaming};
 pub use route::Route;
 pub use router::Router;
-pub use serve::{Later, Replies};
+pub use serve::{RouterFuture, RouterStream};

@@ -33,7 +33,7 @@ fn boxed<S: Service>(answer: Answer<S::Stream, S::Future>) -> Answer<BoxStream, 
     match answer {
         Answer::Now(reply) => Answer::Now(reply),
         Answer::Stream(stream) => Answer::Stream(Box::pin(stream)),
-        Answer::Later(future) => Answer::Later(Box::pin(future)),
+        Answer::Future(future) => Answer::Future(Box::pin(future)),
     }
 }
 
@@ -65,7 +65,7 @@ impl<S: Service> Nested for S {
 
 /// A service without methods: what a router holds that has none first.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Nothing;
+pub struct NoInnerService;
 
 /// No replies.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Stream for Never {
     }
 }
 
-impl Service for Nothing {
+impl Service for NoInnerService {
     type Stream = Never;
     type Future = Pending<Reply>;
 

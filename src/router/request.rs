@@ -18,19 +18,19 @@ use crate::wire::status::Status;
 #[derive(Debug, Clone)]
 pub struct Request<T> {
     message: T,
-    came: Came,
+    parts: RequestParts,
 }
 
 /// What comes with a call.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Came {
+pub(super) struct RequestParts {
     metadata: Metadata,
     timeout: Option<Duration>,
     deadline: Option<Instant>,
     peer: PeerInfo,
 }
 
-impl Came {
+impl RequestParts {
     pub(super) fn new(mut head: Head<'_>) -> Self {
         Self {
             timeout: head.timeout(),
@@ -52,17 +52,17 @@ impl<T> Request<T> {
     /// assert_eq!(request.into_inner().0, "hello");
     /// ```
     pub fn new(message: T) -> Self {
-        Self::arrived(message, Came::default())
+        Self::arrived(message, RequestParts::default())
     }
 
-    pub(super) const fn arrived(message: T, came: Came) -> Self {
-        Self { message, came }
+    pub(super) const fn arrived(message: T, parts: RequestParts) -> Self {
+        Self { message, parts }
     }
 
     /// The same call with this metadata.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
-        self.came.metadata = metadata;
+        self.parts.metadata = metadata;
         self
     }
 
@@ -85,28 +85,28 @@ impl<T> Request<T> {
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Request<U> {
         Request {
             message: f(self.message),
-            came: self.came,
+            parts: self.parts,
         }
     }
 
     /// The client's metadata.
     pub const fn metadata(&self) -> &Metadata {
-        &self.came.metadata
+        &self.parts.metadata
     }
 
     /// The client's `grpc-timeout`, counted from the request's arrival. The call ends with it, whatever the handler does.
     pub const fn timeout(&self) -> Option<Duration> {
-        self.came.timeout
+        self.parts.timeout
     }
 
     /// When the client's `grpc-timeout` is over, to be passed on to calls made on the way.
     pub const fn deadline(&self) -> Option<Instant> {
-        self.came.deadline
+        self.parts.deadline
     }
 
     /// Who calls: address, and certificates where there are any.
     pub const fn peer(&self) -> &PeerInfo {
-        &self.came.peer
+        &self.parts.peer
     }
 }
 

@@ -38,7 +38,7 @@ impl Route {
         );
         Self {
             path,
-            method: Method::new(0).ahead(BUFFER).attended(),
+            method: Method::new(0).send_buffer(BUFFER).needs_metadata(),
             spawned: false,
             compress: false,
             max_concurrent: None,
@@ -73,9 +73,9 @@ impl Route {
     /// Sets how many bytes of a stream of replies may wait to be written to the socket before the handler is asked for more. A frame
     /// counts for 256 more than it holds, and the handler is asked for one reply at least. Default: 32 KiB.
     #[must_use]
-    pub const fn buffer(mut self, bytes: u32) -> Self {
+    pub const fn send_buffer(mut self, bytes: u32) -> Self {
         // Not 0: with that it would have to wait for the client's window to be asked at all, and with that to read its requests.
-        self.method = self.method.ahead(if bytes == 0 { 1 } else { bytes });
+        self.method = self.method.send_buffer(if bytes == 0 { 1 } else { bytes });
         self
     }
 

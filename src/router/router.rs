@@ -8,7 +8,7 @@ use futures_core::Stream;
 
 use super::codec::{Decode, Encode};
 use super::handler::{Handler, given_many, given_one};
-use super::nested::{Nested, Nothing};
+use super::nested::{Nested, NoInnerService};
 use super::request::{Request, Response, Streaming};
 use super::route::Route;
 use super::serve::MAX_LEVELS;
@@ -17,15 +17,15 @@ use crate::wire::status::Status;
 
 /// The methods of a server: those of the service it holds first, then the application's.
 ///
-/// The calls of the first service, usually [`HealthService`](crate::HealthService), are passed on as they are: its methods cost what they
+/// The calls of the inner service, usually [`HealthService`](crate::HealthService), are passed on as they are: its methods cost what they
 /// cost without a router.
 ///
 /// # Panics
 ///
 /// Each of the methods that add a handler panics if its path is not `/package.Service/Method`, or taken: by another handler, or by the
-/// first service.
-pub struct Router<S = Nothing> {
-    pub(super) first: S,
+/// inner service.
+pub struct Router<S = NoInnerService> {
+    pub(super) inner: S,
     /// How many routers there are in one another, this one included.
     pub(super) levels: u32,
     pub(super) methods: Vec<Entry>,
@@ -34,7 +34,7 @@ pub struct Router<S = Nothing> {
     pub(super) interceptors: Vec<Interceptor>,
     /// Paths, and beginnings of paths that end in a slash.
     pub(super) exempt: Vec<Box<str>>,
-    pub(super) intercept_first: bool,
+    pub(super) intercept_inner: bool,
     pub(super) open: Limit,
     pub(super) max_concurrent: Option<usize>,
 }
@@ -53,36 +53,36 @@ impl Router {
     /// A router with the application's methods alone.
     #[must_use]
     pub fn empty() -> Self {
-        Self::new(Nothing)
+        Self::new(NoInnerService)
     }
 }
 
 impl<S: Service> Router<S> {
-    /// A router that holds `first`.
+    /// A router that holds `inner`.
     ///
     /// # Panics
     ///
-    /// If `first` is a router, and there are three more in one another in it: four are the most.
+    /// If `inner` is a router, and there are three more in one another in it: four are the most.
     #[must_use]
     #[track_caller]
-    pub fn new(first: S) -> Self {
+    pub fn new(inner: S) -> Self {
         Self {
-            levels: levels_around(&first),
-            first,
+            levels: levels_around(&inner),
+            inner,
             methods: Vec::new(),
             paths: HashMap::default(),
             services: Vec::new(),
             interceptors: Vec::new(),
             exempt: Vec::new(),
-            intercept_first: false,
+            intercept_inner: false,
             open: Limit::default(),
             max_concurrent: None,
         }
     }
 
     /// The service that the router holds.
-    pub const fn first(&self) -> &S {
-        &self.first
+    pub const fn inner(&self) -> &S {
+        &self.inner
     }
 
     /// Adds a method with one request message and one reply.
@@ -146,9 +146,9 @@ impl<S: Service> Router<S> {
             route.method = route.method.streaming();
         }
         route.method = route.method.numbered(id).routed(super::serve::METHODS);
-        // Its calls would go to the first service, without a word.
-        let first_has = self.first.method(&route.path).is_ok();
-        assert!(!first_has, "{} is the first service's", route.path);
+        // Its calls would go to the inner service, without a word.
+        let inner_has = self.inner.method(&route.path).is_ok();
+        assert!(!inner_has, "{} is the inner service's", route.path);
         let taken = self.paths.insert(route.path.clone(), id);
         assert!(taken.is_none(), "{} has a handler already", route.path);
         self.methods.push(Entry {
@@ -159,7 +159,7 @@ impl<S: Service> Router<S> {
         self
     }
 
-    /// Adds the methods of another service. It is asked for those that neither the first service nor a handler has, after the services
+    /// Adds the methods of another service. It is asked for those that neither the inner service nor a handler has, after the services
     /// that were added before it.
     ///
     /// # Panics
@@ -175,7 +175,7 @@ impl<S: Service> Router<S> {
     }
 
     /// Has `interceptor` decide of every call, before its body is read, whether it may begin: by its path, metadata, peer. What it
-    /// returns as an error is the call's status. Calls of the first service, and of [exempt](Self::exempt) methods, are not its concern.
+    /// returns as an error is the call's status. Calls of the inner service, and of [exempt](Self::exempt) methods, are not its concern.
     ///
     /// Of several interceptors each has to let a call in. They are asked in the order in which they were added, up to the first error.
     #[must_use]
@@ -194,15 +194,15 @@ impl<S: Service> Router<S> {
         self
     }
 
-    /// Has the interceptors decide of the first service's calls, too. Probes that know no secret then fail.
+    /// Has the interceptors decide of the inner service's calls, too. Probes that know no secret then fail.
     #[must_use]
-    pub const fn intercept_first(mut self) -> Self {
-        self.intercept_first = true;
+    pub const fn intercept_inner(mut self) -> Self {
+        self.intercept_inner = true;
         self
     }
 
     /// Sets how many calls of handlers may be in progress at once, on all connections and of all methods together. A further one is reset
-    /// with `REFUSED_STREAM`, as if it had never come: clients try it again, elsewhere if they can. Calls of the first service and of
+    /// with `REFUSED_STREAM`, as if it had never come: clients try it again, elsewhere if they can. Calls of the inner service and of
     /// [added](Self::service) ones do not count. Default: no limit but that of each connection's streams.
     #[must_use]
     pub const fn max_concurrent(mut self, calls: usize) -> Self {
@@ -225,7 +225,7 @@ fn levels_around(service: &impl Service) -> u32 {
 impl<S: fmt::Debug> fmt::Debug for Router<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Router")
-            .field("first", &self.first)
+            .field("inner", &self.inner)
             .field("methods", &self.methods)
             .field("services", &self.services)
             .finish_non_exhaustive()

@@ -9,7 +9,7 @@ use futures_core::Stream;
 
 use super::handler::{Arrival, BoxFuture, BoxStream, Input, Output};
 use super::nested::Nested;
-use super::request::Came;
+use super::request::RequestParts;
 use super::router::{Entry, Router};
 use super::spawned::spawn;
 use crate::service::{
@@ -22,7 +22,7 @@ use crate::wire::status::Status;
 
 /// Routes of methods: the last 8 bits say which service, those above are that service's own.
 const ROUTE_BITS: u32 = 8;
-const FIRST: u32 = 0;
+const INNER: u32 = 0;
 /// How many routers in one another have room in a route.
 pub(super) const MAX_LEVELS: u32 = u32::BITS / ROUTE_BITS;
 /// The handlers.
@@ -46,8 +46,8 @@ impl<S: Service> Router<S> {
         let path = head.path();
         let is_exempt =
             |exempt: &str| path == exempt || (exempt.ends_with('/') && path.starts_with(exempt));
-        let of_first = head.route() & METHODS == FIRST;
-        if (of_first && !self.intercept_first) || self.exempt.iter().any(|path| is_exempt(path)) {
+        let of_inner = head.route() & METHODS == INNER;
+        if (of_inner && !self.intercept_inner) || self.exempt.iter().any(|path| is_exempt(path)) {
             return Ok(());
         }
         self.interceptors
@@ -62,7 +62,7 @@ impl<S: Service> Router<S> {
         let permit = head.permit();
         let arrival = Arrival {
             encoding: encoding(&head, entry.route.compress),
-            came: Came::new(head),
+            parts: RequestParts::new(head),
             input,
         };
         let mut output = entry.handler.answer(arrival);
@@ -78,7 +78,7 @@ impl<S: Service> Router<S> {
                     .poll(&mut Context::from_waker(Waker::noop()))
                 {
                     Poll::Ready(reply) => Answer::Now(reply),
-                    Poll::Pending => Answer::Later(future),
+                    Poll::Pending => Answer::Future(future),
                 }
             }
         }
@@ -92,15 +92,15 @@ impl<S: Service> Router<S> {
 }
 
 impl<S: Service> Service for Router<S> {
-    type Stream = Replies<S::Stream>;
-    type Future = Later<S::Future>;
+    type Stream = RouterStream<S::Stream>;
+    type Future = RouterFuture<S::Future>;
 
     fn method(&self, path: &str) -> Result<Method, Unimplemented> {
-        let mut known = match self.first.method(path) {
+        let mut known = match self.inner.method(path) {
             Ok(method) => {
-                let method = nest(method, FIRST)?;
-                return Ok(if self.intercept_first {
-                    method.attended()
+                let method = nest(method, INNER)?;
+                return Ok(if self.intercept_inner {
+                    method.needs_metadata()
                 } else {
                     method
                 });
@@ -115,7 +115,7 @@ impl<S: Service> Service for Router<S> {
         }
         for (index, service) in (1..).zip(&self.services) {
             match service.method(path) {
-                Ok(method) => return nest(method.attended(), index),
+                Ok(method) => return nest(method.needs_metadata(), index),
                 Err(missing) => known |= missing == Unimplemented::Method,
             }
         }
@@ -130,7 +130,7 @@ impl<S: Service> Service for Router<S> {
         self.intercepted(head)?;
         let route = head.route();
         match route & METHODS {
-            FIRST => self.first.admit(&head.view().routed(route >> ROUTE_BITS)),
+            INNER => self.inner.admit(&head.view().routed(route >> ROUTE_BITS)),
             METHODS => {
                 let Some(entry) = self.entry(head) else {
                     return Ok(None);
@@ -152,7 +152,7 @@ impl<S: Service> Service for Router<S> {
     fn call(&self, head: Head<'_>, message: Message) -> Answer<Self::Stream, Self::Future> {
         let route = head.route();
         match route & METHODS {
-            FIRST => from_first(self.first.call(head.routed(route >> ROUTE_BITS), message)),
+            INNER => from_inner(self.inner.call(head.routed(route >> ROUTE_BITS), message)),
             METHODS => from_boxed(self.handle(head, Input::One(message))),
             _ => from_boxed(match self.nested(route) {
                 Some(service) => service.call(head.routed(route >> ROUTE_BITS), message),
@@ -168,8 +168,8 @@ impl<S: Service> Service for Router<S> {
     ) -> Answer<Self::Stream, Self::Future> {
         let route = head.route();
         match route & METHODS {
-            FIRST => from_first(
-                self.first
+            INNER => from_inner(
+                self.inner
                     .call_streaming(head.routed(route >> ROUTE_BITS), requests),
             ),
             METHODS => from_boxed(self.handle(head, Input::Many(requests))),
@@ -185,14 +185,14 @@ impl<S: Service> Service for Router<S> {
     }
 
     fn lifecycle(&self, event: Lifecycle) {
-        self.first.lifecycle(event);
+        self.inner.lifecycle(event);
         for service in &self.services {
             service.lifecycle(event);
         }
     }
 
     fn background(&self) -> Option<Background> {
-        let first = self.first.background();
+        let first = self.inner.background();
         let others = self
             .services
             .iter()
@@ -239,63 +239,65 @@ fn one_of(
         .transpose()
 }
 
-fn from_first<St, F>(answer: Answer<St, F>) -> Answer<Replies<St>, Later<F>> {
+fn from_inner<St, F>(answer: Answer<St, F>) -> Answer<RouterStream<St>, RouterFuture<F>> {
     match answer {
         Answer::Now(reply) => Answer::Now(reply),
-        Answer::Stream(stream) => Answer::Stream(Replies(Either::First(stream))),
-        Answer::Later(future) => Answer::Later(Later(Either::First(future))),
+        Answer::Stream(stream) => Answer::Stream(RouterStream(Either::Inner(stream))),
+        Answer::Future(future) => Answer::Future(RouterFuture(Either::Inner(future))),
     }
 }
 
-fn from_boxed<St, F>(answer: Answer<BoxStream, BoxFuture>) -> Answer<Replies<St>, Later<F>> {
+fn from_boxed<St, F>(
+    answer: Answer<BoxStream, BoxFuture>,
+) -> Answer<RouterStream<St>, RouterFuture<F>> {
     match answer {
         Answer::Now(reply) => Answer::Now(reply),
-        Answer::Stream(stream) => Answer::Stream(Replies(Either::Boxed(stream))),
-        Answer::Later(future) => Answer::Later(Later(Either::Boxed(future))),
+        Answer::Stream(stream) => Answer::Stream(RouterStream(Either::Boxed(stream))),
+        Answer::Future(future) => Answer::Future(RouterFuture(Either::Boxed(future))),
     }
 }
 
 #[derive(Debug)]
 enum Either<A, B> {
-    First(A),
+    Inner(A),
     Boxed(B),
 }
 
 /// The replies of a [`Router`]'s streaming method.
-pub struct Replies<St>(Either<St, BoxStream>);
+pub struct RouterStream<St>(Either<St, BoxStream>);
 
-impl<St> fmt::Debug for Replies<St> {
+impl<St> fmt::Debug for RouterStream<St> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Replies").finish_non_exhaustive()
+        f.debug_struct("RouterStream").finish_non_exhaustive()
     }
 }
 
-impl<St: Stream<Item = Reply> + Unpin> Stream for Replies<St> {
+impl<St: Stream<Item = Reply> + Unpin> Stream for RouterStream<St> {
     type Item = Reply;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
         match &mut self.0 {
-            Either::First(stream) => Pin::new(stream).poll_next(cx),
+            Either::Inner(stream) => Pin::new(stream).poll_next(cx),
             Either::Boxed(stream) => stream.as_mut().poll_next(cx),
         }
     }
 }
 
 /// The reply of a [`Router`]'s method that waits for something.
-pub struct Later<F>(Either<F, BoxFuture>);
+pub struct RouterFuture<F>(Either<F, BoxFuture>);
 
-impl<F> fmt::Debug for Later<F> {
+impl<F> fmt::Debug for RouterFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Later").finish_non_exhaustive()
+        f.debug_struct("RouterFuture").finish_non_exhaustive()
     }
 }
 
-impl<F: Future<Output = Reply> + Unpin> Future for Later<F> {
+impl<F: Future<Output = Reply> + Unpin> Future for RouterFuture<F> {
     type Output = Reply;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reply> {
         match &mut self.0 {
-            Either::First(future) => Pin::new(future).poll(cx),
+            Either::Inner(future) => Pin::new(future).poll(cx),
             Either::Boxed(future) => future.as_mut().poll(cx),
         }
     }

@@ -51,8 +51,8 @@ impl<S> Builder<S> {
     /// Sets how many calls without an end of their own ([`Drain::End`](crate::service::Drain::End), such as `Watch`) a client may have
     /// open at once. Default: as many as [`max_concurrent_streams`](Self::max_concurrent_streams). Further ones are answered with
     /// `RESOURCE_EXHAUSTED` (8). With fewer than streams there is always one for a call that ends, such as `Check`.
-    pub const fn max_endless_calls(mut self, calls: usize) -> Self {
-        self.config.max_endless_calls = Some(calls);
+    pub const fn max_long_lived_streams(mut self, calls: usize) -> Self {
+        self.config.max_long_lived_streams = Some(calls);
         self
     }
 

@@ -10,7 +10,7 @@ use super::guard;
 #[derive(Debug, Clone)]
 pub(super) struct Config {
     pub(super) max_concurrent_streams: u32,
-    pub(super) max_endless_calls: Option<usize>,
+    pub(super) max_long_lived_streams: Option<usize>,
     pub(super) initial_stream_window: u32,
     pub(super) initial_connection_window: Option<u32>,
     pub(super) max_frame_size: u32,
@@ -61,7 +61,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             max_concurrent_streams: 256,
-            max_endless_calls: None,
+            max_long_lived_streams: None,
             initial_stream_window: 64 << 10,
             initial_connection_window: None,
             max_frame_size: 16_384,

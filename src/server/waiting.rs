@@ -25,7 +25,7 @@ pub(super) struct Waiting<S: Service> {
     ready: Vec<u32>,
     after_flush: Vec<u32>,
     /// How many of the calls have no end of their own.
-    endless: usize,
+    long_lived: usize,
 }
 
 struct Waiter<S: Service> {
@@ -35,7 +35,7 @@ struct Waiter<S: Service> {
     armed: Option<Instant>,
     /// Whether the call is in `after_flush`.
     after_flush: bool,
-    endless: bool,
+    long_lived: bool,
 }
 
 /// What a call's head says of how long it may wait.
@@ -43,14 +43,14 @@ struct Waiter<S: Service> {
 pub(super) struct Terms {
     timeout: Option<Duration>,
     /// Whether it lasts until something ends it.
-    endless: bool,
+    long_lived: bool,
 }
 
 impl Terms {
     pub(super) fn of(call: &Call) -> Self {
         Self {
             timeout: call.timeout,
-            endless: call.method.on_drain() == Drain::End,
+            long_lived: call.method.on_drain() == Drain::End,
         }
     }
 }
@@ -74,7 +74,7 @@ impl<S: Service> Waiting<S> {
             deadlines: Deadlines::default(),
             ready: Vec::new(),
             after_flush: Vec::new(),
-            endless: 0,
+            long_lived: 0,
         }
     }
 
@@ -84,11 +84,11 @@ impl<S: Service> Waiting<S> {
 
     /// Refuses a call if as many of its kind wait as may.
     pub(super) fn admit(&mut self, call: &Call, at: &mut Turn<'_, S>) -> Result<(), Refusal> {
-        let max = at.host.config.max_endless_calls.unwrap_or(usize::MAX);
-        if Terms::of(call).endless && self.endless >= max {
+        let max = at.host.config.max_long_lived_streams.unwrap_or(usize::MAX);
+        if Terms::of(call).long_lived && self.long_lived >= max {
             // Those that have been reset make room.
             self.poll_ready(at);
-            if self.endless >= max {
+            if self.long_lived >= max {
                 return Err(Box::new(trailers_only(&too_many_calls())).into());
             }
         }
@@ -112,9 +112,9 @@ impl<S: Service> Waiting<S> {
             patience,
             armed: None,
             after_flush: false,
-            endless: terms.endless,
+            long_lived: terms.long_lived,
         });
-        self.endless += usize::from(terms.endless);
+        self.long_lived += usize::from(terms.long_lived);
         self.poll_call(key, at);
     }
 
@@ -201,14 +201,14 @@ impl<S: Service> Waiting<S> {
         for call in self.calls.drain() {
             discard(call, &mut tally.panics);
         }
-        self.endless = 0;
+        self.long_lived = 0;
         self.after_flush.clear();
         self.deadlines = Deadlines::default();
     }
 
     fn remove(&mut self, key: u32) -> Option<Waiter<S>> {
         let call = self.calls.try_remove(key as usize)?;
-        self.endless -= usize::from(call.endless);
+        self.long_lived -= usize::from(call.long_lived);
         Some(call)
     }
 

@@ -18,7 +18,7 @@ pub enum Answer<S, F> {
     /// With any number of replies.
     Stream(S),
     /// With one reply, later.
-    Later(F),
+    Future(F),
 }
 
 /// Part of an answer: an envelope, metadata, or both.

@@ -17,10 +17,10 @@ pub struct Method {
     id: u32,
     route: u32,
     max_request: usize,
-    ahead: u32,
+    send_buffer: u32,
     drain: Drain,
     streaming: bool,
-    attended: bool,
+    needs_metadata: bool,
 }
 
 impl Method {
@@ -32,10 +32,10 @@ impl Method {
             id,
             route: 0,
             max_request: 4 << 20,
-            ahead: 0,
+            send_buffer: 0,
             drain: Drain::Finish,
             streaming: false,
-            attended: false,
+            needs_metadata: false,
         }
     }
 
@@ -64,8 +64,8 @@ impl Method {
 
     /// Has the host ask [`admit`](super::Service::admit) before a call begins, and keep the request's metadata for it.
     #[must_use]
-    pub const fn attended(mut self) -> Self {
-        self.attended = true;
+    pub const fn needs_metadata(mut self) -> Self {
+        self.needs_metadata = true;
         self
     }
 
@@ -75,8 +75,8 @@ impl Method {
     /// more, it is asked for the next reply as soon as the last has found room, whether or not there is room for another, until that many
     /// bytes wait to be written. A frame counts for 256 more than it holds.
     #[must_use]
-    pub const fn ahead(mut self, bytes: u32) -> Self {
-        self.ahead = bytes;
+    pub const fn send_buffer(mut self, bytes: u32) -> Self {
+        self.send_buffer = bytes;
         self
     }
 
@@ -113,12 +113,12 @@ impl Method {
         self.streaming
     }
 
-    pub(crate) const fn is_attended(&self) -> bool {
-        self.attended
+    pub(crate) const fn keeps_metadata(&self) -> bool {
+        self.needs_metadata
     }
 
-    pub(crate) const fn reads_ahead(&self) -> u32 {
-        self.ahead
+    pub(crate) const fn send_buffer_size(&self) -> u32 {
+        self.send_buffer
     }
 }
 
@@ -195,9 +195,9 @@ pub struct Head<'a> {
     details: Details<'a>,
 }
 
-/// What only calls of attended methods keep of their request.
+/// What only calls of methods that need metadata keep of their request.
 #[derive(Debug, Clone)]
-pub(crate) struct Attended {
+pub(crate) struct RequestContext {
     pub(crate) path: Option<PathAndQuery>,
     pub(crate) metadata: Metadata,
     pub(crate) deadline: Option<Instant>,
@@ -208,8 +208,8 @@ pub(crate) struct Attended {
 /// Whose it is: the head's own, or another's that it is a view of.
 #[derive(Debug)]
 enum Details<'a> {
-    Owned(Option<Box<Attended>>),
-    Seen(Option<&'a Attended>),
+    Owned(Option<Box<RequestContext>>),
+    Seen(Option<&'a RequestContext>),
 }
 
 impl<'a> Head<'a> {
@@ -225,24 +225,24 @@ impl<'a> Head<'a> {
         }
     }
 
-    pub(crate) fn with_attended(self, attended: Option<Box<Attended>>) -> Self {
+    pub(crate) fn with_context(self, context: Option<Box<RequestContext>>) -> Self {
         Self {
-            details: Details::Owned(attended),
+            details: Details::Owned(context),
             ..self
         }
     }
 
-    pub(crate) fn into_attended(self) -> Option<Box<Attended>> {
+    pub(crate) fn into_context(self) -> Option<Box<RequestContext>> {
         match self.details {
-            Details::Owned(attended) => attended,
-            Details::Seen(attended) => attended.cloned().map(Box::new),
+            Details::Owned(context) => context,
+            Details::Seen(context) => context.cloned().map(Box::new),
         }
     }
 
-    fn attended(&self) -> Option<&Attended> {
+    fn context(&self) -> Option<&RequestContext> {
         match &self.details {
-            Details::Owned(attended) => attended.as_deref(),
-            Details::Seen(attended) => *attended,
+            Details::Owned(context) => context.as_deref(),
+            Details::Seen(context) => *context,
         }
     }
 
@@ -255,7 +255,7 @@ impl<'a> Head<'a> {
     /// A view of the same call.
     pub(crate) fn view(&self) -> Head<'_> {
         Head {
-            details: Details::Seen(self.attended()),
+            details: Details::Seen(self.context()),
             ..*self
         }
     }
@@ -282,39 +282,39 @@ impl<'a> Head<'a> {
         self.peer
     }
 
-    /// The path called, `/package.Service/Method`. Only for methods that are [attended](Method::attended): empty for others.
+    /// The path called, `/package.Service/Method`. Only for methods that [need metadata](Method::needs_metadata): empty for others.
     #[must_use]
     pub fn path(&self) -> &str {
-        let path = self.attended().and_then(|call| call.path.as_ref());
+        let path = self.context().and_then(|call| call.path.as_ref());
         path.map_or("", PathAndQuery::path)
     }
 
-    /// When the client's `grpc-timeout` is over. Only for methods that are [attended](Method::attended).
+    /// When the client's `grpc-timeout` is over. Only for methods that [need metadata](Method::needs_metadata).
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.attended()?.deadline
+        self.context()?.deadline
     }
 
-    /// The request's metadata. Only for methods that are [attended](Method::attended).
+    /// The request's metadata. Only for methods that [need metadata](Method::needs_metadata).
     #[must_use]
     pub fn metadata(&self) -> Option<&Metadata> {
-        Some(&self.attended()?.metadata)
+        Some(&self.context()?.metadata)
     }
 
     /// What [`admit`](super::Service::admit) gave for the call, once it has.
     pub(crate) fn permit(&self) -> Option<Permit> {
-        self.attended()?.permit.clone()
+        self.context()?.permit.clone()
     }
 
     /// Takes the request's metadata out.
     pub fn take_metadata(&mut self) -> Option<Metadata> {
         match &mut self.details {
-            Details::Owned(attended) => Some(std::mem::take(&mut attended.as_mut()?.metadata)),
-            Details::Seen(attended) => Some(attended.as_ref()?.metadata.clone()),
+            Details::Owned(context) => Some(std::mem::take(&mut context.as_mut()?.metadata)),
+            Details::Seen(context) => Some(context.as_ref()?.metadata.clone()),
         }
     }
 
-    /// Whether the client reads replies of this encoding. Only for methods that are [attended](Method::attended).
+    /// Whether the client reads replies of this encoding. Only for methods that [need metadata](Method::needs_metadata).
     #[must_use]
     pub fn accepts(&self, encoding: Encoding) -> bool {
         self.metadata()

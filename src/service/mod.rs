@@ -12,7 +12,7 @@ mod service;
 
 pub use answer::{Answer, Part, Reply};
 pub(crate) use answer::{panicked, unknown_method};
-pub(crate) use head::Attended;
+pub(crate) use head::RequestContext;
 pub use head::{Drain, Head, Lifecycle, Method, PeerInfo, Unimplemented};
 pub(crate) use limit::{Limit, Open};
 pub use request::{Message, Permit, Rejection, Requests};

@@ -22,7 +22,7 @@ pub type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub trait Service: Send + Sync + 'static {
     /// The replies of a streaming method, and then either the end (status OK) or an error.
     ///
-    /// It is polled only while less than [`ahead`](Method::ahead) says waits to be written, so that a slow reader stops it, and no more after
+    /// It is polled only while less than [`Method::send_buffer`] waits to be written, so that a slow reader stops it, and no more after
     /// its end or an error.
     type Stream: Stream<Item = Reply> + Unpin + Send + 'static;
 
@@ -36,7 +36,7 @@ pub trait Service: Send + Sync + 'static {
     /// [`Unimplemented`] when there is no such service or no such method in it. The caller gets `UNIMPLEMENTED` (12).
     fn method(&self, path: &str) -> Result<Method, Unimplemented>;
 
-    /// Decides whether a call of an [attended](Method::attended) method may begin, before anything of its body is read.
+    /// Decides whether a call of a method that [needs metadata](Method::needs_metadata) may begin, before anything of its body is read.
     ///
     /// # Errors
     ///

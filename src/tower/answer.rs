@@ -13,7 +13,7 @@ use http_body::Body;
 use tokio::time::{Instant, timeout_at};
 
 use super::Host;
-use super::replies::{Open, Replies, Source};
+use super::replies::{Open, ResponseBody, Source};
 use crate::call::{self, Call, Chunks, Collector, Incoming, Refusal};
 use crate::service::{Answer, Head, Message, PeerInfo, Requests, Service, panicked};
 use crate::wire::code::Code;
@@ -24,14 +24,14 @@ pub(super) async fn answer<S: Service, B: Body + Send + 'static>(
     host: Arc<Host<S>>,
     request: Request<B>,
     body_timeout: Duration,
-) -> Response<Replies<S>> {
+) -> Response<ResponseBody<S>> {
     let arrival = Instant::now();
     let (mut parts, body) = request.into_parts();
     let peer: PeerInfo = parts.extensions.remove().unwrap_or_default();
     let judge = || call::accept(&host.service, &mut parts, &peer, || arrival.into_std());
     let mut call = match catch_unwind(AssertUnwindSafe(judge)) {
         Ok(Ok(call)) => call,
-        Ok(Err(Refusal::Answer(answer))) => return answer.map(|()| Replies(None)),
+        Ok(Err(Refusal::Answer(answer))) => return answer.map(|()| ResponseBody(None)),
         Ok(Err(Refusal::Unprocessed)) => {
             return refuse(&Status::new(Code::UNAVAILABLE, "try again"));
         }
@@ -53,14 +53,14 @@ pub(super) async fn answer<S: Service, B: Body + Send + 'static>(
     };
     let mut open = Open::new(host, source, call, deadline);
     match poll_fn(|cx| open.poll_head(cx)).await {
-        Ok(head) => head.map(|()| Replies(Some(open))),
+        Ok(head) => head.map(|()| ResponseBody(Some(open))),
         Err(status) => refuse(&status),
     }
 }
 
 /// Refuses a call before any reply.
-fn refuse<S: Service>(status: &Status) -> Response<Replies<S>> {
-    call::trailers_only(status).map(|()| Replies(None))
+fn refuse<S: Service>(status: &Status) -> Response<ResponseBody<S>> {
+    call::trailers_only(status).map(|()| ResponseBody(None))
 }
 
 /// Gives a request to the service.
@@ -73,7 +73,7 @@ fn ask<S: Service>(
     match catch_unwind(AssertUnwindSafe(|| ask(head))) {
         Ok(Answer::Now(reply)) => Source::Now(Some(reply)),
         Ok(Answer::Stream(stream)) => Source::Stream(stream),
-        Ok(Answer::Later(future)) => Source::Later(future),
+        Ok(Answer::Future(future)) => Source::Future(future),
         Err(_) => Source::Now(Some(Err(panicked()))),
     }
 }

@@ -22,7 +22,7 @@ use crate::wire::status::Status;
 
 /// The body of a [`Mount`](super::Mount)'s response: envelopes, and the trailers with the status. It is empty if the status is in the
 /// head.
-pub struct Replies<S: Service>(pub(super) Option<Open<S>>);
+pub struct ResponseBody<S: Service>(pub(super) Option<Open<S>>);
 
 /// An answer that is not complete.
 pub(super) struct Open<S: Service> {
@@ -44,7 +44,7 @@ pub(super) struct Open<S: Service> {
 /// Where replies come from.
 pub(super) enum Source<S: Service> {
     Stream(S::Stream),
-    Later(S::Future),
+    Future(S::Future),
     /// The last one, if it has not been taken.
     Now(Option<Reply>),
 }
@@ -157,14 +157,14 @@ impl<S: Service> Open<S> {
         }
         let polled = catch_unwind(AssertUnwindSafe(|| match &mut self.source {
             Source::Stream(stream) => Pin::new(stream).poll_next(cx),
-            Source::Later(future) => Pin::new(future).poll(cx).map(Some),
+            Source::Future(future) => Pin::new(future).poll(cx).map(Some),
             Source::Now(reply) => Poll::Ready(reply.take()),
         }));
         let Ok(reply) = polled else {
             return Poll::Ready(Some(Err(panicked())));
         };
         if reply.is_ready() {
-            if matches!(self.source, Source::Later(_)) {
+            if matches!(self.source, Source::Future(_)) {
                 self.end();
             }
             return reply;
@@ -190,7 +190,7 @@ fn again<T>(cx: &mut Context<'_>) -> Poll<T> {
     Poll::Pending
 }
 
-impl<S: Service> Body for Replies<S> {
+impl<S: Service> Body for ResponseBody<S> {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -213,10 +213,10 @@ impl<S: Service> Body for Replies<S> {
     }
 }
 
-impl<S: Service> fmt::Debug for Replies<S> {
+impl<S: Service> fmt::Debug for ResponseBody<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let open = self.0.is_some();
-        f.debug_struct("Replies")
+        f.debug_struct("ResponseBody")
             .field("open", &open)
             .finish_non_exhaustive()
     }

@@ -29,7 +29,7 @@ async fn connect<S: Service>(server: &Server<S>) -> Peer {
 fn router(messages: usize, message: &'static [u8]) -> Router<HealthService> {
     let health = HealthService::new(Registry::new());
     // Each message goes in a frame of its own.
-    let route = Route::new("/t.T/Stream").buffer(1);
+    let route = Route::new("/t.T/Stream").send_buffer(1);
     Router::new(health).server_streaming(route, move |_: Call<Raw>| async move {
         let message = Ok::<_, Status>(Raw(message.into()));
         Ok(Response::new(iter(std::iter::repeat_n(message, messages))))

@@ -208,7 +208,12 @@ async fn a_full_house_of_small_requests_is_no_flood() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_has_as_many_watches_as_it_may_and_room_for_checks_beside_them() {
-    let mut peer = connect_to(builder().max_concurrent_streams(4).max_endless_calls(3)).await;
+    let mut peer = connect_to(
+        builder()
+            .max_concurrent_streams(4)
+            .max_long_lived_streams(3),
+    )
+    .await;
     let mut watches = Vec::new();
     for _ in 0..2 {
         let watch = peer.watch("").await;
@@ -246,7 +251,7 @@ async fn a_connection_has_as_many_watches_as_it_may_and_room_for_checks_beside_t
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_without_watches_may_be_had() {
-    let mut peer = connect_to(builder().max_endless_calls(0)).await;
+    let mut peer = connect_to(builder().max_long_lived_streams(0)).await;
     let refused = peer.call(&Request::new(WATCH), &health_request("")).await;
     peer.expect_trailers_only(refused, RESOURCE_EXHAUSTED).await;
     assert_eq!(peer.check("").await, SERVING);

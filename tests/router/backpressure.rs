@@ -57,7 +57,7 @@ async fn a_closed_window_stops_the_handler() {
     for (spawned, ahead) in [(false, 1), (true, 3)] {
         for buffer in [0, 1, 32 << 10] {
             let asked = Count::default();
-            let route = Route::new("/t.T/S").buffer(buffer);
+            let route = Route::new("/t.T/S").send_buffer(buffer);
             let route = if spawned { route.spawned() } else { route };
             let host = serve(endless(router(), route, LEN, &asked));
             let mut peer = host.connect_with(PIPE, &windows(1_000)).await;
@@ -84,7 +84,7 @@ async fn a_socket_that_is_not_read_stops_the_handler() {
     for spawned in [false, true] {
         for buffer in [0, 4 << 10, 32 << 10] {
             let asked = Count::default();
-            let route = Route::new("/t.T/S").buffer(buffer);
+            let route = Route::new("/t.T/S").send_buffer(buffer);
             let route = if spawned { route.spawned() } else { route };
             let host = serve(endless(router(), route, LEN, &asked));
             let mut peer = host.connect_with(4_096, &windows(i32::MAX as u32)).await;
@@ -120,7 +120,7 @@ async fn the_smallest_messages_are_not_asked_for_by_the_thousand() {
 async fn a_handler_that_only_reads_needs_no_room_for_replies() {
     for spawned in [false, true] {
         for buffer in [0, 1, 32 << 10] {
-            let route = Route::new("/t.T/B").buffer(buffer);
+            let route = Route::new("/t.T/B").send_buffer(buffer);
             let route = if spawned { route.spawned() } else { route };
             let read = Count::default();
             let host = serve(router().bidi(route, {

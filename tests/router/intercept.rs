@@ -108,7 +108,7 @@ async fn health_is_exempt_unless_the_first_service_is_intercepted() {
     let watch = peer.watch("").await;
     peer.expect_data(watch).await;
 
-    let host = serve(guarded().intercept_first());
+    let host = serve(guarded().intercept_inner());
     let mut peer = host.connect().await;
     for path in [CHECK, WATCH] {
         let stream = peer.call(&Call::new(path), &health_request("")).await;
@@ -121,7 +121,7 @@ async fn health_is_exempt_unless_the_first_service_is_intercepted() {
     // By path, again.
     let host = serve(
         guarded()
-            .intercept_first()
+            .intercept_inner()
             .exempt("/grpc.health.v1.Health/"),
     );
     host.connect().await.expect_alive().await;
@@ -187,7 +187,7 @@ async fn added_services_are_intercepted_and_those_within_them_by_both() {
         ("/a.A/One", false, "no", UNAUTHENTICATED),
         ("/a.A/One", true, "no", 7),
         ("/a.A/One", true, "yes", 0),
-        // The inner router leaves its first service alone; the outer one does not know what it is.
+        // The inner router leaves its inner service alone; the outer one does not know what it is.
         (CHECK, false, "no", UNAUTHENTICATED),
         (CHECK, true, "no", 0),
     ];

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use grpc_health::router::{Nothing, Raw, Request, Response, Route, Router, Streaming};
+use grpc_health::router::{NoInnerService, Raw, Request, Response, Route, Router, Streaming};
 use grpc_health::service::{
     Answer, Background, Head, Lifecycle, Message, Method, Reply, Service, Unimplemented,
 };
@@ -153,7 +153,7 @@ struct Told {
 }
 
 impl Service for Told {
-    type Stream = <Nothing as Service>::Stream;
+    type Stream = <NoInnerService as Service>::Stream;
     type Future = std::future::Ready<Reply>;
 
     fn method(&self, _: &str) -> Result<Method, Unimplemented> {
@@ -238,7 +238,7 @@ fn paths_that_name_no_method_are_refused_as_they_are_added() {
 }
 
 #[test]
-#[should_panic(expected = "/grpc.health.v1.Health/Check is the first service's")]
+#[should_panic(expected = "/grpc.health.v1.Health/Check is the inner service's")]
 fn a_handler_is_not_hidden_by_the_first_service() {
     let check = |message: Request<Raw>| async move { Ok(Response::new(message.into_inner())) };
     let _ = router().unary("/grpc.health.v1.Health/Check", check);

@@ -152,7 +152,7 @@ impl Service for Grudging {
     type Future = <HealthService as Service>::Future;
 
     fn method(&self, path: &str) -> Result<Method, Unimplemented> {
-        Ok(self.0.method(path)?.attended())
+        Ok(self.0.method(path)?.needs_metadata())
     }
     fn admit(&self, _: &Head<'_>) -> Result<Option<Permit>, Rejection> {
         Ok(Some(Permit::new(Bomb)))

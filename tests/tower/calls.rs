@@ -46,7 +46,7 @@ async fn a_reply_now_later_and_many() {
     let take = once(later);
     let later = Mount::new(toy(move |_, _| {
         let later = take();
-        Answer::Later(Box::pin(async { later.await.unwrap() }))
+        Answer::Future(Box::pin(async { later.await.unwrap() }))
     }));
     let calling = tokio::spawn(async move { call(&later, None, whole(&message(b""))).await });
     tokio::task::yield_now().await;
@@ -297,7 +297,7 @@ async fn a_panic_costs_one_call() {
         Code::UNKNOWN
     );
     let later = Mount::new(toy(|_, _| {
-        Answer::Later(Box::pin(async { panic!("as told") }))
+        Answer::Future(Box::pin(async { panic!("as told") }))
     }));
     assert_eq!(call(&later, None, request()).await.refusal(), Code::UNKNOWN);
     struct One(VecDeque<Reply>);
@@ -342,7 +342,7 @@ impl Drop for Wrong {
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_when_a_handler_is_dropped_costs_nothing() {
-    let later = Mount::new(toy(|_, _| Answer::Later(Box::pin(Wrong))));
+    let later = Mount::new(toy(|_, _| Answer::Future(Box::pin(Wrong))));
     let mut called = call(&later, None, whole(&message(b""))).await;
     assert_eq!(called.data().await, message(b"1"));
     assert_eq!(called.status().await, Code::OK);
@@ -358,7 +358,7 @@ async fn a_panic_when_a_handler_is_dropped_costs_nothing() {
 async fn calls_that_may_not_begin() {
     let of = |admit| {
         Mount::new(Toy {
-            method: || Method::new(0).attended(),
+            method: || Method::new(0).needs_metadata(),
             admit,
             ..toy(|_, _| unreachable!("not admitted"))
         })
@@ -385,7 +385,7 @@ async fn a_permit_is_kept_until_the_call_is_over() {
     let (sender, stream) = replies();
     let take = once(stream);
     let mount = Mount::new(Toy {
-        method: || Method::new(0).attended(),
+        method: || Method::new(0).needs_metadata(),
         admit: |_| Ok(OPEN.lock().unwrap().take().map(Permit::new)),
         ..toy(move |_, _| Answer::Stream(Box::pin(take())))
     });
@@ -442,10 +442,10 @@ async fn the_peer_is_found_in_the_extensions() {
     }
 }
 
-/// A `Later` that is not ready when its deadline passes.
+/// An `Answer::Future` that is not ready when its deadline passes.
 #[tokio::test(start_paused = true)]
 async fn a_deadline_ends_a_reply_that_is_late() {
-    let mount = Mount::new(toy(|_, _| Answer::Later(Box::pin(std::future::pending()))));
+    let mount = Mount::new(toy(|_, _| Answer::Future(Box::pin(std::future::pending()))));
     let called = call(&mount, Some("7S"), whole(&message(b"")));
     let start = Instant::now();
     assert_eq!(called.await.refusal(), Code::DEADLINE_EXCEEDED);

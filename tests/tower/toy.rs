@@ -13,7 +13,7 @@ use futures_core::Stream;
 use grpc_health::service::{
     Answer, Head, Message, Method, Permit, Rejection, Reply, Requests, Service, Unimplemented,
 };
-use grpc_health::tower::{Mount, Replies};
+use grpc_health::tower::{Mount, ResponseBody};
 use grpc_health::wire::envelope;
 use grpc_health::{Code, Status};
 use http::{HeaderMap, Request, Response};
@@ -130,7 +130,7 @@ pub(crate) fn call_path<S: Service>(
     path: &str,
     timeout: Option<&str>,
     body: Feed,
-) -> impl Future<Output = Result<Response<Replies<S>>, Infallible>> + use<S> {
+) -> impl Future<Output = Result<Response<ResponseBody<S>>, Infallible>> + use<S> {
     let mut request = Request::post(path).header("content-type", "application/grpc");
     if let Some(timeout) = timeout {
         request = request.header("grpc-timeout", timeout);
@@ -150,7 +150,7 @@ pub(crate) async fn call<S: Service>(
 }
 
 /// An answer that has begun.
-pub(crate) struct Called<S: Service>(pub(crate) Response<Replies<S>>);
+pub(crate) struct Called<S: Service>(pub(crate) Response<ResponseBody<S>>);
 
 impl<S: Service> Called<S> {
     pub(crate) async fn frame(&mut self) -> Option<Frame<Bytes>> {

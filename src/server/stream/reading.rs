@@ -129,7 +129,7 @@ fn dispatch<S: Service>(
             return Finished::Done;
         }
         Ok(Answer::Stream(stream)) => Source::Stream(stream),
-        Ok(Answer::Later(future)) => Source::Later(future),
+        Ok(Answer::Future(future)) => Source::Future(future),
         Err(_) => {
             at.tally.panics += 1;
             refuse(&mut respond, &panicked());

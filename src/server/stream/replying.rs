@@ -24,7 +24,7 @@ pub(in crate::server) struct Replying<S: Service> {
     torn: bool,
     drain: Drain,
     /// How many bytes may wait to be written before the service is asked for more.
-    ahead: u32,
+    send_buffer: u32,
     /// How many do.
     queued: usize,
     trailing: Option<Box<Metadata>>,
@@ -48,7 +48,7 @@ const FRAME: usize = 16 << 10;
 /// Where replies come from.
 pub(super) enum Source<S: Service> {
     Stream(S::Stream),
-    Later(S::Future),
+    Future(S::Future),
     /// Nowhere any more; this is the call's status, `None` for OK.
     Ended(Option<Status>),
 }
@@ -74,7 +74,7 @@ impl<S: Service> Replying<S> {
             unsent: Bytes::new(),
             torn: false,
             drain: call.method.on_drain(),
-            ahead: call.method.reads_ahead(),
+            send_buffer: call.method.send_buffer_size(),
             queued: 0,
             trailing: None,
             _permit: call.take_permit(),
@@ -175,18 +175,18 @@ impl<S: Service> Replying<S> {
             && !torn
     }
 
-    /// Asks the service for the next reply. After that of a `Later` there is none.
+    /// Asks the service for the next reply. After the reply of an `Answer::Future` there is none.
     fn next(&mut self, cx: &mut Context<'_>, panics: &mut u64) -> Poll<Option<Reply>> {
         let polled = catch_unwind(AssertUnwindSafe(|| match &mut self.source {
             Source::Stream(stream) => Pin::new(stream).poll_next(cx),
-            Source::Later(future) => Pin::new(future).poll(cx).map(Some),
+            Source::Future(future) => Pin::new(future).poll(cx).map(Some),
             Source::Ended(_) => Poll::Ready(None),
         }));
         let Ok(next) = polled else {
             *panics += 1;
             return Poll::Ready(Some(Err(panicked())));
         };
-        if next.is_ready() && matches!(self.source, Source::Later(_)) {
+        if next.is_ready() && matches!(self.source, Source::Future(_)) {
             self.end(None, panics);
         }
         next
@@ -220,7 +220,7 @@ impl<S: Service> Replying<S> {
         let Sink::Body(stream) = &mut self.sink else {
             return;
         };
-        let most = FRAME.min(self.ahead as usize);
+        let most = FRAME.min(self.send_buffer as usize);
         if self.unsent.is_empty() || self.unsent.len() > SMALL.min(most) {
             return;
         }
@@ -255,7 +255,7 @@ impl<S: Service> Replying<S> {
 
     /// Whether as much as may be waits to be written.
     const fn has_its_fill(&self) -> bool {
-        matches!(self.source, Source::Stream(_)) && self.queued > self.ahead as usize
+        matches!(self.source, Source::Stream(_)) && self.queued > self.send_buffer as usize
     }
 
     const fn after_flush(&mut self) -> Progress {
@@ -281,7 +281,7 @@ impl<S: Service> Replying<S> {
     /// Waits until the peer takes more. What the service says before that would be old when it is sent.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
         match &mut self.sink {
-            Sink::Body(stream) if self.ahead == 0 => room(stream, 1, cx).map_ok(|_| ()),
+            Sink::Body(stream) if self.send_buffer == 0 => room(stream, 1, cx).map_ok(|_| ()),
             _ => Poll::Ready(Ok(())),
         }
     }
