@@ -58,6 +58,7 @@ pub mod build;
 mod call;
 #[cfg(feature = "client")]
 pub mod client;
+mod connection;
 pub mod health;
 pub mod proto;
 #[cfg(feature = "reflection")]
@@ -86,7 +87,7 @@ pub use wire::status::Status;
 pub mod __internals {
     pub use prost::DecodeError;
 
-    pub use crate::server::guard::{Step, program as guard};
+    pub use crate::connection::guard::{Step, program as guard};
 
     /// The health service's decoder of `HealthCheckRequest`.
     ///

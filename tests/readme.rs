@@ -69,9 +69,16 @@ fn value(expression: &str) -> u64 {
     }
 }
 
-/// The fields of the server's default configuration and the expressions they are set to.
+/// The fields of the default configurations, of a server and of each of its connections, and the expressions they are set to.
 fn config() -> BTreeMap<String, String> {
-    let source = file("src/server/config.rs");
+    let mut fields = defaults("src/server/config.rs");
+    fields.extend(defaults("src/connection/config.rs"));
+    assert!(fields.len() > 30, "{fields:?}");
+    fields
+}
+
+fn defaults(path: &str) -> BTreeMap<String, String> {
+    let source = file(path);
     let default = source.split("fn default() -> Self {").nth(1).unwrap();
     let fields = default
         .split("Self {")
@@ -80,13 +87,11 @@ fn config() -> BTreeMap<String, String> {
         .split('}')
         .next()
         .unwrap();
-    let fields: BTreeMap<_, _> = fields
+    fields
         .split(",\n")
         .filter_map(|field| field.trim().split_once(": "))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    assert!(fields.len() > 10, "{fields:?}");
-    fields
+        .collect()
 }
 
 #[test]

@@ -1,47 +1,10 @@
-//! The limits of a server, their defaults and what they are on h2's builder.
+//! The limits of a server as a whole, and their defaults. Those of each connection are `connection`'s.
 
 use std::time::Duration;
 
-use h2::server::Builder as Http2;
-
-use super::guard;
-
-/// The limits. [`Builder`](super::Builder) documents each; README.md has them in one table.
+/// The limits that all connections share. [`Builder`](super::Builder) documents each; README.md has them in one table.
 #[derive(Debug, Clone)]
 pub(super) struct Config {
-    pub(super) max_concurrent_streams: u32,
-    pub(super) max_long_lived_streams: Option<usize>,
-    pub(super) initial_stream_window: u32,
-    pub(super) initial_connection_window: Option<u32>,
-    pub(super) max_frame_size: u32,
-    pub(super) max_header_list_size: u32,
-    pub(super) header_table_size: u32,
-    pub(super) max_concurrent_reset_streams: Option<usize>,
-    pub(super) reset_stream_duration: Duration,
-    pub(super) max_pending_accept_reset_streams: usize,
-    pub(super) max_local_error_reset_streams: usize,
-    pub(super) max_send_buffer_size: usize,
-    pub(super) data_frame_budget: Option<usize>,
-    pub(super) ping_burst: u32,
-    pub(super) settings_burst: u32,
-    pub(super) priority_burst: u32,
-    pub(super) window_update_burst: u32,
-    pub(super) reset_burst: u32,
-    pub(super) unknown_frame_burst: u32,
-    pub(super) empty_frame_burst: u32,
-    pub(super) burst_refill: Duration,
-    pub(super) header_block_timeout: Duration,
-    pub(super) read_budget: usize,
-    pub(super) header_budget: usize,
-    pub(super) handshake_timeout: Duration,
-    pub(super) body_timeout: Duration,
-    pub(super) send_stall_timeout: Duration,
-    pub(super) write_stall_timeout: Duration,
-    pub(super) max_connection_idle: Option<Duration>,
-    pub(super) max_connection_age: Option<Duration>,
-    pub(super) max_connection_age_grace: Duration,
-    pub(super) keepalive_interval: Option<Duration>,
-    pub(super) keepalive_timeout: Duration,
     pub(super) max_connections: usize,
     pub(super) max_connections_per_ip: Option<usize>,
     pub(super) max_handshakes: usize,
@@ -49,143 +12,14 @@ pub(super) struct Config {
     pub(super) shutdown_deadline: Duration,
 }
 
-/// What h2's budget for small DATA frames has for each stream: half a window's bytes.
-const DATA_BUDGET_PER_STREAM: usize = 32 << 10;
-/// And what it has at least: for one stream full of messages that are as small as can be, each in a frame of its own, which take 251 for
-/// every 5 bytes of its window, and for one read of the socket beside it.
-const MIN_DATA_BUDGET: usize = 5 << 20;
-/// The largest window there is.
-const MAX_WINDOW: u32 = (1 << 31) - 1;
-
 impl Default for Config {
     fn default() -> Self {
         Self {
-            max_concurrent_streams: 256,
-            max_long_lived_streams: None,
-            initial_stream_window: 64 << 10,
-            initial_connection_window: None,
-            max_frame_size: 16_384,
-            max_header_list_size: 8 << 10,
-            header_table_size: 4_096,
-            max_concurrent_reset_streams: None,
-            reset_stream_duration: Duration::from_secs(5),
-            max_pending_accept_reset_streams: 256,
-            max_local_error_reset_streams: 1_024,
-            max_send_buffer_size: 64 << 10,
-            data_frame_budget: None,
-            ping_burst: 100,
-            settings_burst: 100,
-            priority_burst: 1_000,
-            window_update_burst: 1_000,
-            reset_burst: 1_000,
-            unknown_frame_burst: 100,
-            empty_frame_burst: 100,
-            burst_refill: Duration::from_secs(30),
-            header_block_timeout: Duration::from_secs(10),
-            read_budget: 64 << 10,
-            header_budget: 8 << 10,
-            handshake_timeout: Duration::from_secs(10),
-            body_timeout: Duration::from_secs(10),
-            send_stall_timeout: Duration::from_secs(30),
-            write_stall_timeout: Duration::from_secs(20),
-            max_connection_idle: Some(Duration::from_secs(300)),
-            max_connection_age: None,
-            max_connection_age_grace: Duration::from_secs(10),
-            keepalive_interval: None,
-            keepalive_timeout: Duration::from_secs(20),
             max_connections: 10_000,
             max_connections_per_ip: None,
             max_handshakes: 2_048,
             shutdown_linger: Duration::from_secs(0),
             shutdown_deadline: Duration::from_secs(10),
         }
-    }
-}
-
-impl Config {
-    /// The number of streams as a count of things in memory.
-    pub(super) fn streams(&self) -> usize {
-        usize::try_from(self.max_concurrent_streams).unwrap_or(usize::MAX)
-    }
-
-    fn reset_streams(&self) -> usize {
-        self.max_concurrent_reset_streams
-            .unwrap_or_else(|| self.streams())
-    }
-
-    /// Room for every stream's window: a handler that does not read holds up its own client, and no health check on the connection.
-    fn connection_window(&self) -> u32 {
-        let derived = || {
-            self.max_concurrent_streams
-                .saturating_mul(self.initial_stream_window)
-                .min(MAX_WINDOW)
-        };
-        self.initial_connection_window.unwrap_or_else(derived)
-    }
-
-    fn data_budget(&self) -> usize {
-        let derived = || {
-            let all = self.streams().saturating_mul(DATA_BUDGET_PER_STREAM);
-            all.max(MIN_DATA_BUDGET)
-        };
-        self.data_frame_budget.unwrap_or_else(derived)
-    }
-
-    /// What the guard lets through.
-    pub(super) const fn guard(&self) -> guard::Limits {
-        guard::Limits {
-            ping: self.ping_burst,
-            settings: self.settings_burst,
-            priority: self.priority_burst,
-            window_update: self.window_update_burst,
-            reset: self.reset_burst,
-            unknown: self.unknown_frame_burst,
-            empty: self.empty_frame_burst,
-            refill: self.burst_refill,
-        }
-    }
-
-    /// h2's builder with these limits.
-    pub(super) fn http2(&self) -> Http2 {
-        let mut http2 = Http2::new();
-        http2
-            .max_concurrent_streams(self.max_concurrent_streams)
-            .initial_window_size(self.initial_stream_window)
-            .initial_connection_window_size(self.connection_window())
-            .max_frame_size(self.max_frame_size)
-            .max_header_list_size(self.max_header_list_size)
-            .header_table_size(self.header_table_size)
-            .max_concurrent_reset_streams(self.reset_streams())
-            .reset_stream_duration(self.reset_stream_duration)
-            .max_pending_accept_reset_streams(self.max_pending_accept_reset_streams)
-            .max_local_error_reset_streams(Some(self.max_local_error_reset_streams))
-            .max_send_buffer_size(self.max_send_buffer_size)
-            .data_frame_budget(self.data_budget());
-        http2
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn limits_derived_from_the_number_of_streams_follow_it() {
-        let mut config = Config::default();
-        let derived = |config: &Config| {
-            let (resets, budget) = (config.reset_streams(), config.data_budget());
-            (resets, budget, config.connection_window())
-        };
-        assert_eq!(derived(&config), (256, 8 << 20, 16 << 20));
-        config.max_concurrent_streams = 10_000;
-        assert_eq!(derived(&config), (10_000, 327_680_000, 655_360_000));
-        config.max_concurrent_streams = 4;
-        assert_eq!(derived(&config), (4, 5 << 20, 256 << 10));
-        config.initial_stream_window = 1 << 30;
-        assert_eq!(config.connection_window(), MAX_WINDOW);
-        config.max_concurrent_reset_streams = Some(7);
-        config.data_frame_budget = Some(9);
-        config.initial_connection_window = Some(11);
-        assert_eq!(derived(&config), (7, 9, 11));
     }
 }

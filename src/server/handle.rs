@@ -4,8 +4,9 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use super::drain::{Drain, Phase};
-use super::host::Host;
+use super::drain::Drain;
+use super::shared::Shared;
+use crate::connection::Phase;
 use crate::service::Service;
 
 /// Takes a [`Server`](crate::Server) down, or keeps it; from [`Server::drain_handle`](crate::Server::drain_handle).
@@ -14,14 +15,14 @@ use crate::service::Service;
 #[derive(Clone)]
 pub struct DrainHandle(Arc<dyn Drained>);
 
-/// A host whose service is nobody's business.
+/// A server whose service is nobody's business.
 trait Drained: Send + Sync {
     fn drain(&self) -> &Drain;
     fn begin(self: Arc<Self>);
     fn resume(&self) -> bool;
 }
 
-impl<S: Service> Drained for Host<S> {
+impl<S: Service> Drained for Shared<S> {
     fn drain(&self) -> &Drain {
         &self.drain
     }
@@ -36,8 +37,8 @@ impl<S: Service> Drained for Host<S> {
 }
 
 impl DrainHandle {
-    pub(super) fn new<S: Service>(host: Arc<Host<S>>) -> Self {
-        Self(host)
+    pub(super) fn new<S: Service>(shared: Arc<Shared<S>>) -> Self {
+        Self(shared)
     }
 
     /// Begins the drain, in a task of its own on the current runtime; [`Server::shutdown`](crate::Server::shutdown) says what it does.

@@ -1,27 +1,20 @@
-//! An HTTP/2 server of one [`Service`](crate::service::Service): listeners, connections, limits and the way down.
+//! A server of one [`Service`](crate::service::Service): listeners, admission, limits and the way down.
 //!
-//! Each connection is one task, which owns its h2 connection and answers calls itself.
+//! Each connection is one task, which serves it to its end.
 
 mod arrival;
 mod builder;
 mod config;
-mod connection;
 mod drain;
-pub(crate) mod guard;
 mod handle;
-mod host;
-mod lifetime;
-mod link;
 mod listener;
-mod patience;
+mod places;
 #[allow(clippy::module_inception)]
 mod server;
+mod shared;
 mod stats;
-mod stream;
-mod timers;
 #[cfg(unix)]
 mod unix;
-mod waiting;
 
 pub use builder::{Builder, NoService};
 pub use handle::DrainHandle;

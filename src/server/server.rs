@@ -20,13 +20,13 @@ use tokio::task::JoinSet;
 use super::arrival;
 use super::builder::{Builder, NoService};
 use super::config::Config;
-use super::drain::Phase;
 use super::handle::DrainHandle;
-use super::host::Host;
 use super::listener::{Accept, accept_loop};
+use super::shared::Shared;
 use super::stats::Stats;
 #[cfg(unix)]
 use super::unix::UnixServer;
+use crate::connection::{self, Phase};
 use crate::service::{PeerInfo, Service};
 #[cfg(feature = "tls")]
 use crate::tls::ServerTls;
@@ -35,7 +35,7 @@ use crate::tls::ServerTls;
 ///
 /// It takes a tokio runtime with sockets and timers (`enable_all`, as `#[tokio::main]` has it). Clones are the same server.
 pub struct Server<S> {
-    host: Arc<Host<S>>,
+    shared: Arc<Shared<S>>,
     listeners: Arc<Mutex<Listeners>>,
 }
 
@@ -64,9 +64,9 @@ impl Server<NoService> {
 }
 
 impl<S: Service> Server<S> {
-    pub(super) fn new(service: S, config: Config) -> Self {
+    pub(super) fn new(service: S, config: Config, connection: connection::Config) -> Self {
         Self {
-            host: Arc::new(Host::new(service, config)),
+            shared: Arc::new(Shared::new(service, config, connection)),
             listeners: Arc::default(),
         }
     }
@@ -152,7 +152,7 @@ impl<S: Service> Server<S> {
     /// Dropping the future closes the listeners; connections that were accepted go on.
     pub fn serve(&self) -> impl Future<Output = io::Result<()>> + Send + use<S> {
         let listeners = std::mem::take(&mut self.listeners().bound);
-        let host = Arc::clone(&self.host);
+        let shared = Arc::clone(&self.shared);
         async move {
             if listeners.is_empty() {
                 return Err(io::Error::new(
@@ -160,18 +160,18 @@ impl<S: Service> Server<S> {
                     "there is no listener",
                 ));
             }
-            host.start_background();
+            shared.start_background();
             let mut loops = JoinSet::new();
             for listener in listeners {
-                let host = Arc::clone(&host);
+                let shared = Arc::clone(&shared);
                 match listener {
-                    Listener::Tcp(tcp) => loops.spawn(accept(host, tcp, |io, peer, config| {
+                    Listener::Tcp(tcp) => loops.spawn(accept(shared, tcp, |io, peer, config| {
                         prepare(&io, config);
                         ready(Ok((io, peer)))
                     })),
                     #[cfg(feature = "tls")]
                     Listener::Tls(tcp, tls) => {
-                        loops.spawn(accept(host, tcp, move |io, peer, config| {
+                        loops.spawn(accept(shared, tcp, move |io, peer, config| {
                             prepare(&io, config);
                             let secured = tls.accept(io);
                             async move {
@@ -188,13 +188,13 @@ impl<S: Service> Server<S> {
                     }
                     #[cfg(unix)]
                     Listener::Unix(unix) => {
-                        loops.spawn(accept(host, unix, |io, peer, _| ready(Ok((io, peer)))))
+                        loops.spawn(accept(shared, unix, |io, peer, _| ready(Ok((io, peer)))))
                     }
                 };
             }
-            host.drain.reached(Phase::Closing).await;
+            shared.drain.reached(Phase::Closing).await;
             loops.shutdown().await;
-            host.drain.reached(Phase::Gone).await;
+            shared.drain.reached(Phase::Gone).await;
             Ok(())
         }
     }
@@ -216,7 +216,7 @@ impl<S: Service> Server<S> {
         F: Future<Output = ()> + Send,
     {
         let serving = self.serve();
-        let host = Arc::clone(&self.host);
+        let shared = Arc::clone(&self.shared);
         async move {
             let mut serving = pin!(serving);
             let mut signal = pin!(signal);
@@ -227,7 +227,7 @@ impl<S: Service> Server<S> {
             match over.await {
                 Some(result) => result,
                 None => {
-                    DrainHandle::new(host).begin();
+                    DrainHandle::new(shared).begin();
                     serving.await
                 }
             }
@@ -277,7 +277,7 @@ impl<S: Service> Server<S> {
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let addr = peer.remote_addr;
-        arrival::serve(Arc::clone(&self.host), ready(Ok((io, peer))), addr)
+        arrival::serve(Arc::clone(&self.shared), ready(Ok((io, peer))), addr)
     }
 
     /// Shuts the server down, in order:
@@ -303,21 +303,21 @@ impl<S: Service> Server<S> {
     /// What takes the server down, or keeps it, from elsewhere.
     #[must_use]
     pub fn drain_handle(&self) -> DrainHandle {
-        DrainHandle::new(Arc::clone(&self.host))
+        DrainHandle::new(Arc::clone(&self.shared))
     }
 
     /// What the server has done so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.host.counters.read(self.host.drain.open())
+        self.shared.stats()
     }
 }
 
 /// Accepts connections for ever. `open` makes byte streams of them, in their own tasks.
 async fn accept<S, L, F, T>(
-    host: Arc<Host<S>>,
+    shared: Arc<Shared<S>>,
     listener: L,
-    open: impl Fn(L::Io, PeerInfo, &Config) -> F,
+    open: impl Fn(L::Io, PeerInfo, &connection::Config) -> F,
 ) where
     S: Service,
     L: Accept,
@@ -326,17 +326,17 @@ async fn accept<S, L, F, T>(
 {
     let connected = |io, peer: PeerInfo| {
         let addr = peer.remote_addr;
-        let opening = open(io, peer, &host.config);
-        tokio::spawn(arrival::serve(Arc::clone(&host), opening, addr));
+        let opening = open(io, peer, &shared.host.config);
+        tokio::spawn(arrival::serve(Arc::clone(&shared), opening, addr));
     };
     let failed = |_: &io::Error| {
-        host.counters.accept_errors.fetch_add(1, Relaxed);
+        shared.counters.accept_errors.fetch_add(1, Relaxed);
     };
     accept_loop(&listener, connected, failed).await;
 }
 
 /// Sets what is to be set of a TCP socket. Where that fails the connection is slower, or found dead later, and no worse.
-fn prepare(io: &TcpStream, config: &Config) {
+fn prepare(io: &TcpStream, config: &connection::Config) {
     // Replies are small and written once per turn: there is nothing to wait for.
     let _ = io.set_nodelay(true);
     // The kernel gives up on bytes that are not acknowledged when the PING would: gRFC A18.
@@ -350,7 +350,7 @@ fn prepare(io: &TcpStream, config: &Config) {
 impl<S> Clone for Server<S> {
     fn clone(&self) -> Self {
         Self {
-            host: Arc::clone(&self.host),
+            shared: Arc::clone(&self.shared),
             listeners: Arc::clone(&self.listeners),
         }
     }
@@ -377,10 +377,10 @@ mod tests {
         let addr = listener.local_addr().unwrap();
         for interval in [None, Some(Duration::from_secs(60))] {
             let io = TcpStream::connect(addr).await.unwrap();
-            let config = Config {
+            let config = connection::Config {
                 keepalive_interval: interval,
                 keepalive_timeout: Duration::from_secs(7),
-                ..Config::default()
+                ..connection::Config::default()
             };
             prepare(&io, &config);
             assert!(io.nodelay().unwrap());

@@ -268,7 +268,7 @@ fn allowed_lines_pass() {
         ),
         (
             "server/mod.rs",
-            "use crate::call; use tokio::net::TcpListener;",
+            "use crate::connection; use tokio::net::TcpListener;",
         ),
         (
             "registry/slab.rs",

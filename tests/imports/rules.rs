@@ -16,7 +16,8 @@ pub(crate) const ARROWS: &[(&str, &[&str])] = &[
     ("router", &["service", "wire"]),
     ("call", &["service", "wire"]),
     ("reflection", &["service", "proto", "wire"]),
-    ("server", &["call", "service", "wire", "tls"]),
+    ("connection", &["call", "service", "wire"]),
+    ("server", &["connection", "service", "tls"]),
     ("tower", &["call", "service", "wire"]),
     ("client", &["wire", "proto", "tls"]),
 ];
@@ -53,6 +54,18 @@ const BANNED: &[(&str, &[&str], &[&str])] = &[
         &["tokio", "h2", "http_body"],
         &["TcpStream", "UnixStream"],
     ),
+    // One connection, over any byte stream: it knows no listener and no server.
+    (
+        "connection",
+        &["socket2"],
+        &[
+            "TcpListener",
+            "TcpStream",
+            "UnixListener",
+            "UnixStream",
+            "Server",
+        ],
+    ),
     ("health", &["h2"], &[]),
     ("bin", &["loom", "h2"], &[]),
 ];
@@ -67,7 +80,7 @@ pub(crate) struct File {
 }
 
 /// The module path of a file: `wire/code.rs` and `wire/code/mod.rs` are `["wire", "code"]`.
-fn module(path: &str) -> Vec<String> {
+pub(crate) fn module(path: &str) -> Vec<String> {
     let mut parts: Vec<String> = path
         .trim_end_matches(".rs")
         .split('/')
@@ -139,7 +152,7 @@ fn arrows(path: &str, code: &[Token]) -> Vec<(String, usize)> {
 }
 
 /// Whether `path` is a file of one of the test-only modules declared in `tests`.
-fn is_test_file(path: &str, tests: &[Vec<String>]) -> bool {
+pub(crate) fn is_test_file(path: &str, tests: &[Vec<String>]) -> bool {
     let module = module(path);
     tests.iter().any(|test| module.starts_with(test))
 }

@@ -11,7 +11,7 @@ use crate::wire::metadata::Metadata;
 use crate::wire::status::Status;
 
 /// Refuses a call before any reply. With its handles dropped, h2 resets what the peer still sends (NO_ERROR).
-pub(in crate::server) fn refuse(respond: &mut SendResponse<Bytes>, status: &Status) {
+pub(in crate::connection) fn refuse(respond: &mut SendResponse<Bytes>, status: &Status) {
     let _ = respond.send_response(call::trailers_only(status), true);
 }
 

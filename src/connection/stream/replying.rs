@@ -7,15 +7,15 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_core::Stream;
 
+use super::context::{Conditions, discard};
 use super::sink::{Sink, room};
-use super::{Conditions, discard};
 use crate::call::{self, Call, Prebuilt};
 use crate::service::{Drain, Part, Permit, Reply, Service, panicked};
 use crate::wire::metadata::Metadata;
 use crate::wire::status::Status;
 
 /// A call whose answer is not complete.
-pub(in crate::server) struct Replying<S: Service> {
+pub(in crate::connection) struct Replying<S: Service> {
     source: Source<S>,
     sink: Sink,
     /// What is left of the current reply.
@@ -55,7 +55,7 @@ pub(super) enum Source<S: Service> {
 
 /// How far a poll got.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::server) enum Progress {
+pub(in crate::connection) enum Progress {
     /// The answer is complete.
     Done,
     /// Something will wake the stream.
@@ -89,7 +89,7 @@ impl<S: Service> Replying<S> {
 
     /// Goes on with the answer. What is given to h2 between two flushes is limited: it has no limit of its own to what it queues for a
     /// peer with an open window that does not read its socket.
-    pub(in crate::server) fn poll(
+    pub(in crate::connection) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         prebuilt: &Prebuilt,
@@ -287,17 +287,17 @@ impl<S: Service> Replying<S> {
     }
 
     /// How many bytes of the current reply the peer has not made room for.
-    pub(in crate::server) const fn unsent(&self) -> usize {
+    pub(in crate::connection) const fn unsent(&self) -> usize {
         self.unsent.len()
     }
 
     /// Gives the call up: the peer does not take its reply.
-    pub(in crate::server) fn abandon(&mut self) {
+    pub(in crate::connection) fn abandon(&mut self) {
         self.sink.reset();
     }
 
     /// Ends the call because its deadline has passed.
-    pub(in crate::server) fn expire(&mut self, prebuilt: &Prebuilt) {
+    pub(in crate::connection) fn expire(&mut self, prebuilt: &Prebuilt) {
         match &mut self.sink {
             // Trailers inside a message would be no answer.
             sink @ Sink::Body(_) if self.torn && !self.unsent.is_empty() => sink.reset(),

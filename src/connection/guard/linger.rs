@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-use super::super::drain::Phase;
 use super::super::link::Link;
+use super::super::phase::Phase;
 
 /// How long a peer may go on, and for how many bytes.
 const TIME: Duration = Duration::from_secs(1);
@@ -23,7 +23,7 @@ const CHUNK: usize = 8 << 10;
 
 /// A socket that h2 may leave behind.
 #[derive(Debug)]
-pub(in crate::server) struct Lingering<T>(oneshot::Receiver<T>);
+pub(in crate::connection) struct Lingering<T>(oneshot::Receiver<T>);
 
 impl<T> Lingering<T> {
     pub(super) const fn new(rest: oneshot::Receiver<T>) -> Self {
@@ -33,7 +33,7 @@ impl<T> Lingering<T> {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Lingering<T> {
     /// Closes the socket, if there is one left to close. It belongs to the connection: a server counts it, and cuts it.
-    pub(in crate::server) async fn close(self, link: &Link) {
+    pub(in crate::connection) async fn close(self, link: &Link) {
         if let Ok(io) = self.0.await {
             // Apart, and boxed: most connections never come here.
             Box::pin(linger(io, link)).await;

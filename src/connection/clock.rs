@@ -7,9 +7,9 @@ use h2::Ping;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::Connection;
-use crate::server::drain::Phase;
-use crate::server::lifetime::{Activity, Verdict};
+use super::connection::Connection;
+use super::lifetime::{Activity, Verdict};
+use super::phase::Phase;
 use crate::service::Service;
 
 impl<S, T> Connection<S, T>

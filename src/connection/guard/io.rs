@@ -20,7 +20,7 @@ use super::policy::Policy;
 
 /// A connection's byte stream, watched.
 #[derive(Debug)]
-pub(in crate::server) struct Guard<T> {
+pub(in crate::connection) struct Guard<T> {
     /// `None` only once it is handed over.
     io: Option<T>,
     heir: Option<oneshot::Sender<T>>,
@@ -40,7 +40,11 @@ pub(in crate::server) struct Guard<T> {
 
 impl<T> Guard<T> {
     /// The stream, and what takes the socket over when h2 is done with it.
-    pub(in crate::server) fn new(io: T, link: Arc<Link>, config: &Config) -> (Self, Lingering<T>) {
+    pub(in crate::connection) fn new(
+        io: T,
+        link: Arc<Link>,
+        config: &Config,
+    ) -> (Self, Lingering<T>) {
         let (heir, rest) = oneshot::channel();
         let guard = Self {
             io: Some(io),

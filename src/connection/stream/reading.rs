@@ -7,7 +7,7 @@ use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::SendResponse;
 
-use super::Turn;
+use super::context::Turn;
 use super::replying::{Replying, Source};
 use super::requests::Body;
 use super::sink::{Sink, refuse};
@@ -17,7 +17,7 @@ use crate::wire::status::Status;
 
 /// Why a request is not read to its end.
 #[derive(Debug)]
-pub(in crate::server) enum Broken {
+pub(in crate::connection) enum Broken {
     /// It is to be answered with this.
     Refused(Status),
     /// The stream is gone.
@@ -25,7 +25,7 @@ pub(in crate::server) enum Broken {
 }
 
 /// Reads what there is of a request's body.
-pub(in crate::server) fn read(
+pub(in crate::connection) fn read(
     body: &mut RecvStream,
     collector: &mut Collector,
     cx: &mut Context<'_>,
@@ -51,15 +51,15 @@ pub(in crate::server) fn read(
 
 /// A request that is being read.
 #[derive(Debug)]
-pub(in crate::server) struct Reading {
-    pub(in crate::server) body: RecvStream,
-    pub(in crate::server) respond: SendResponse<Bytes>,
-    pub(in crate::server) collector: Collector,
-    pub(in crate::server) call: Call,
+pub(in crate::connection) struct Reading {
+    pub(in crate::connection) body: RecvStream,
+    pub(in crate::connection) respond: SendResponse<Bytes>,
+    pub(in crate::connection) collector: Collector,
+    pub(in crate::connection) call: Call,
 }
 
 /// What comes of a request that is not read any further.
-pub(in crate::server) enum Finished<S: Service> {
+pub(in crate::connection) enum Finished<S: Service> {
     /// Its answer is not complete.
     Replying(Replying<S>),
     /// Its answer is complete.
@@ -70,7 +70,7 @@ pub(in crate::server) enum Finished<S: Service> {
 
 impl Reading {
     /// Goes on from how the body ended: gives the message to the service, or refuses the call.
-    pub(in crate::server) fn finish<S: Service>(
+    pub(in crate::connection) fn finish<S: Service>(
         mut self,
         read: Result<(), Broken>,
         at: &mut Turn<'_, S>,
@@ -101,7 +101,7 @@ impl Reading {
 }
 
 /// Gives a request that is a stream to the service.
-pub(in crate::server) fn begin<S: Service>(
+pub(in crate::connection) fn begin<S: Service>(
     at: &mut Turn<'_, S>,
     body: RecvStream,
     respond: SendResponse<Bytes>,

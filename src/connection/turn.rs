@@ -1,43 +1,30 @@
-//! One connection, in one task: what is ready is accepted, then answered, then written at once.
+//! One turn of a connection's task: what is ready is accepted, then answered, then written at once.
 //!
 //! The order is the point. h2 writes what is pending whenever it is asked for the next request, so a reply that is queued between two
 //! requests costs a write of its own.
 
-mod clock;
-mod depart;
-
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use h2::server::SendResponse;
-use h2::{PingPong, Reason, RecvStream};
+use h2::{Reason, RecvStream};
 use http::Request;
 use http::request::Parts;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use self::depart::Departure;
-use super::drain::Phase;
-use super::guard::Guard;
-use super::host::Host;
-use super::lifetime::Lifetime;
-use super::link::Link;
-use super::stats::Tally;
-use super::stream::{Conditions, Finished, Reading, Turn, begin, read};
-use super::timers::Timer;
+use super::connection::{Connection, Http2, Incoming};
+use super::stream::{Finished, Reading, Turn, begin, read};
 use super::waiting::{State, Terms, Waiting};
 use crate::call::{self, Call, Collector, Refusal};
-use crate::service::{PeerInfo, Service, panicked};
+use crate::service::{Service, panicked};
 
 /// How often a turn goes round before it lets other tasks run.
 const ROUNDS: usize = 16;
-
-type Http2<T> = h2::server::Connection<Guard<T>, Bytes>;
 
 /// The next request, or the end of the connection. This is also what makes h2 read and write: all of it hangs on this call, which its
 /// documentation leaves out.
@@ -50,30 +37,6 @@ fn poll_accept<T: AsyncRead + AsyncWrite + Unpin>(
 
 type Accepted = (Request<RecvStream>, SendResponse<Bytes>);
 
-/// A request whose head has been judged.
-struct Incoming {
-    body: RecvStream,
-    respond: SendResponse<Bytes>,
-    call: Result<Call, Refusal>,
-}
-
-/// A connection after its handshake; a future that completes when it is closed.
-pub(super) struct Connection<S: Service, T> {
-    http2: Http2<T>,
-    host: Arc<Host<S>>,
-    link: Arc<Link>,
-    peer: PeerInfo,
-    batch: Vec<Incoming>,
-    waiting: Waiting<S>,
-    tally: Tally,
-    departure: Departure,
-    /// How far the connection has gone for reasons of its own; the server may be further.
-    phase: Phase,
-    lifetime: Lifetime,
-    timer: Timer,
-    ping_pong: Option<PingPong>,
-}
-
 /// Why a connection is over.
 enum Closed {
     Cleanly,
@@ -85,28 +48,6 @@ where
     S: Service,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    pub(super) fn new(
-        host: Arc<Host<S>>,
-        link: Arc<Link>,
-        mut http2: Http2<T>,
-        peer: PeerInfo,
-    ) -> Self {
-        Self {
-            ping_pong: http2.ping_pong(),
-            lifetime: Lifetime::new(&host.config, Instant::now()),
-            timer: Timer::default(),
-            phase: Phase::Serving,
-            http2,
-            host,
-            waiting: Waiting::new(Arc::clone(&link)),
-            link,
-            peer,
-            batch: Vec::new(),
-            tally: Tally::default(),
-            departure: Departure::Staying,
-        }
-    }
-
     /// Does all that can be done now.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
         // So many requests are answered before other tasks get their turn.
@@ -210,32 +151,6 @@ where
         });
         self.batch = batch;
     }
-
-    fn with_waiting<R>(&mut self, f: impl FnOnce(&mut Waiting<S>, &mut Turn<'_, S>) -> R) -> R {
-        let mut turn = Turn {
-            host: &self.host,
-            peer: &self.peer,
-            tally: &mut self.tally,
-            conditions: Conditions {
-                write_blocked: self.link.is_write_blocked(),
-                ending: matches!(self.departure, Departure::Ending),
-            },
-        };
-        f(&mut self.waiting, &mut turn)
-    }
-}
-
-impl<S: Service, T> Connection<S, T> {
-    /// Tells the server what is new.
-    fn tell(&mut self) {
-        self.tally.waiting = self.waiting.len() as u64;
-        let (read, written) = (&self.link.bytes_read, &self.link.bytes_written);
-        self.tally.tell(
-            &self.host.counters,
-            read.load(Relaxed),
-            written.load(Relaxed),
-        );
-    }
 }
 
 impl Incoming {
@@ -302,12 +217,5 @@ where
                 this.host.counters.connection_errors.fetch_add(1, Relaxed);
             }
         })
-    }
-}
-
-impl<S: Service, T> Drop for Connection<S, T> {
-    fn drop(&mut self) {
-        self.waiting.clear(&mut self.tally);
-        self.tell();
     }
 }

@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 
-use super::drain::Phase;
+use super::phase::Phase;
 
 /// One per connection, behind an `Arc`.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(crate) struct Link {
     ready: Mutex<Ready>,
     phase: AtomicU8,
     /// Written by the socket wrapper and read by the connection, both in one task: the orderings are relaxed.
@@ -36,7 +36,7 @@ struct Ready {
 }
 
 impl Link {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             ready: Mutex::default(),
             phase: AtomicU8::new(Phase::Serving as u8),
@@ -99,12 +99,12 @@ impl Link {
     }
 
     /// How far the server's drain is.
-    pub(super) fn phase(&self) -> Phase {
+    pub(crate) fn phase(&self) -> Phase {
         Phase::from_u8(self.phase.load(Relaxed))
     }
 
     /// Tells the connection how far the server's drain is.
-    pub(super) fn set_phase(&self, phase: Phase) {
+    pub(crate) fn set_phase(&self, phase: Phase) {
         // The lock orders this store before the look at `phase` that follows the wake.
         self.phase.store(phase as u8, Relaxed);
         self.notify();

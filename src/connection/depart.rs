@@ -1,29 +1,15 @@
 //! The way down, as a connection goes it.
 
-use std::pin::Pin;
+use std::future::Future;
 use std::task::{Context, Poll};
 
 use h2::Reason;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Sleep, sleep};
+use tokio::time::sleep;
 
-use super::Connection;
-use crate::server::drain::{LAST_WORDS, Phase};
+use super::connection::{Connection, Departure};
+use super::phase::{LAST_WORDS, Phase};
 use crate::service::Service;
-
-/// How far the connection has followed the server's drain.
-pub(super) enum Departure {
-    /// Not on the way down.
-    Staying,
-    /// Every call has been polled once more, so that watchers hear of it before the GOAWAY.
-    Announced,
-    /// The GOAWAY is queued.
-    Leaving,
-    /// The GOAWAY is written, and calls that have no end of their own are ended.
-    Ending,
-    /// What is left has been dropped; this is the time for the last frames.
-    Cut(Pin<Box<Sleep>>),
-}
 
 impl<S, T> Connection<S, T>
 where

@@ -13,15 +13,15 @@ const PIECE: u32 = 1 << 10;
 
 /// How many of each kind of frame a peer may send at once, and the time in which it may send as many again.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::server) struct Limits {
-    pub(in crate::server) ping: u32,
-    pub(in crate::server) settings: u32,
-    pub(in crate::server) priority: u32,
-    pub(in crate::server) window_update: u32,
-    pub(in crate::server) reset: u32,
-    pub(in crate::server) unknown: u32,
-    pub(in crate::server) empty: u32,
-    pub(in crate::server) refill: Duration,
+pub(in crate::connection) struct Limits {
+    pub(in crate::connection) ping: u32,
+    pub(in crate::connection) settings: u32,
+    pub(in crate::connection) priority: u32,
+    pub(in crate::connection) window_update: u32,
+    pub(in crate::connection) reset: u32,
+    pub(in crate::connection) unknown: u32,
+    pub(in crate::connection) empty: u32,
+    pub(in crate::connection) refill: Duration,
 }
 
 /// What there was too much of.

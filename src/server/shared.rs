@@ -1,4 +1,4 @@
-//! What all connections of a server share.
+//! What all clones of a server, and all its tasks, share.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
@@ -6,34 +6,30 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::task::AbortHandle;
 
-use super::arrival::Places;
 use super::config::Config;
 use super::drain::{Drain, Times};
-use super::stats::Counters;
-use crate::call::Prebuilt;
+use super::places::Places;
+use super::stats::{Counters, Stats};
+use crate::connection::{self, Host};
 use crate::service::{Lifecycle, Service};
 
-/// A service and everything it takes to serve it.
+/// One server.
 #[derive(Debug)]
-pub(super) struct Host<S> {
-    pub(super) service: S,
+pub(super) struct Shared<S> {
+    /// What its connections need.
+    pub(super) host: Arc<Host<S>>,
     pub(super) config: Config,
-    pub(super) http2: h2::server::Builder,
-    pub(super) prebuilt: Prebuilt,
     pub(super) counters: Counters,
     pub(super) drain: Arc<Drain>,
     pub(super) places: Arc<Places>,
     background: OnceLock<Option<AbortHandle>>,
 }
 
-impl<S: Service> Host<S> {
-    pub(super) fn new(service: S, config: Config) -> Self {
-        let http2 = config.http2();
+impl<S: Service> Shared<S> {
+    pub(super) fn new(service: S, config: Config, connection: connection::Config) -> Self {
         Self {
-            service,
+            host: Arc::new(Host::new(service, connection)),
             config,
-            http2,
-            prebuilt: Prebuilt::new(),
             counters: Counters::default(),
             drain: Arc::new(Drain::new()),
             places: Arc::default(),
@@ -41,10 +37,16 @@ impl<S: Service> Host<S> {
         }
     }
 
+    /// What the server has done so far.
+    pub(super) fn stats(&self) -> Stats {
+        Stats::read(&self.counters, &self.host.counters, self.drain.open())
+    }
+
     /// Spawns the service's background work on the current runtime, the first time.
     pub(super) fn start_background(&self) {
         self.background.get_or_init(|| {
-            self.service
+            self.host
+                .service
                 .background()
                 .map(|work| tokio::spawn(work).abort_handle())
         });
@@ -52,8 +54,8 @@ impl<S: Service> Host<S> {
 
     /// Tells the service, whose panic must not keep the server up.
     fn tell(&self, event: Lifecycle) {
-        if catch_unwind(AssertUnwindSafe(|| self.service.lifecycle(event))).is_err() {
-            self.counters.panics.fetch_add(1, Relaxed);
+        if catch_unwind(AssertUnwindSafe(|| self.host.service.lifecycle(event))).is_err() {
+            self.host.counters.panics.fetch_add(1, Relaxed);
         }
     }
 
@@ -76,7 +78,7 @@ impl<S: Service> Host<S> {
     }
 }
 
-impl<S> Drop for Host<S> {
+impl<S> Drop for Shared<S> {
     fn drop(&mut self) {
         if let Some(Some(background)) = self.background.get() {
             background.abort();

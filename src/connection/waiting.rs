@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::link::{Link, StreamWaker};
 use super::patience::{Patience, Verdict};
-use super::stats::Tally;
 use super::stream::{Finished, Progress, Reading, Replying, Turn, discard, read, refuse};
+use super::tally::Tally;
 use super::timers::Deadlines;
 use crate::call::{Call, Refusal, deadline_exceeded, too_many_calls, trailers_only};
 use crate::service::{Drain, Service};

@@ -1,0 +1,127 @@
+//! One connection: what its task owns.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{PingPong, RecvStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, Sleep};
+
+use super::guard::Guard;
+use super::host::Host;
+use super::lifetime::Lifetime;
+use super::link::Link;
+use super::phase::Phase;
+use super::stream::{Conditions, Turn};
+use super::tally::Tally;
+use super::timers::Timer;
+use super::waiting::Waiting;
+use crate::call::{Call, Refusal};
+use crate::service::{PeerInfo, Service};
+
+pub(super) type Http2<T> = h2::server::Connection<Guard<T>, Bytes>;
+
+/// A request whose head has been judged.
+pub(super) struct Incoming {
+    pub(super) body: RecvStream,
+    pub(super) respond: SendResponse<Bytes>,
+    pub(super) call: Result<Call, Refusal>,
+}
+
+/// A connection after its handshake; a future that completes when it is closed.
+pub(super) struct Connection<S: Service, T> {
+    pub(super) http2: Http2<T>,
+    pub(super) host: Arc<Host<S>>,
+    pub(super) link: Arc<Link>,
+    pub(super) peer: PeerInfo,
+    pub(super) batch: Vec<Incoming>,
+    pub(super) waiting: Waiting<S>,
+    pub(super) tally: Tally,
+    pub(super) departure: Departure,
+    /// How far the connection has gone for reasons of its own; the server may be further.
+    pub(super) phase: Phase,
+    pub(super) lifetime: Lifetime,
+    pub(super) timer: Timer,
+    pub(super) ping_pong: Option<PingPong>,
+}
+
+/// How far the connection has followed the server's drain.
+pub(super) enum Departure {
+    /// Not on the way down.
+    Staying,
+    /// Every call has been polled once more, so that watchers hear of it before the GOAWAY.
+    Announced,
+    /// The GOAWAY is queued.
+    Leaving,
+    /// The GOAWAY is written, and calls that have no end of their own are ended.
+    Ending,
+    /// What is left has been dropped; this is the time for the last frames.
+    Cut(Pin<Box<Sleep>>),
+}
+
+impl<S, T> Connection<S, T>
+where
+    S: Service,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    pub(super) fn new(
+        host: Arc<Host<S>>,
+        link: Arc<Link>,
+        mut http2: Http2<T>,
+        peer: PeerInfo,
+    ) -> Self {
+        Self {
+            ping_pong: http2.ping_pong(),
+            lifetime: Lifetime::new(&host.config, Instant::now()),
+            timer: Timer::default(),
+            phase: Phase::Serving,
+            http2,
+            host,
+            waiting: Waiting::new(Arc::clone(&link)),
+            link,
+            peer,
+            batch: Vec::new(),
+            tally: Tally::default(),
+            departure: Departure::Staying,
+        }
+    }
+}
+
+impl<S: Service, T> Connection<S, T> {
+    pub(super) fn with_waiting<R>(
+        &mut self,
+        f: impl FnOnce(&mut Waiting<S>, &mut Turn<'_, S>) -> R,
+    ) -> R {
+        let mut turn = Turn {
+            host: &self.host,
+            peer: &self.peer,
+            tally: &mut self.tally,
+            conditions: Conditions {
+                write_blocked: self.link.is_write_blocked(),
+                ending: matches!(self.departure, Departure::Ending),
+            },
+        };
+        f(&mut self.waiting, &mut turn)
+    }
+
+    /// Tells the server what is new.
+    pub(super) fn tell(&mut self) {
+        self.tally.waiting = self.waiting.len() as u64;
+        let (read, written) = (&self.link.bytes_read, &self.link.bytes_written);
+        self.tally.tell(
+            &self.host.counters,
+            read.load(Relaxed),
+            written.load(Relaxed),
+        );
+    }
+}
+
+impl<S: Service, T> Drop for Connection<S, T> {
+    fn drop(&mut self) {
+        self.waiting.clear(&mut self.tally);
+        self.tell();
+    }
+}

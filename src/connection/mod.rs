@@ -1,0 +1,30 @@
+//! One HTTP/2 connection of a [`Service`](crate::service::Service), over any byte stream: its h2 connection, the calls on it, its times and
+//! its way down.
+//!
+//! A connection is one future, which owns its h2 connection and answers calls itself. What it shares with others is in its [`Host`], and
+//! what it is told from outside comes through its [`Link`].
+
+mod clock;
+mod config;
+#[expect(clippy::module_inception, reason = "the type of the module's name")]
+mod connection;
+mod depart;
+pub(crate) mod guard;
+mod host;
+mod lifetime;
+mod link;
+mod open;
+mod patience;
+mod phase;
+mod stream;
+mod tally;
+mod timers;
+mod turn;
+mod waiting;
+
+pub(crate) use config::Config;
+pub(crate) use host::Host;
+pub(crate) use link::Link;
+pub(crate) use open::serve;
+pub(crate) use phase::{LAST_WORDS, Phase};
+pub(crate) use tally::Counters;

@@ -1,0 +1,98 @@
+//! How a connection begins: it is secured where it is to be, and prefaces are exchanged.
+
+use std::future::{Future, poll_fn};
+use std::io::{self, ErrorKind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+
+use super::connection::Connection;
+use super::guard::{Guard, Lingering};
+use super::host::Host;
+use super::link::Link;
+use super::phase::Phase;
+use crate::service::{PeerInfo, Service};
+
+/// Serves one connection to its end. `opening` completes with the connection's byte stream and who is at the other end: at once, or after
+/// a handshake of its own. `opened` is called when the HTTP/2 handshake is done, and not if that fails.
+pub(crate) async fn serve<S, T>(
+    host: Arc<Host<S>>,
+    link: Arc<Link>,
+    opening: impl Future<Output = io::Result<(T, PeerInfo)>>,
+    opened: impl FnOnce(),
+) where
+    S: Service,
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let time = host.config.handshake_timeout;
+    let mut rest = None;
+    // In a box that goes when it is done: a handshake is as large as a connection, and would keep its room beside it.
+    let arrived = Box::pin(timeout(time, arrive(&host, &link, opening, &mut rest))).await;
+    match arrived {
+        Ok(Some(Ok(connection))) => {
+            opened();
+            connection.await;
+        }
+        Ok(Some(Err(Failed::Refused))) => {
+            host.counters.connection_errors.fetch_add(1, Relaxed);
+        }
+        Ok(Some(Err(Failed::Gone)) | None) => {}
+        Err(_) => {
+            host.counters.connections_timed_out.fetch_add(1, Relaxed);
+        }
+    }
+    if let Some(lingering) = rest {
+        lingering.close(&link).await;
+    }
+}
+
+/// Why there is no connection.
+enum Failed {
+    /// What the peer said was not what it should say.
+    Refused,
+    /// It went away without a word, as a load balancer's probe does: no error.
+    Gone,
+}
+
+/// Makes a connection of a byte stream: exchanges prefaces with the client. `None` if the server is cut before that is done.
+async fn arrive<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
+    host: &Arc<Host<S>>,
+    link: &Arc<Link>,
+    opening: impl Future<Output = io::Result<(T, PeerInfo)>>,
+    rest: &mut Option<Lingering<T>>,
+) -> Option<Result<Box<Connection<S, T>>, Failed>> {
+    let mut handshake = pin!(async {
+        let (io, peer) = opening.await.map_err(|error| match error.kind() {
+            ErrorKind::InvalidData => Failed::Refused,
+            _ => Failed::Gone,
+        })?;
+        let (guard, lingering) = Guard::new(io, Arc::clone(link), &host.config);
+        *rest = Some(lingering);
+        let http2 = match host.http2.handshake(guard).await {
+            Ok(http2) => http2,
+            Err(_) if link.bytes_read.load(Relaxed) == 0 => return Err(Failed::Gone),
+            Err(_) => return Err(Failed::Refused),
+        };
+        let (host, link) = (Arc::clone(host), Arc::clone(link));
+        Ok(Box::new(Connection::new(host, link, http2, peer)))
+    });
+    poll_fn(|cx| {
+        link.begin();
+        loop {
+            if link.phase() >= Phase::Cut {
+                return Poll::Ready(None);
+            }
+            if let Poll::Ready(done) = handshake.as_mut().poll(cx) {
+                return Poll::Ready(Some(done));
+            }
+            if link.park(cx.waker()) {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await
+}

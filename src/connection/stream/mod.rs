@@ -1,0 +1,12 @@
+//! One call on one HTTP/2 stream: reading its request, and writing its replies.
+
+mod context;
+mod reading;
+mod replying;
+mod requests;
+mod sink;
+
+pub(super) use context::{Conditions, Turn, discard};
+pub(super) use reading::{Finished, Reading, begin, read};
+pub(super) use replying::{Progress, Replying};
+pub(super) use sink::refuse;
