@@ -29,8 +29,6 @@ mod imp {
     pub(crate) use std::sync::{Arc, MutexGuard, OnceLock, Weak};
 
     pub(crate) use atomic_waker::AtomicWaker;
-    /// The keyed hash of names: a new random key for each registry.
-    pub(crate) use foldhash::fast::RandomState as NameHasher;
 
     pub(super) use std::sync::Mutex as RawMutex;
 
@@ -52,9 +50,6 @@ mod imp {
     pub(super) use loom::sync::Mutex as RawMutex;
 
     pub(crate) const MODEL: bool = true;
-
-    /// Every run of a model must be the same: no random key.
-    pub(crate) type NameHasher = foldhash::fast::FixedState;
 
     /// What `atomic_waker::AtomicWaker` promises, in the simplest way.
     #[derive(Debug)]

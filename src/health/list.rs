@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use bytes::{Bytes, BytesMut};
 use prost::Message;
 
+use super::request::malformed;
 use crate::proto::health::{HealthCheckResponse, HealthListRequest, HealthListResponse};
 use crate::registry::Registry;
 use crate::service::Reply;
@@ -13,9 +14,12 @@ use crate::wire::code::Code;
 use crate::wire::envelope;
 use crate::wire::status::Status;
 
+/// The number of services that `List` answers with unless [`HealthService::list_limit`](super::HealthService::list_limit) says otherwise, as in gRFC A90.
+pub const LIST_LIMIT: usize = 100;
+
 /// Answers `List`, with at most `limit` services.
 pub(super) fn answer(registry: &Registry, limit: usize, request: &[u8]) -> Reply {
-    HealthListRequest::decode(request).map_err(super::service::malformed)?;
+    HealthListRequest::decode(request).map_err(malformed)?;
     let mut statuses = BTreeMap::new();
     let mut over = false;
     registry.visit(|name, status| {

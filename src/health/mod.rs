@@ -9,5 +9,6 @@ pub(crate) mod request;
 mod service;
 mod watch;
 
-pub use service::{HealthService, LIST_LIMIT, MAX_REQUEST, MAX_WATCHES};
+pub use list::LIST_LIMIT;
+pub use service::{HealthService, MAX_REQUEST, MAX_WATCHES};
 pub use watch::WatchStream;

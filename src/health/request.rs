@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use prost::{DecodeError, Message};
 
 use crate::proto::health::HealthCheckRequest;
+use crate::wire::code::Code;
+use crate::wire::status::Status;
 
 /// Key of field 1, length-delimited.
 const SERVICE: u8 = 0x0a;
@@ -22,6 +24,11 @@ pub(crate) fn decode(message: &[u8]) -> Result<Cow<'_, str>, DecodeError> {
         _ => {}
     }
     HealthCheckRequest::decode(message).map(|request| Cow::Owned(request.service))
+}
+
+/// The status of a request that is not the protobuf message it should be.
+pub(super) fn malformed(error: DecodeError) -> Status {
+    Status::new(Code::INTERNAL, format!("malformed request: {error}"))
 }
 
 #[cfg(test)]

@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 use std::future::Ready;
 
-use prost::DecodeError;
-
+use super::list::{self, LIST_LIMIT};
 use super::watch::WatchStream;
-use super::{list, reply, request};
+use super::{reply, request};
 use crate::registry::{Registry, RegistryError, ServingStatus};
 use crate::service::{
     Answer, Background, Drain, Head, Lifecycle, Limit, Message, Method, Reply, Service,
@@ -22,9 +21,6 @@ const LIST: u32 = 2;
 /// The largest request message that the health service reads, in bytes. A request holds one name; see
 /// [`Limits::max_name_len`](crate::registry::Limits).
 pub const MAX_REQUEST: usize = 4096;
-
-/// The number of services that `List` answers with unless [`HealthService::list_limit`] says otherwise, as in gRFC A90.
-pub const LIST_LIMIT: usize = 100;
 
 /// The number of `Watch` calls that may be open at once unless [`HealthService::max_watches`] says otherwise.
 pub const MAX_WATCHES: usize = 65_536;
@@ -82,7 +78,7 @@ impl HealthService {
     }
 
     fn name<'a>(&self, message: &'a [u8]) -> Result<Cow<'a, str>, Status> {
-        let name = request::decode(message).map_err(malformed)?;
+        let name = request::decode(message).map_err(request::malformed)?;
         let max = self.registry.limits().max_name_len;
         if name.len() > max {
             return Err(refused(&RegistryError::NameTooLong {
@@ -156,11 +152,6 @@ impl Service for HealthService {
     fn background(&self) -> Option<Background> {
         Some(Box::pin(self.registry.driver()))
     }
-}
-
-/// The status of a request that is not the protobuf message it should be.
-pub(super) fn malformed(error: DecodeError) -> Status {
-    Status::new(Code::INTERNAL, format!("malformed request: {error}"))
 }
 
 fn refused(error: &RegistryError) -> Status {

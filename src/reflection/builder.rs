@@ -62,6 +62,13 @@ impl Builder {
     }
 }
 
+impl Index {
+    /// Begins an index that has the crate's own files alone.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}
+
 fn decode(set: Bytes) -> Result<Vec<(Bytes, FileDescriptorProto)>, DescriptorError> {
     let set = FileDescriptorSet::decode(set).map_err(DescriptorError::Malformed)?;
     set.file

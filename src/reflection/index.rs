@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use bytes::Bytes;
 
-use super::Builder;
 use super::descriptor::Kind;
 
 /// A file's place in [`Index::files`].
@@ -31,11 +30,6 @@ pub(super) struct File {
 }
 
 impl Index {
-    /// Begins an index that has the crate's own files alone.
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
     pub(super) fn empty() -> Self {
         Self {
             files: Vec::new(),

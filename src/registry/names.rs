@@ -2,7 +2,14 @@
 
 use std::hash::{BuildHasher, Hasher};
 
-use crate::sync::{AtomicU32, AtomicU64, MODEL, NameHasher, OnceLock, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, MODEL, OnceLock, Ordering};
+
+/// The keyed hash of names: a new random key for each registry.
+#[cfg(not(grpc_health_loom))]
+type NameHasher = foldhash::fast::RandomState;
+/// Every run of a model must be the same: no random key.
+#[cfg(grpc_health_loom)]
+type NameHasher = foldhash::fast::FixedState;
 
 /// Cells in the first table; each further table has twice as many.
 const FIRST: usize = if MODEL { 4 } else { 64 };

@@ -4,27 +4,8 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use super::shared::Shared;
-use super::{Driver, RegistryError, ServiceHandle, ServingStatus, Watcher};
+use super::{Driver, Limits, RegistryError, ServiceHandle, ServingStatus, Watcher};
 use crate::sync::Arc;
-
-/// How many names a registry takes, and how long each may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The most names ever registered, `""` and cleared ones included: 16,384 unless set. Between
-    /// 1 and 2³⁰; what lies outside is brought inside.
-    pub max_services: usize,
-    /// The most bytes in a name: 200 unless set.
-    pub max_name_len: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_services: 16_384,
-            max_name_len: 200,
-        }
-    }
-}
 
 /// All services and their serving statuses. Clones share them.
 ///

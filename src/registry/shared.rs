@@ -1,9 +1,10 @@
 //! What all clones of a registry, its handles and its watchers share.
 
-use super::driver::{Seats, Sweep};
 use super::names::{MAX_NAMES, Names, Tag};
 use super::queue::{Node, Queue};
+use super::seats::Seats;
 use super::slab::{Slab, Slot, SlotRef};
+use super::sweep::{Queued, Sweep};
 use super::waiters::Waiters;
 use super::word::Word;
 use super::{Limits, RegistryError, ServingStatus};
@@ -199,17 +200,21 @@ impl Shared {
         )]
         (index as Node + 1, &self.buckets[index])
     }
+}
 
-    /// The watchers of a node of the queue.
-    pub(super) fn waiters(&self, node: Node) -> Option<&Waiters> {
+impl Queued for Shared {
+    fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    fn waiters(&self, node: Node) -> Option<&Waiters> {
         match slot_of(node) {
             Some(id) => self.slab.get(id).map(|slot| &slot.waiters),
             None => self.buckets.get((node as usize).wrapping_sub(1)),
         }
     }
 
-    /// Wakes some of a node's watchers; see [`Waiters::wake`].
-    pub(super) fn wake(&self, node: Node, cursor: &mut usize, examine: &mut usize) -> bool {
+    fn wake(&self, node: Node, cursor: &mut usize, examine: &mut usize) -> bool {
         match slot_of(node) {
             Some(id) => self.slab.get(id).is_none_or(|slot| {
                 // A change after this load queues the slot again.

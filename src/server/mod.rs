@@ -3,6 +3,8 @@
 //! Each connection is one task, which serves it to its end.
 
 mod arrival;
+#[cfg(unix)]
+mod bind_unix;
 mod builder;
 mod config;
 mod drain;
