@@ -44,7 +44,7 @@ mod handler;
 mod nested;
 mod request;
 mod route;
-#[expect(clippy::module_inception, reason = "the type of the room's name")]
+#[expect(clippy::module_inception, reason = "the type of the module's name")]
 mod router;
 mod serve;
 mod spawned;

@@ -7,7 +7,7 @@ mod answer;
 mod head;
 mod limit;
 mod request;
-#[expect(clippy::module_inception, reason = "the trait of the room's name")]
+#[expect(clippy::module_inception, reason = "the trait of the module's name")]
 mod service;
 
 pub use answer::{Answer, Part, Reply};

@@ -1,4 +1,4 @@
-//! The crate's rooms, and which of them may import which: read from the sources, not from trust.
+//! The crate's top-level modules, and which of them may import which: read from the sources, not from trust.
 //!
 //! ARCHITECTURE.md explains the table. Paths written with `crate::`, `super::` and `grpc_health::`
 //! are all followed, in test modules too; what an arrow does not allow fails, with file and line.
@@ -9,12 +9,14 @@
     clippy::indexing_slicing
 )]
 
+mod circles;
 mod rules;
 mod source;
 
 use std::fs;
 use std::path::Path;
 
+use circles::{PAIRS, circles};
 use rules::{ARROWS, File, MAX_LINES, MAX_MOD_LINES, judge};
 
 fn sources() -> Vec<File> {
@@ -48,6 +50,12 @@ fn every_import_is_an_arrow_of_the_table() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+#[test]
+fn no_two_files_import_each_other() {
+    let found = circles(&sources());
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
 /// The arrows as ARCHITECTURE.md draws them, two to a line.
 #[test]
 fn the_table_is_that_of_the_architecture() {
@@ -66,20 +74,20 @@ fn the_table_is_that_of_the_architecture() {
             arrows.split(' ').map(str::to_owned).collect::<Vec<_>>()
         })
         .filter_map(|arrow| {
-            let (room, targets) = arrow.split_once("->")?;
+            let (module, targets) = arrow.split_once("->")?;
             let targets = targets.split(',').filter(|target| *target != "nothing");
             let mut targets: Vec<String> = targets.map(str::to_owned).collect();
             targets.sort();
-            Some((room.to_owned(), targets))
+            Some((module.to_owned(), targets))
         })
-        .filter(|(room, _)| room != "command")
+        .filter(|(module, _)| module != "command")
         .collect();
     let mut table: Vec<(String, Vec<String>)> = ARROWS
         .iter()
-        .map(|(room, targets)| {
+        .map(|(module, targets)| {
             let mut targets: Vec<String> = targets.iter().map(|&name| name.to_owned()).collect();
             targets.sort();
-            ((*room).to_owned(), targets)
+            ((*module).to_owned(), targets)
         })
         .collect();
     drawn.sort();
@@ -179,7 +187,7 @@ fn forbidden_lines_are_rejected() {
             "#[cfg(test)] mod tests { use crate::health::H; }",
             "`call` imports `health`",
         ),
-        ("rooter/mod.rs", "", "room `rooter` is not in the table"),
+        ("rooter/mod.rs", "", "module `rooter` is not in the table"),
         (
             "wire/timeout.rs",
             "use std::time::Instant;",
@@ -318,4 +326,112 @@ fn what_follows_a_test_item_is_judged_again() {
         verdict("registry/a.rs", text),
         ["src/registry/a.rs:4: `registry` names `tokio`"]
     );
+}
+
+/// Files with these paths and texts.
+fn files<const N: usize>(texts: [(&str, &str); N]) -> Vec<File> {
+    let file = |(path, text): (&str, &str)| File {
+        path: path.to_owned(),
+        text: text.to_owned(),
+    };
+    texts.into_iter().map(file).collect()
+}
+
+#[test]
+fn files_that_import_each_other_are_found_through_others_and_through_reexports() {
+    let direct = files([
+        ("wire/a.rs", "use super::b::B; pub struct A;"),
+        ("wire/b.rs", "fn f(a: &crate::wire::a::A) {} pub struct B;"),
+        ("wire/mod.rs", "mod a; mod b;"),
+    ]);
+    assert_eq!(
+        circles(&direct),
+        ["import each other: src/wire/a.rs, src/wire/b.rs"]
+    );
+    let through_others = files([
+        ("lib.rs", "mod wire; pub use wire::A;"),
+        ("wire/a.rs", "use super::{c::C as D, x}; pub struct A;"),
+        ("wire/b.rs", "use crate::A; pub struct B;"),
+        ("wire/c.rs", "use super::B; pub struct C;"),
+        (
+            "wire/mod.rs",
+            "mod a; mod b; mod c; pub(crate) use {a::A, b::B};",
+        ),
+    ]);
+    assert_eq!(
+        circles(&through_others),
+        ["import each other: src/wire/a.rs, src/wire/b.rs, src/wire/c.rs"]
+    );
+    let parent_and_child = files([
+        ("wire.rs", "mod a; fn f() { a::g() } pub struct W;"),
+        ("wire/a.rs", "use super::W;"),
+    ]);
+    assert_eq!(
+        circles(&parent_and_child),
+        ["import each other: src/wire.rs, src/wire/a.rs"]
+    );
+    let command = files([
+        ("bin/tool/main.rs", "mod a; mod b;"),
+        ("bin/tool/a.rs", "use crate::b::B; pub struct A;"),
+        ("bin/tool/b.rs", "use super::a::A; pub struct B;"),
+    ]);
+    assert_eq!(
+        circles(&command),
+        ["import each other: src/bin/tool/a.rs, src/bin/tool/b.rs"]
+    );
+}
+
+#[test]
+fn a_module_that_only_reexports_its_files_tests_and_the_named_pairs_make_no_circle() {
+    let facade = files([
+        ("wire/a.rs", "pub struct A;"),
+        ("wire/b.rs", "use super::A; pub struct B;"),
+        ("wire/mod.rs", "mod a; mod b; pub use a::A; pub use b::B;"),
+    ]);
+    assert_eq!(circles(&facade), Vec::<String>::new());
+    let tests = files([
+        ("wire/a.rs", "use super::b::B; pub struct A;"),
+        (
+            "wire/b.rs",
+            "pub struct B; #[cfg(test)] mod tests { use crate::wire::a::A; }",
+        ),
+        ("wire/mod.rs", "mod a; mod b;"),
+    ]);
+    assert_eq!(circles(&tests), Vec::<String>::new());
+    let (one, other) = PAIRS[0];
+    let pair = files([
+        (one, "use super::server::Server; pub struct Builder;"),
+        (other, "use super::builder::Builder; pub struct Server;"),
+        ("server/mod.rs", "mod builder; mod server;"),
+    ]);
+    assert_eq!(circles(&pair), Vec::<String>::new());
+}
+
+/// Every file that ARCHITECTURE.md sends a reader to is there.
+#[test]
+fn the_files_that_the_architecture_names_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let table = page.split("## Where is what").nth(1).unwrap();
+    let table = table.split("\n## ").next().unwrap();
+    let named: Vec<&str> = table
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|name| name.ends_with(".rs"))
+        .collect();
+    assert!(named.len() >= 20, "{named:?}");
+    for name in named {
+        assert!(root.join("src").join(name).is_file(), "src/{name}");
+    }
+}
+
+/// ARCHITECTURE.md names each pair of files that may import each other.
+#[test]
+fn the_pairs_are_those_of_the_architecture() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/ARCHITECTURE.md")).unwrap();
+    for (one, other) in PAIRS {
+        let named = format!("`{one}` and\n`{other}`");
+        assert!(page.contains(&named), "{named}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::source::{Split, Token, paths, tokens, without_tests};
 
-/// A room and the rooms it may import. `lib` and `bin` may import all of them and nobody imports
+/// A top-level module and those it may import. `lib` and `bin` may import all of them and nobody imports
 /// those two.
 pub(crate) const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &[]),
@@ -22,7 +22,7 @@ pub(crate) const ARROWS: &[(&str, &[&str])] = &[
     ("client", &["wire", "proto", "tls"]),
 ];
 
-/// What a room must not name outside its tests. A crate is meant where a path begins with it, any
+/// What a module must not name outside its tests. A crate is meant where a path begins with it, any
 /// other word wherever it stands; a trailing `*` stands for the rest of a word.
 const BANNED: &[(&str, &[&str], &[&str])] = &[
     // Bytes in, values out: no runtime, no clock, no shared state.
@@ -95,14 +95,14 @@ pub(crate) fn module(path: &str) -> Vec<String> {
     parts
 }
 
-fn room(path: &str) -> String {
+fn top_level(path: &str) -> String {
     module(path)
         .first()
         .cloned()
         .unwrap_or_else(|| "lib".to_owned())
 }
 
-/// The rooms a file's paths lead to, with the line; `lib` is the crate's root itself.
+/// The top-level modules a file's paths lead to, with the line; `lib` is the crate's root itself.
 fn arrows(path: &str, code: &[Token]) -> Vec<(String, usize)> {
     let mut found = Vec::new();
     for written in paths(code) {
@@ -177,15 +177,15 @@ pub(crate) fn judge(files: &[File]) -> Vec<String> {
         }
     }
     for (path, all, split) in &parsed {
-        let room = room(path);
-        let free = room == "lib" || room == "bin";
-        match ARROWS.iter().find(|(name, _)| *name == room) {
+        let top = top_level(path);
+        let free = top == "lib" || top == "bin";
+        match ARROWS.iter().find(|(name, _)| *name == top) {
             _ if free => {}
-            None => wrong.push(format!("src/{path}: room `{room}` is not in the table")),
+            None => wrong.push(format!("src/{path}: module `{top}` is not in the table")),
             Some((_, allowed)) => {
                 for (target, line) in arrows(path, all) {
-                    if target != room && !allowed.contains(&target.as_str()) {
-                        wrong.push(format!("src/{path}:{line}: `{room}` imports `{target}`"));
+                    if target != top && !allowed.contains(&target.as_str()) {
+                        wrong.push(format!("src/{path}:{line}: `{top}` imports `{target}`"));
                     }
                 }
             }
@@ -193,12 +193,12 @@ pub(crate) fn judge(files: &[File]) -> Vec<String> {
         if is_test_file(path, &tests) {
             continue;
         }
-        for (_, crates, words) in BANNED.iter().filter(|(name, ..)| *name == room) {
+        for (_, crates, words) in BANNED.iter().filter(|(name, ..)| *name == top) {
             for (name, line) in banned(&split.code, crates, words) {
-                wrong.push(format!("src/{path}:{line}: `{room}` names `{name}`"));
+                wrong.push(format!("src/{path}:{line}: `{top}` names `{name}`"));
             }
         }
-        if room != "sync" {
+        if top != "sync" {
             for (name, line) in banned(&split.code, &["loom"], &[]) {
                 wrong.push(format!("src/{path}:{line}: `{name}` outside `sync`"));
             }

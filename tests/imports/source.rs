@@ -228,6 +228,8 @@ pub(crate) struct Path {
     pub(crate) segments: Vec<String>,
     pub(crate) inside: Vec<String>,
     pub(crate) line: usize,
+    /// Whether the path stands in a `pub use`, of whatever visibility.
+    pub(crate) exported: bool,
 }
 
 /// Every path in `code`, `use a::{b, c::d}` as `a::b` and `a::c::d`.
@@ -238,21 +240,23 @@ pub(crate) fn paths(code: &[Token]) -> Vec<Path> {
     while at < code.len() {
         let text = |i: usize| code.get(i).map_or("", |token| token.text.as_str());
         match text(at) {
-            "{" => depth += 1,
+            "{" if text(at.wrapping_sub(1)) != "use" => depth += 1,
             "}" => {
                 depth -= 1;
                 modules.retain(|(_, opened)| *opened <= depth);
             }
             "mod" if text(at + 2) == "{" => modules.push((text(at + 1).to_owned(), depth + 1)),
-            word if is_word(word) && text(at.wrapping_sub(1)) != "." => {
+            word if word == "{" || (is_word(word) && text(at.wrapping_sub(1)) != ".") => {
                 let inside: Vec<String> = modules.iter().map(|(name, _)| name.clone()).collect();
                 let line = code[at].line;
+                let exported = is_exported(code, at);
                 let mut flat = Vec::new();
                 at = tree(code, at, &mut Vec::new(), &mut flat);
                 found.extend(flat.into_iter().map(|segments| Path {
                     segments,
                     inside: inside.clone(),
                     line,
+                    exported,
                 }));
                 continue;
             }
@@ -261,6 +265,19 @@ pub(crate) fn paths(code: &[Token]) -> Vec<Path> {
         at += 1;
     }
     found
+}
+
+/// Whether what begins at `at` follows `pub use` or `pub(…) use`.
+fn is_exported(code: &[Token], at: usize) -> bool {
+    let before: Vec<&str> = code[at.saturating_sub(6)..at]
+        .iter()
+        .map(|token| token.text.as_str())
+        .collect();
+    match before.as_slice() {
+        [.., "pub", "use"] => true,
+        [.., ")", "use"] => before.contains(&"pub"),
+        _ => false,
+    }
 }
 
 fn is_word(text: &str) -> bool {
