@@ -35,12 +35,11 @@ where
             self.departure = Departure::Cut(Box::pin(sleep(LAST_WORDS)));
         }
         match &mut self.departure {
-            Departure::Staying if phase >= Phase::Closing => {
+            // While the socket takes nothing, watchers cannot be told. The first step waits for them.
+            Departure::Staying if phase >= Phase::Closing && !self.link.is_write_blocked() => {
                 self.with_waiting(|waiting, turn| {
                     // Those that a turn cut short has not come to. Before the flush a poll asks them nothing.
-                    if !turn.conditions.write_blocked {
-                        waiting.poll_flushed(turn);
-                    }
+                    waiting.poll_flushed(turn);
                     waiting.poll_all(turn);
                 });
                 self.departure = Departure::Announced;
@@ -59,7 +58,15 @@ where
         Poll::Pending
     }
 
-    pub(super) const fn departure_is_under_way(&self) -> bool {
-        matches!(self.departure, Departure::Announced | Departure::Leaving)
+    /// Whether the next step of the departure can be taken, once what was written for the last one is gone.
+    pub(super) fn departure_is_under_way(&self) -> bool {
+        match self.departure {
+            Departure::Announced | Departure::Leaving => true,
+            // The socket may have taken nothing for want of a budget, and does now.
+            Departure::Staying => {
+                self.phase.max(self.link.phase()) >= Phase::Closing && !self.link.is_write_blocked()
+            }
+            Departure::Ending | Departure::Cut(_) => false,
+        }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// When the calls of one connection are to end.
@@ -64,7 +65,8 @@ impl Timer {
         } else if armed.is_none() || at < sleep.deadline() {
             sleep.as_mut().reset(at);
         }
-        let fired = sleep.as_mut().poll(cx);
+        // Outside the task's budget: with none left tokio's timers answer `Pending`, too, and then keep no waker.
+        let fired = pin!(unconstrained(sleep.as_mut())).poll(cx);
         self.armed = fired.is_pending().then(|| cx.waker().clone());
         fired
     }

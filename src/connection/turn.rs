@@ -53,10 +53,9 @@ where
         // So many requests are answered before other tasks get their turn.
         let mut budget = self.host.config.streams();
         for _ in 0..ROUNDS {
-            let departed = match self.depart(cx) {
-                Poll::Ready(()) => return Poll::Ready(Closed::Cleanly),
-                Poll::Pending => self.departure_is_under_way(),
-            };
+            if self.depart(cx).is_ready() {
+                return Poll::Ready(Closed::Cleanly);
+            }
             if let Poll::Ready(closed) = self.accept(&mut budget) {
                 return Poll::Ready(closed);
             }
@@ -74,7 +73,7 @@ where
                 }
                 continue;
             }
-            if departed {
+            if self.departure_is_under_way() {
                 continue;
             }
             let blocked = self.link.is_write_blocked();

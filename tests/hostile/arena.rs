@@ -11,6 +11,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::support::frame::{self, Frame};
 use crate::support::grpc::SERVING;
+use crate::support::host;
 use crate::support::peer::{PIPE, Peer};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -46,7 +47,7 @@ impl Arena {
             .service(HealthService::new(registry.clone()))
             .build();
         let (ours, theirs) = tokio::io::duplex(PIPE);
-        let task = tokio::spawn(server.serve_connection(theirs));
+        let task = host::spawn(server.serve_connection(theirs));
         let mut peer = Peer::handshake(ours, &[]).await;
         // Room for as many answers as it takes.
         peer.send(&frame::window_update(0, 1 << 30)).await;

@@ -12,6 +12,7 @@ use tokio_stream::iter;
 use crate::arena::count;
 use crate::support::frame::{self, Frame};
 use crate::support::grpc::{CHECK, Request, envelope, health_request};
+use crate::support::host;
 use crate::support::peer::{PIPE, Peer};
 
 const PAYLOAD: [u8; 8] = *b"measured";
@@ -22,7 +23,7 @@ fn builder() -> Builder<NoService> {
 
 async fn connect<S: Service>(server: &Server<S>) -> Peer {
     let (ours, theirs) = tokio::io::duplex(PIPE);
-    tokio::spawn(server.serve_connection(theirs));
+    host::spawn(server.serve_connection(theirs));
     Peer::handshake(ours, &[]).await
 }
 

@@ -174,6 +174,7 @@ async fn calls_and_watches_share_a_connection() {
         assert_eq!(peer.expect_data(first).await, SERVING);
     }
     peer.send(&frame::reset(first, CANCEL)).await;
+    peer.ping().await;
     fixture.set("up", NotServing);
     fixture.set("down", Serving);
     assert_eq!(peer.expect_data(second).await, SERVING);

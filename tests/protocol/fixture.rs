@@ -1,6 +1,7 @@
 //! The server under test, on in-memory pipes.
 
 use crate::support::grpc::{NOT_SERVING, SERVING, UNKNOWN};
+use crate::support::host;
 use crate::support::io::Trickle;
 use crate::support::peer::{PIPE, Peer};
 use grpc_health::{HealthService, Registry, Server, ServingStatus};
@@ -53,7 +54,7 @@ impl Fixture {
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        tokio::spawn(self.server.serve_connection(io))
+        host::spawn(self.server.serve_connection(io))
     }
 
     /// Begins to shut the server down; completes when it is.

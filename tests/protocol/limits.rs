@@ -11,6 +11,7 @@ use crate::support::grpc::{
     CHECK, RESOURCE_EXHAUSTED, Request, SERVICE_UNKNOWN, SERVING, UNIMPLEMENTED, WATCH, envelope,
     health_request,
 };
+use crate::support::host;
 use crate::support::peer::{PIPE, Peer};
 
 const FRAME_SIZE_ERROR: u32 = 0x6;
@@ -18,7 +19,7 @@ const FRAME_SIZE_ERROR: u32 = 0x6;
 async fn connect_to(builder: Builder<NoService>) -> Peer {
     let server = builder.service(HealthService::new(Registry::new())).build();
     let (ours, theirs) = tokio::io::duplex(PIPE);
-    tokio::spawn(server.serve_connection(theirs));
+    host::spawn(server.serve_connection(theirs));
     Peer::handshake(ours, &[]).await
 }
 
@@ -37,7 +38,7 @@ async fn the_limits_that_http2_can_tell_are_told() {
     let server = builder()
         .service(HealthService::new(Registry::new()))
         .build();
-    tokio::spawn(server.serve_connection(theirs));
+    host::spawn(server.serve_connection(theirs));
     let mut peer = Peer::new(ours);
     let Frame::Settings { ack: false, values } = peer.recv().await else {
         panic!("SETTINGS come first, before the client has said anything");

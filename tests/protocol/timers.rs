@@ -12,6 +12,7 @@ use crate::support::grpc::{
     CHECK, DEADLINE_EXCEEDED, LIST, NOT_SERVING, Request, SERVING, UNAVAILABLE, WATCH, envelope,
     health_request,
 };
+use crate::support::host::{self, Starved};
 use crate::support::peer::{PIPE, Peer};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -39,13 +40,13 @@ impl Served {
         let (ours, theirs) = tokio::io::duplex(capacity);
         (
             Peer::new(ours),
-            tokio::spawn(self.server.serve_connection(theirs)),
+            host::spawn(self.server.serve_connection(theirs)),
         )
     }
 
     async fn connect(&self, capacity: usize, settings: &[(u16, u32)]) -> (Peer, JoinHandle<()>) {
         let (ours, theirs) = tokio::io::duplex(capacity);
-        let served = tokio::spawn(self.server.serve_connection(theirs));
+        let served = host::spawn(self.server.serve_connection(theirs));
         (Peer::handshake(ours, settings).await, served)
     }
 }
@@ -277,4 +278,27 @@ async fn a_drain_lingers_and_can_be_taken_back_until_clients_are_told_to_go() {
     task.await.unwrap();
     handle.drained().await;
     assert_eq!(start.elapsed(), 30 * SECOND);
+}
+
+/// tokio's timers answer `Pending` also when the task has used up its budget, and then keep no waker. A first flight that takes many writes
+/// to answer uses it up; the deadline behind it was lost for the connection's life.
+#[tokio::test(start_paused = true)]
+async fn a_deadline_behind_a_first_flight_that_uses_up_the_tasks_budget_fires() {
+    let served = Served::default();
+    let (ours, theirs) = tokio::io::duplex(PIPE);
+    let mut task = tokio::spawn(Starved::new(served.server.serve_connection(theirs)));
+    let mut peer = Peer::handshake(ours, &[]).await;
+    let start = Instant::now();
+    let watch = Request::new(WATCH).with("grpc-timeout", "2S");
+    let stream = peer.call(&watch, &health_request("")).await;
+    peer.expect_head(stream).await;
+    assert_eq!(peer.expect_data(stream).await, SERVING);
+    peer.expect_trailers(stream, DEADLINE_EXCEEDED).await;
+    assert_eq!(start.elapsed(), 2 * SECOND);
+    // So does every other time of the connection: this one is idle for 300 s.
+    let goaway = peer.skip_to(|frame| matches!(frame, Frame::GoAway { .. }));
+    goaway.await;
+    assert_eq!(start.elapsed(), 302 * SECOND);
+    peer.finish().await;
+    (&mut task).await.unwrap();
 }

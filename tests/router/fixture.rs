@@ -67,7 +67,7 @@ impl<S: Service> Host<S> {
         let (ours, theirs) = tokio::io::duplex(capacity);
         let mut peer = PeerInfo::default();
         peer.remote_addr = Some(([192, 0, 2, 7], 4321).into());
-        let task = tokio::spawn(self.0.serve_connection_with(theirs, peer));
+        let task = crate::support::host::spawn(self.0.serve_connection_with(theirs, peer));
         (Peer::handshake(ours, settings).await, task)
     }
 

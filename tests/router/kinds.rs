@@ -7,6 +7,7 @@ use tokio_stream::StreamExt as _;
 
 use crate::fixture::{Answer, polled, raw, router, serve};
 use crate::support::grpc::{envelope, field};
+use crate::support::host;
 use crate::support::io::Trickle;
 use crate::support::peer::{PIPE, Peer};
 
@@ -152,7 +153,7 @@ async fn the_four_kinds_are_answered_typed_and_raw() {
 async fn the_four_kinds_are_answered_over_a_socket_that_trickles() {
     let host = serve(both());
     let (ours, theirs) = tokio::io::duplex(PIPE);
-    tokio::spawn(host.0.serve_connection(Trickle::new(theirs)));
+    host::spawn(host.0.serve_connection(Trickle::new(theirs)));
     let mut peer = Peer::handshake(ours, &[]).await;
     speak::<Text>(&mut peer, "typed.Words").await;
     speak::<Raw>(&mut peer, "raw.Words").await;

@@ -13,6 +13,7 @@ use tokio_stream::StreamExt as _;
 
 use crate::fixture::{Count, polled, reply, router, serve, serve_with, settle};
 use crate::support::grpc::{RESOURCE_EXHAUSTED, envelope};
+use crate::support::host;
 
 type Many = Request<Streaming<Raw>>;
 
@@ -64,7 +65,7 @@ async fn conversations_with_other_threads_come_to_their_end() {
     let mut conversations = JoinSet::new();
     for _ in 0..4 {
         let (ours, theirs) = tokio::io::duplex(8_192);
-        tokio::spawn(host.0.serve_connection(theirs));
+        host::spawn(host.0.serve_connection(theirs));
         let (client, connection) = h2::client::Builder::new()
             .initial_window_size(4_000)
             .data_frame_budget(1 << 20)

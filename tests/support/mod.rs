@@ -5,6 +5,7 @@
 
 pub(crate) mod frame;
 pub(crate) mod grpc;
+pub(crate) mod host;
 pub(crate) mod hpack;
 pub(crate) mod io;
 pub(crate) mod peer;

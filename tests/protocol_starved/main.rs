@@ -1,0 +1,60 @@
+//! The protocol's suite once more, on connections whose task finds tokio's budget used up at two of three polls: see `support/host.rs`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+#[path = "../protocol/b1_http.rs"]
+mod b1_http;
+#[path = "../protocol/b2_metadata.rs"]
+mod b2_metadata;
+#[path = "../protocol/b3_framing.rs"]
+mod b3_framing;
+#[path = "../protocol/b4_response.rs"]
+mod b4_response;
+#[path = "../protocol/b5_streams.rs"]
+mod b5_streams;
+#[path = "../protocol/b6_health.rs"]
+mod b6_health;
+#[path = "../protocol/b6_list.rs"]
+mod b6_list;
+#[path = "../protocol/b6_watch.rs"]
+mod b6_watch;
+#[path = "../protocol/delivery.rs"]
+mod delivery;
+#[path = "../protocol/fixture.rs"]
+mod fixture;
+#[path = "../protocol/flow.rs"]
+mod flow;
+#[path = "../protocol/guard.rs"]
+mod guard;
+#[path = "../protocol/limits.rs"]
+mod limits;
+#[path = "../protocol/order.rs"]
+mod order;
+#[path = "../protocol/peer.rs"]
+mod peer;
+#[path = "../protocol/rows.rs"]
+mod rows;
+#[path = "../protocol/shutdown.rs"]
+mod shutdown;
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../protocol/timers.rs"]
+mod timers;
+
+/// A file of the suite that is not listed here would be run with a full budget alone.
+#[test]
+fn every_file_of_the_suite_is_run() {
+    let modules = |text: &str| -> Vec<String> {
+        text.lines()
+            .filter(|line| line.starts_with("mod ") && line.ends_with(';'))
+            .map(str::to_owned)
+            .collect()
+    };
+    let suite = modules(include_str!("../protocol/main.rs"));
+    assert!(suite.len() > 10, "{suite:?}");
+    assert_eq!(modules(include_str!("main.rs")), suite);
+}
