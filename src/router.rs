@@ -43,18 +43,22 @@ mod codec;
 mod handler;
 mod nested;
 mod request;
+mod response;
 mod route;
 #[expect(clippy::module_inception, reason = "the type of the room's name")]
 mod router;
 mod serve;
 mod spawned;
+mod streaming;
 
 pub use crate::service::{Drain, Head, PeerInfo};
 pub use crate::wire::metadata::Metadata;
 pub use codec::{Compressed, Decode, Encode, Raw};
 pub use futures_core::Stream;
 pub use nested::NoInnerService;
-pub use request::{BoxStream, Request, Response, Streaming};
+pub use request::Request;
+pub use response::{BoxStream, Response};
 pub use route::Route;
 pub use router::Router;
 pub use serve::{RouterFuture, RouterStream};
+pub use streaming::Streaming;
