@@ -5,6 +5,8 @@
 //!
 //! [spec]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses
 
+mod constructors;
+
 use std::borrow::Cow;
 use std::fmt;
 
