@@ -33,15 +33,26 @@ impl RequestParts {
 }
 
 impl<T> Request<T> {
-    /// A call with nothing but its message, to give to a handler in a test. Those that are served come from the router.
+    /// A call with nothing but its message, to give to a handler in a test. The calls that are served come from the router.
     ///
     /// ```
-    /// use grpc_health::router::{Raw, Request};
+    /// use std::time::Duration;
     ///
-    /// let request = Request::new(Raw("hello".into()));
-    /// assert_eq!(request.timeout(), None);
-    /// assert_eq!(request.into_inner().0, "hello");
+    /// use grpc_health::router::{Metadata, PeerInfo, Raw, Request};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut metadata = Metadata::new();
+    /// metadata.append("shop", "main")?;
+    /// let request = Request::new(Raw("hello".into()))
+    ///     .with_metadata(metadata)
+    ///     .with_timeout(Duration::from_secs(5))
+    ///     .with_peer(PeerInfo::from(std::net::SocketAddr::from(([192, 0, 2, 7], 4321))));
+    /// assert_eq!(request.metadata().get("shop"), Some("main"));
+    /// assert!(request.deadline().is_some());
+    /// # Ok(())
+    /// # }
     /// ```
+    #[must_use]
     pub fn new(message: T) -> Self {
         Self::arrived(message, RequestParts::default())
     }
@@ -50,14 +61,40 @@ impl<T> Request<T> {
         Self { message, parts }
     }
 
-    /// The same call with this metadata.
+    /// Replaces the call's metadata.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
         self.parts.metadata = metadata;
         self
     }
 
+    /// Sets the call's timeout, and its deadline to that time from now, as if the client had sent `grpc-timeout`. Only a server enforces
+    /// the deadline: a handler that a test calls runs on.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.parts.timeout = Some(timeout);
+        self.parts.deadline = Instant::now().checked_add(timeout);
+        self
+    }
+
+    /// Sets the call's deadline, and its timeout to the time left until then (zero if the deadline has passed). Only a server enforces
+    /// the deadline: a handler that a test calls runs on.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Instant) -> Self {
+        self.parts.timeout = Some(deadline.saturating_duration_since(Instant::now()));
+        self.parts.deadline = Some(deadline);
+        self
+    }
+
+    /// Replaces what is known of the other end of the connection.
+    #[must_use]
+    pub fn with_peer(mut self, peer: PeerInfo) -> Self {
+        self.parts.peer = peer;
+        self
+    }
+
     /// The message.
+    #[must_use]
     pub const fn get_ref(&self) -> &T {
         &self.message
     }
@@ -68,11 +105,13 @@ impl<T> Request<T> {
     }
 
     /// The message alone.
+    #[must_use]
     pub fn into_inner(self) -> T {
         self.message
     }
 
     /// The same call with another message.
+    #[must_use]
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Request<U> {
         Request {
             message: f(self.message),
@@ -81,21 +120,30 @@ impl<T> Request<T> {
     }
 
     /// The client's metadata.
+    #[must_use]
     pub const fn metadata(&self) -> &Metadata {
         &self.parts.metadata
     }
 
+    /// The client's metadata, to be changed.
+    pub const fn metadata_mut(&mut self) -> &mut Metadata {
+        &mut self.parts.metadata
+    }
+
     /// The client's `grpc-timeout`, counted from the request's arrival. The call ends with it, whatever the handler does.
+    #[must_use]
     pub const fn timeout(&self) -> Option<Duration> {
         self.parts.timeout
     }
 
     /// When the client's `grpc-timeout` is over, to be passed on to calls made on the way.
+    #[must_use]
     pub const fn deadline(&self) -> Option<Instant> {
         self.parts.deadline
     }
 
     /// Who calls: address, and certificates where there are any.
+    #[must_use]
     pub const fn peer(&self) -> &PeerInfo {
         &self.parts.peer
     }

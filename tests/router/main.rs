@@ -22,4 +22,5 @@ mod requests;
 mod spawned;
 #[path = "../support/mod.rs"]
 mod support;
+mod unit;
 mod window;
