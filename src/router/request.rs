@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use http::uri::Authority;
+
 use crate::service::{Head, PeerInfo};
 use crate::wire::metadata::Metadata;
 
@@ -16,6 +18,7 @@ pub struct Request<T> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct RequestParts {
     metadata: Metadata,
+    authority: Option<Authority>,
     timeout: Option<Duration>,
     deadline: Option<Instant>,
     peer: PeerInfo,
@@ -26,6 +29,7 @@ impl RequestParts {
         Self {
             timeout: head.timeout(),
             deadline: head.deadline(),
+            authority: head.authority_of_uri(),
             metadata: head.take_metadata().unwrap_or_default(),
             peer: head.peer().clone(),
         }
@@ -86,6 +90,13 @@ impl<T> Request<T> {
         self
     }
 
+    /// Sets the name by which the client calls the server, `"shop.example:443".parse()` for example.
+    #[must_use]
+    pub fn with_authority(mut self, authority: Authority) -> Self {
+        self.parts.authority = Some(authority);
+        self
+    }
+
     /// Replaces what is known of the other end of the connection.
     #[must_use]
     pub fn with_peer(mut self, peer: PeerInfo) -> Self {
@@ -140,6 +151,31 @@ impl<T> Request<T> {
     #[must_use]
     pub const fn deadline(&self) -> Option<Instant> {
         self.parts.deadline
+    }
+
+    /// The name by which the client calls the server, with a port if the client gives one: the request's `:authority`, or else its
+    /// `host`. For a router inside another HTTP server, `:authority` is the authority of the request's URI.
+    ///
+    /// The client chooses the name: it is no proof of anything.
+    #[must_use]
+    pub fn authority(&self) -> Option<&str> {
+        let authority = self.parts.authority.as_ref().map(Authority::as_str);
+        authority.or_else(|| self.parts.metadata.host())
+    }
+
+    /// The client's `user-agent`, such as `grpc-go/1.80.0`.
+    #[must_use]
+    pub fn user_agent(&self) -> Option<&str> {
+        self.parts.metadata.get("user-agent")
+    }
+
+    /// How often the client has tried this call before, as it says in `grpc-previous-rpc-attempts` ([gRFC A6][spec]): 0 for a first
+    /// attempt, and where the client does not say.
+    ///
+    /// [spec]: https://github.com/grpc/proposal/blob/master/A6-client-retries.md#exposed-retry-metadata
+    #[must_use]
+    pub fn previous_attempts(&self) -> u32 {
+        self.parts.metadata.previous_attempts()
     }
 
     /// Who calls: address, and certificates where there are any.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::uri::PathAndQuery;
+use http::uri::{Authority, PathAndQuery};
 
 use super::Permit;
 use crate::wire::encoding::Encoding;
@@ -199,6 +199,7 @@ pub struct Head<'a> {
 #[derive(Debug, Clone)]
 pub(crate) struct RequestContext {
     pub(crate) path: Option<PathAndQuery>,
+    pub(crate) authority: Option<Authority>,
     pub(crate) metadata: Metadata,
     pub(crate) deadline: Option<Instant>,
     /// For a handler that may outlast the call.
@@ -289,6 +290,30 @@ impl<'a> Head<'a> {
         path.map_or("", PathAndQuery::path)
     }
 
+    /// The name by which the client calls the server: the request's `:authority`, or else its `host`. For a service inside another HTTP
+    /// server, `:authority` is the authority of the request's URI. Only for methods that [need metadata](Method::needs_metadata).
+    #[must_use]
+    pub fn authority(&self) -> Option<&str> {
+        let context = self.context()?;
+        let authority = context.authority.as_ref().map(Authority::as_str);
+        authority.or_else(|| context.metadata.host())
+    }
+
+    /// The client's `user-agent`, such as `grpc-go/1.80.0`. Only for methods that [need metadata](Method::needs_metadata).
+    #[must_use]
+    pub fn user_agent(&self) -> Option<&str> {
+        self.metadata()?.get("user-agent")
+    }
+
+    /// How often the client has tried this call before, as it says in `grpc-previous-rpc-attempts` ([gRFC A6][spec]): 0 for a first
+    /// attempt, and where the client does not say. Only for methods that [need metadata](Method::needs_metadata).
+    ///
+    /// [spec]: https://github.com/grpc/proposal/blob/master/A6-client-retries.md#exposed-retry-metadata
+    #[must_use]
+    pub fn previous_attempts(&self) -> u32 {
+        self.metadata().map_or(0, Metadata::previous_attempts)
+    }
+
     /// When the client's `grpc-timeout` is over. Only for methods that [need metadata](Method::needs_metadata).
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
@@ -304,6 +329,11 @@ impl<'a> Head<'a> {
     /// What [`admit`](super::Service::admit) gave for the call, once it has.
     pub(crate) fn permit(&self) -> Option<Permit> {
         self.context()?.permit.clone()
+    }
+
+    /// The request's `:authority`.
+    pub(crate) fn authority_of_uri(&self) -> Option<Authority> {
+        self.context()?.authority.clone()
     }
 
     /// Takes the request's metadata out.

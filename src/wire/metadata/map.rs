@@ -20,8 +20,8 @@ const FIELD_OVERHEAD: usize = 32;
 
 /// Custom metadata: names, each with one or more values, in order for each name.
 ///
-/// A name that ends in `-bin` has values of bytes, any other name values of printable ASCII. Names that belong to gRPC or to HTTP/2
-/// (see [`is_reserved`]) are not in it: they cannot be read or written through it.
+/// A name that ends in `-bin` has values of bytes, any other name values of printable ASCII. The names that gRPC and HTTP/2 write
+/// themselves (see [`is_reserved`]) can neither be read nor written here. All others can: `user-agent`, too, which only requests have.
 ///
 /// Two are equal if they have the same values for the same names.
 #[derive(Clone, Default)]
@@ -36,7 +36,7 @@ pub struct Metadata {
 pub enum InvalidMetadata {
     /// The name is empty or has characters other than `0-9 a-z _ - .`.
     Name,
-    /// The name belongs to gRPC or to HTTP/2.
+    /// gRPC or HTTP/2 itself writes the field of this name: see [`is_reserved`].
     Reserved,
     /// The name and the kind of value do not match: a name that ends in `-bin` is for bytes, every other one for text.
     Kind,
@@ -179,6 +179,17 @@ impl Metadata {
         lists.any(|list| encoding::accepts(list.as_bytes(), encoding))
     }
 
+    /// How often the client has tried the call before, as it says in `grpc-previous-rpc-attempts`.
+    pub(crate) fn previous_attempts(&self) -> u32 {
+        let said = self.get("grpc-previous-rpc-attempts");
+        said.and_then(|said| said.parse().ok()).unwrap_or(0)
+    }
+
+    /// The `host` of a request, which is not metadata.
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.fields.get("host").and_then(text)
+    }
+
     /// Writes it into the fields of an answer.
     pub(crate) fn encode(&self, fields: &mut HeaderMap) {
         for (name, value) in self.visible() {
@@ -260,7 +271,7 @@ mod tests {
         }
         assert_eq!(metadata.append_binary("k", b""), Err(InvalidMetadata::Kind));
         assert_eq!(
-            metadata.append_binary("grpc-trace-bin", b""),
+            metadata.append_binary("grpc-status-details-bin", b""),
             Err(InvalidMetadata::Reserved)
         );
         assert!(metadata.is_empty());
@@ -289,13 +300,13 @@ mod tests {
     fn reserved_and_invalid_fields_of_a_request_are_not_seen() {
         let mut fields = HeaderMap::new();
         fields.insert("grpc-timeout", HeaderValue::from_static("1S"));
-        fields.insert("user-agent", HeaderValue::from_static("x"));
+        fields.insert("te", HeaderValue::from_static("trailers"));
         fields.insert("x", HeaderValue::from_bytes(b"\xff").unwrap());
         fields.append("x", HeaderValue::from_static("good"));
         fields.insert("y-bin", HeaderValue::from_static("AQ,Ag=="));
         let metadata = Metadata::received(fields);
         assert_eq!(metadata.get("grpc-timeout"), None);
-        assert_eq!(metadata.get("user-agent"), None);
+        assert_eq!(metadata.get("te"), None);
         assert_eq!(metadata.get("x"), Some("good"));
         let bytes: Vec<_> = metadata.get_all_binary("y-bin").collect();
         assert_eq!(bytes, [[1].as_slice(), [2].as_slice()]);
@@ -305,6 +316,48 @@ mod tests {
         assert_eq!(echoed.len(), 2);
         let debug = format!("{metadata:?}");
         assert!(debug.contains("good") && !debug.contains("1S"), "{debug}");
+    }
+
+    /// gRPC's own names that are for applications: all that begin with `grpc-` were kept from them.
+    #[test]
+    fn what_grpc_leaves_to_applications_is_read_and_written() {
+        let mut metadata = Metadata::new();
+        for (name, value) in [
+            ("user-agent", "grpc-go/1.80"),
+            ("grpc-retry-pushback-ms", "20"),
+            ("grpc-previous-rpc-attempts", "2"),
+        ] {
+            metadata.append(name, value).unwrap();
+            assert_eq!(metadata.get(name), Some(value));
+        }
+        for name in ["grpc-trace-bin", "grpc-tags-bin"] {
+            metadata.append_binary(name, b"t").unwrap();
+            assert_eq!(metadata.get_binary(name).unwrap(), "t");
+        }
+        let mut fields = HeaderMap::new();
+        metadata.encode(&mut fields);
+        assert_eq!(fields.len(), 5);
+        assert_eq!(Metadata::received(fields), metadata);
+    }
+
+    #[test]
+    fn previous_attempts_are_a_number_or_none() {
+        for (said, read) in [
+            (None, 0),
+            (Some("0"), 0),
+            (Some("3"), 3),
+            (Some("4294967295"), u32::MAX),
+            (Some("4294967296"), 0),
+            (Some("-1"), 0),
+            (Some("x"), 0),
+            (Some(""), 0),
+        ] {
+            let mut metadata = Metadata::new();
+            if let Some(said) = said {
+                metadata.append("grpc-previous-rpc-attempts", said).unwrap();
+            }
+            assert_eq!(metadata.previous_attempts(), read, "{said:?}");
+        }
     }
 
     #[test]
