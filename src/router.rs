@@ -79,7 +79,7 @@ mod serve;
 mod spawned;
 mod streaming;
 
-pub use crate::service::{Drain, Head, PeerInfo};
+pub use crate::service::{Drain, Head, PeerInfo, UnixCredentials, UnixPeer};
 pub use crate::wire::metadata::Metadata;
 pub use codec::{Compressed, Decode, Encode, Raw};
 pub use futures_core::Stream;

@@ -178,7 +178,7 @@ impl<T> Request<T> {
         self.parts.metadata.previous_attempts()
     }
 
-    /// Who calls: address, and certificates where there are any.
+    /// Who calls: the address, the credentials over a Unix socket, and the certificates in mutual TLS.
     #[must_use]
     pub const fn peer(&self) -> &PeerInfo {
         &self.parts.peer

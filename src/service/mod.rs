@@ -16,6 +16,6 @@ pub(crate) use answer::{panicked, unknown_method};
 pub(crate) use head::RequestContext;
 pub use head::{Drain, Head, Lifecycle, Method, Unimplemented};
 pub(crate) use limit::{Limit, Open};
-pub use peer::PeerInfo;
+pub use peer::{PeerInfo, UnixCredentials, UnixPeer};
 pub use request::{Message, Permit, Rejection, Requests};
 pub use service::{Background, Service};

@@ -18,6 +18,7 @@ mod limits;
 mod messages;
 mod nested;
 mod panics;
+mod peers;
 mod requests;
 mod spawned;
 #[path = "../support/mod.rs"]
