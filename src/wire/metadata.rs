@@ -7,6 +7,7 @@
 
 mod map;
 
+pub(super) use map::FIELD_OVERHEAD;
 pub use map::{InvalidMetadata, MAX_SIZE, Metadata};
 
 use std::fmt;
