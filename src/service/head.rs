@@ -163,7 +163,7 @@ pub struct Head<'a> {
 }
 
 /// What only calls of methods that need metadata keep of their request.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct RequestContext {
     pub(crate) path: Option<PathAndQuery>,
     pub(crate) authority: Option<Authority>,
@@ -181,7 +181,33 @@ enum Details<'a> {
 }
 
 impl<'a> Head<'a> {
-    /// A call of `method` from `peer`, with the client's `grpc-timeout`.
+    /// A call of `method` from `peer`, with the client's `grpc-timeout`. Calls that are served come from the host; a test of a service or of
+    /// an interceptor makes its own:
+    ///
+    /// ```
+    /// use grpc_health::Status;
+    /// use grpc_health::router::{Head, Metadata, PeerInfo};
+    /// use grpc_health::service::Method;
+    ///
+    /// fn authorize(head: &Head<'_>) -> Result<(), Status> {
+    ///     match head.metadata().and_then(|metadata| metadata.get("authorization")) {
+    ///         Some("Bearer s3cret") => Ok(()),
+    ///         _ => Err(Status::unauthenticated("a token is needed")),
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Status> {
+    /// let peer = PeerInfo::default();
+    /// let head = Head::new(Method::new(0), None, &peer).with_path("/shop.Shop/Price");
+    /// assert_eq!(head.path(), "/shop.Shop/Price");
+    /// assert_eq!(authorize(&head), Err(Status::unauthenticated("a token is needed")));
+    ///
+    /// let mut metadata = Metadata::new();
+    /// metadata.append("authorization", "Bearer s3cret")?;
+    /// assert_eq!(authorize(&head.with_metadata(metadata)), Ok(()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn new(method: Method, timeout: Option<Duration>, peer: &'a PeerInfo) -> Self {
         Self {
@@ -191,6 +217,25 @@ impl<'a> Head<'a> {
             peer,
             details: Details::Owned(None),
         }
+    }
+
+    /// The same call of a method that needs metadata, with this metadata.
+    #[must_use]
+    pub fn with_metadata(self, metadata: Metadata) -> Self {
+        self.changed(|context| context.metadata = metadata)
+    }
+
+    /// The same call of a method that needs metadata, with this path: `/package.Service/Method`. What is no path of a URI is an empty one.
+    #[must_use]
+    pub fn with_path(self, path: &str) -> Self {
+        self.changed(|context| context.path = path.parse().ok())
+    }
+
+    fn changed(mut self, change: impl FnOnce(&mut RequestContext)) -> Self {
+        let details = std::mem::replace(&mut self.details, Details::Seen(None));
+        let mut context = Self { details, ..self }.into_context().unwrap_or_default();
+        change(&mut context);
+        self.with_context(Some(context))
     }
 
     pub(crate) fn with_context(self, context: Option<Box<RequestContext>>) -> Self {

@@ -49,6 +49,7 @@ pub struct Status {
 
 impl Status {
     /// A status without details. The message may be any text, also none.
+    #[must_use]
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
@@ -109,21 +110,25 @@ impl Status {
     }
 
     /// The metadata beside the status, if there is any. What [`parse`](Self::parse) reads has none.
+    #[must_use]
     pub fn metadata(&self) -> Option<&Metadata> {
         self.metadata.as_deref()
     }
 
     /// The code.
+    #[must_use]
     pub fn code(&self) -> Code {
         self.code
     }
 
     /// The message; empty if there is none.
+    #[must_use]
     pub fn message(&self) -> &str {
         &self.message
     }
 
     /// The details; empty if there are none.
+    #[must_use]
     pub fn details(&self) -> &Bytes {
         &self.details
     }
@@ -182,6 +187,7 @@ impl Status {
     /// A `grpc-status` that is no number is [`Code::UNKNOWN`], with a message that says so. Message
     /// and details never make it fail: see [`percent::decode`]; details that are not base64 are
     /// left out.
+    #[must_use]
     pub fn parse(trailers: &HeaderMap) -> Option<Self> {
         let value = trailers.get(GRPC_STATUS)?.as_bytes();
         let Some(code) = Code::parse(value) else {
