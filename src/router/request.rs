@@ -7,7 +7,7 @@ use http::uri::Authority;
 use crate::service::{Head, PeerInfo};
 use crate::wire::metadata::Metadata;
 
-/// A call: its message, or the [stream](Streaming) of its messages, and what came with it.
+/// A call: its message, or the [stream](super::Streaming) of its messages, and what came with it.
 #[derive(Debug, Clone)]
 pub struct Request<T> {
     message: T,

@@ -119,15 +119,12 @@ impl Accept for UnixServer {
 
     async fn accept(&self) -> io::Result<(UnixStream, PeerInfo)> {
         let (io, addr) = self.listener.accept().await?;
-        let mut peer = UnixPeer::default();
-        peer.credentials = io.peer_cred().ok().map(credentials);
-        peer.remote_path = path_of(&addr).map(Arc::from);
-        peer.local_path = io
-            .local_addr()
-            .ok()
-            .as_ref()
-            .and_then(path_of)
-            .map(Arc::from);
+        let local = io.local_addr().ok();
+        let peer = UnixPeer {
+            credentials: io.peer_cred().ok().map(credentials),
+            remote_path: path_of(&addr).map(Arc::from),
+            local_path: local.as_ref().and_then(path_of).map(Arc::from),
+        };
         Ok((io, peer.into()))
     }
 }
