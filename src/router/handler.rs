@@ -8,7 +8,9 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 
 use super::codec::{Decode, Encode, envelope};
-use super::request::{Request, RequestParts, Response, Streaming};
+use super::request::{Request, RequestParts};
+use super::response::Response;
+use super::streaming::Streaming;
 use crate::service::{Message, Part, Reply, Requests};
 use crate::wire::encoding::Encoding;
 use crate::wire::metadata::Metadata;

@@ -23,8 +23,8 @@ impl<S: Service> Server<S> {
     /// A `path` that begins with `@` or with a NUL is a name in Linux's abstract namespace: there is no file, and no mode. Everyone
     /// in the network namespace may connect. The file `@x` is `./@x`.
     ///
-    /// [`local_addrs`](Self::local_addrs) has only TCP; see [`unix_paths`](Self::unix_paths). The service is told no address of the
-    /// peer.
+    /// [`local_addrs`](Self::local_addrs) has only TCP; see [`unix_paths`](Self::unix_paths). The service is told who has connected:
+    /// [`PeerInfo::credentials`](crate::service::PeerInfo::credentials).
     ///
     /// # Errors
     ///
@@ -66,7 +66,7 @@ impl<S: Service> Server<S> {
     ///
     /// Those of asking `listener` for its address.
     pub fn add_unix_listener(&self, listener: UnixListener) -> io::Result<()> {
-        let path = path_of(&listener)?;
+        let path = path_of(&listener.local_addr()?).unwrap_or_default();
         let mut listeners = self.listeners();
         listeners.unix.push(path);
         listeners.bound.push(Listener::Unix(listener.into()));

@@ -7,14 +7,16 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{fs, path};
 
 use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::net::unix::{SocketAddr, UCred};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Mutex;
 
 use super::listener::Accept;
-use crate::service::PeerInfo;
+use crate::service::{PeerInfo, UnixCredentials, UnixPeer};
 
 /// Only the server's own user may connect.
 pub(super) const DEFAULT_MODE: u32 = 0o600;
@@ -40,8 +42,14 @@ impl Accept for UnixServer {
     type Io = UnixStream;
 
     async fn accept(&self) -> io::Result<(UnixStream, PeerInfo)> {
-        let (io, _) = self.listener.accept().await?;
-        Ok((io, PeerInfo::default()))
+        let (io, addr) = self.listener.accept().await?;
+        let local = io.local_addr().ok();
+        let peer = UnixPeer {
+            credentials: io.peer_cred().ok().map(credentials),
+            remote_path: path_of(&addr).map(Arc::from),
+            local_path: local.as_ref().and_then(path_of).map(Arc::from),
+        };
+        Ok((io, peer.into()))
     }
 }
 
@@ -209,24 +217,31 @@ fn prefixed(prefix: u8, name: &[u8]) -> PathBuf {
     OsString::from_vec(path).into()
 }
 
+/// The path of a socket, if it has one.
+pub(super) fn path_of(addr: &SocketAddr) -> Option<PathBuf> {
+    match addr.as_pathname() {
+        Some(path) => Some(path.to_owned()),
+        None => abstract_name_of(addr).map(|name| prefixed(b'@', name)),
+    }
+}
+
+fn credentials(cred: UCred) -> UnixCredentials {
+    let user = UnixCredentials::new(cred.uid(), cred.gid());
+    // Linux says 0 for a process that it does not show.
+    match cred.pid() {
+        None | Some(0) => user,
+        Some(pid) => user.with_pid(pid),
+    }
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn abstract_name_of(addr: &tokio::net::unix::SocketAddr) -> Option<&[u8]> {
+fn abstract_name_of(addr: &SocketAddr) -> Option<&[u8]> {
     addr.as_abstract_name()
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn abstract_name_of(_: &tokio::net::unix::SocketAddr) -> Option<&[u8]> {
+fn abstract_name_of(_: &SocketAddr) -> Option<&[u8]> {
     None
-}
-
-/// Where a listener made elsewhere is: a path, an abstract name behind an `@`, or an empty path for a socket without a name.
-pub(super) fn path_of(listener: &UnixListener) -> io::Result<PathBuf> {
-    let addr = listener.local_addr()?;
-    Ok(match (addr.as_pathname(), abstract_name_of(&addr)) {
-        (Some(path), _) => path.to_owned(),
-        (None, Some(name)) => prefixed(b'@', name),
-        (None, None) => PathBuf::new(),
-    })
 }
 
 fn in_use() -> io::Error {

@@ -6,6 +6,7 @@
 mod answer;
 mod head;
 mod limit;
+mod peer;
 mod request;
 #[expect(clippy::module_inception, reason = "the trait of the module's name")]
 mod service;
@@ -13,7 +14,8 @@ mod service;
 pub use answer::{Answer, Part, Reply};
 pub(crate) use answer::{panicked, unknown_method};
 pub(crate) use head::RequestContext;
-pub use head::{Drain, Head, Lifecycle, Method, PeerInfo, Unimplemented};
+pub use head::{Drain, Head, Lifecycle, Method, Unimplemented};
 pub(crate) use limit::{Limit, Open};
+pub use peer::{PeerInfo, UnixCredentials, UnixPeer};
 pub use request::{Message, Permit, Rejection, Requests};
 pub use service::{Background, Service};

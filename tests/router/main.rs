@@ -9,6 +9,7 @@
 mod answers;
 mod backpressure;
 mod cancel;
+mod details;
 mod drain;
 mod fairness;
 mod fixture;
@@ -18,8 +19,10 @@ mod limits;
 mod messages;
 mod nested;
 mod panics;
+mod peers;
 mod requests;
 mod spawned;
 #[path = "../support/mod.rs"]
 mod support;
+mod unit;
 mod window;
