@@ -17,7 +17,8 @@
 //! # }
 //! ```
 //!
-//! A [`Router`] serves an application's own methods on the same port.
+//! A [`Router`] serves an application's own methods on the same port. The crate `grpc-health-build` generates typed servers for it from
+//! `.proto` files, in a build script.
 //!
 //! # Modules
 //!
@@ -37,7 +38,6 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `build` | the module `build`: typed servers from .proto files, for build scripts |
 //! | `client` | the module `client`: a minimal client for Check, Watch and List |
 //! | `cli` | the `grpc-health` command (implies `client`, `reflection` and `tls`) |
 //! | `gzip` | requests compressed with gzip, and replies for methods that [ask for it](router::Route::compress) |
@@ -53,8 +53,6 @@
     clippy::indexing_slicing
 )]
 
-#[cfg(feature = "build")]
-pub mod build;
 mod call;
 #[cfg(feature = "client")]
 pub mod client;

@@ -1,14 +1,13 @@
 //! Typed servers from .proto files, in a build script.
 //!
 //! A [`Generator`] turns each service that [prost-build](prost_build) comes across into a module: a trait to implement, and a function that
-//! adds its methods to a [`Router`](crate::Router). For an application's `build.rs`, with feature `build` of this crate among its
-//! `[build-dependencies]`:
+//! adds its methods to a `grpc_health::Router`. For an application's `build.rs`, with this crate among its `[build-dependencies]`:
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let files = protox::compile(["greet/v1/greet.proto"], ["proto"])?;
 //! prost_build::Config::new()
-//!     .service_generator(Box::new(grpc_health::build::Generator::new()))
+//!     .service_generator(Box::new(grpc_health_build::Generator::new()))
 //!     .compile_fds(files)?;
 //! # Ok(())
 //! # }
@@ -43,8 +42,10 @@
 //! }
 //! ```
 //!
-//! A stream of requests is a [`Streaming`](crate::router::Streaming), a stream of replies a [`BoxStream`](crate::router::BoxStream).
+//! A stream of requests is a `grpc_health::router::Streaming`, a stream of replies a `grpc_health::router::BoxStream`.
 //! Where two methods would have the same name in Rust, the later one gets an underscore.
+
+#![forbid(unsafe_code)]
 
 use std::collections::HashSet;
 
