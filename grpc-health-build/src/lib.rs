@@ -43,212 +43,104 @@
 //! ```
 //!
 //! A stream of requests is a `grpc_health::router::Streaming`, a stream of replies a `grpc_health::router::BoxStream`.
-//! Where two methods would have the same name in Rust, the later one gets an underscore.
+//!
+//! # Names and comments
+//!
+//! Where two methods would have the same name in Rust, the later one gets an underscore. So does the module of a service whose name the
+//! package has already: of a message with messages in it (`message GreeterServer { message Inner {} }`), or of a service that differs
+//! in case alone.
+//!
+//! Comments of the .proto files become documentation, and what would be a block of code there, one of plain text: `cargo test` does not run
+//! it. That holds for the messages of a package as well, if the package has a service. Of a package that has none the generator is not told.
 
 #![forbid(unsafe_code)]
 
-use std::collections::HashSet;
+mod comments;
+mod names;
+mod service;
 
-use prost_build::{Comments, Method, Service, ServiceGenerator};
+use std::mem;
 
-/// Generates servers. See the [module](self).
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Generator(());
+use prost_build::{Service, ServiceGenerator};
+
+use names::Names;
+
+/// Generates servers. See the [crate's documentation](self).
+///
+/// The code of a package's services is written when all of the package is known, behind its messages. A `ServiceGenerator` of your own that
+/// calls this one must pass on `finalize_package` as well as `generate`.
+#[derive(Debug, Clone, Default)]
+pub struct Generator {
+    /// Of the packages that are not complete.
+    services: Vec<Service>,
+    codecs: Vec<Codec>,
+}
+
+/// See [`Generator::codec`].
+#[derive(Debug, Clone)]
+struct Codec {
+    of: String,
+    path: String,
+}
 
 impl Generator {
     /// A generator, for [`Config::service_generator`](prost_build::Config::service_generator).
     #[must_use]
     pub const fn new() -> Self {
-        Self(())
+        Self {
+            services: Vec::new(),
+            codecs: Vec::new(),
+        }
+    }
+
+    /// Sets the type that the messages of some methods are wrapped in, in place of the plain messages.
+    ///
+    /// `of` says which methods, as [`Config::btree_map`](prost_build::Config::btree_map) and its like do: `"."` is all of them,
+    /// `".greet.v1"` those of a package, `".greet.v1.Greeter"` of a service, `".greet.v1.Greeter.Chat"` is one. Where several match, the last
+    /// one that was set counts.
+    ///
+    /// `path` is the path of a type with one parameter, the message: with `crate::Json` a handler takes a `Request<crate::Json<HelloRequest>>`
+    /// and answers with a `Response<crate::Json<HelloReply>>`. `crate::Json<HelloRequest>` must implement `grpc_health::router::Decode`, and
+    /// `crate::Json<HelloReply>` `grpc_health::router::Encode`. `::grpc_health::router::Compressed` does: with it a handler sees which messages
+    /// came compressed, and says which are to be.
+    ///
+    /// ```
+    /// let generator = grpc_health_build::Generator::new()
+    ///     .codec(".shop.v1", "crate::Json")
+    ///     .codec(".shop.v1.Shop.Page", "::grpc_health::router::Compressed");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `of` does not begin with a dot, or `path` with `crate::` or `::`: the generated code is in a module of its own, where any other path
+    /// leads elsewhere.
+    #[must_use]
+    pub fn codec(mut self, of: impl Into<String>, path: impl Into<String>) -> Self {
+        let (of, path) = (of.into(), path.into());
+        assert!(of.starts_with('.'), "{of} does not begin with a dot");
+        let is_absolute = path.starts_with("crate::") || path.starts_with("::");
+        assert!(is_absolute, "{path} does not begin with crate:: or ::");
+        self.codecs.push(Codec { of, path });
+        self
     }
 }
 
-// In the generated code all names are whole paths: any other could be that of a service.
 impl ServiceGenerator for Generator {
     fn generate(&mut self, service: Service, buf: &mut String) {
-        let (name, module) = (&service.name, snake(&service.name));
-        let service_name = match service.package.as_str() {
-            "" => service.proto_name.clone(),
-            package => format!("{package}.{}", service.proto_name),
-        };
-        let methods = rpcs(service.methods, &service_name);
-        let of_all = |part: fn(&Rpc) -> String| methods.iter().map(part).collect::<String>();
-        *buf += &format!(
-            r#"
-/// What it takes to serve `{service_name}`.
-#[allow(clippy::all, dead_code, deprecated, unused_qualifications, unused_variables)]
-pub mod {module}_server {{
-    /// The name of the service.
-    pub const SERVICE_NAME: &str = "{service_name}";
-    {paths}
-    {docs}
-    pub trait {name}: ::core::marker::Send + ::core::marker::Sync + 'static {{
-        {signatures}
-    }}
-
-    /// Adds the methods of `service` to `router`.
-    ///
-    /// # Panics
-    ///
-    /// If one of them is there already.
-    pub fn add<S, T>(router: ::grpc_health::Router<S>, service: ::std::sync::Arc<T>) -> ::grpc_health::Router<S>
-    where
-        S: ::grpc_health::service::Service,
-        T: self::{name},
-    {{
-        add_with(router, service, ::grpc_health::router::Route::new)
-    }}
-
-    /// Adds the methods of `service` to `router`. Their calls are treated as `route` says, which is asked once for each path.
-    ///
-    /// # Panics
-    ///
-    /// If one of them is there already.
-    pub fn add_with<S, T>(
-        router: ::grpc_health::Router<S>,
-        service: ::std::sync::Arc<T>,
-        route: impl ::core::ops::Fn(&'static str) -> ::grpc_health::router::Route,
-    ) -> ::grpc_health::Router<S>
-    where
-        S: ::grpc_health::service::Service,
-        T: self::{name},
-    {{
-        {additions}
-        router
-    }}
-}}
-"#,
-            paths = of_all(Rpc::path),
-            docs = docs(
-                &service.comments,
-                &format!("The methods of `{service_name}`.")
-            ),
-            signatures = of_all(Rpc::signature),
-            additions = of_all(Rpc::addition),
-        );
-    }
-}
-
-/// A method, and what it is called in the generated code.
-struct Rpc {
-    method: Method,
-    name: String,
-    path: String,
-}
-
-fn rpcs(methods: Vec<Method>, service_name: &str) -> Vec<Rpc> {
-    let mut taken = HashSet::new();
-    methods
-        .into_iter()
-        .map(|method| {
-            let mut name = method.name.clone();
-            while !taken.insert(name.clone()) {
-                name.push('_');
-            }
-            let path = format!("/{service_name}/{}", method.proto_name);
-            Rpc { method, name, path }
-        })
-        .collect()
-}
-
-impl Rpc {
-    fn constant(&self) -> String {
-        let name = self.name.trim_start_matches("r#").to_uppercase();
-        format!("{name}_PATH")
+        self.services.push(service);
+        // prost-build forgets a package without any code, and then looks for it.
+        buf.push('\n');
     }
 
-    fn path(&self) -> String {
-        format!(
-            "/// The path of `{}`.\npub const {}: &str = \"{}\";\n",
-            self.method.proto_name,
-            self.constant(),
-            self.path
-        )
-    }
-
-    fn signature(&self) -> String {
-        let mut request = from_module(&self.method.input_type);
-        if self.method.client_streaming {
-            request = format!("::grpc_health::router::Streaming<{request}>");
+    fn finalize_package(&mut self, package: &str, buf: &mut String) {
+        let mut modules = Names::of_modules(buf);
+        let services = mem::take(&mut self.services).into_iter();
+        let (complete, rest): (Vec<_>, _) =
+            services.partition(|service| service.package == package);
+        self.services = rest;
+        for service in complete {
+            *buf += &service::generate(service, &mut modules, &self.codecs);
         }
-        let mut response = from_module(&self.method.output_type);
-        if self.method.server_streaming {
-            response = format!("::grpc_health::router::BoxStream<{response}>");
-        }
-        format!(
-            r#"
-        {docs}
-        fn {name}(
-            &self,
-            request: ::grpc_health::router::Request<{request}>,
-        ) -> impl ::core::future::Future<
-            Output = ::core::result::Result<::grpc_health::router::Response<{response}>, ::grpc_health::Status>,
-        > + ::core::marker::Send {{
-            ::core::future::ready(::core::result::Result::Err(::grpc_health::Status::new(
-                ::grpc_health::Code::UNIMPLEMENTED,
-                "{path} is not implemented",
-            )))
-        }}
-"#,
-            docs = docs(
-                &self.method.comments,
-                &format!("The method `{}`.", self.path)
-            ),
-            name = self.name,
-            path = self.path,
-        )
+        *buf = comments::without_doctests(buf);
     }
-
-    fn addition(&self) -> String {
-        let add = match (self.method.client_streaming, self.method.server_streaming) {
-            (false, false) => "unary",
-            (false, true) => "server_streaming",
-            (true, false) => "client_streaming",
-            (true, true) => "bidi",
-        };
-        format!(
-            r#"
-        let implementation = ::std::sync::Arc::clone(&service);
-        let router = router.{add}(route({path}), move |request| {{
-            let service = ::std::sync::Arc::clone(&implementation);
-            async move {{ T::{name}(&service, request).await }}
-        }});
-"#,
-            path = self.constant(),
-            name = self.name,
-        )
-    }
-}
-
-/// The comments of the .proto file, or else `default`.
-fn docs(comments: &Comments, default: &str) -> String {
-    if comments.leading.is_empty() && comments.trailing.is_empty() {
-        return format!("/// {default}");
-    }
-    let mut docs = String::new();
-    comments.append_with_indent(1, &mut docs);
-    docs
-}
-
-/// A type as prost names it, seen from a module beside the messages.
-fn from_module(name: &str) -> String {
-    let is_absolute = name.starts_with("::") || name.starts_with("crate::");
-    // What stands for the well-known types: `()`, `bool`, `f64`.
-    let is_primitive = !name.contains("::") && !name.contains(|c: char| c.is_uppercase());
-    if is_absolute || is_primitive {
-        return name.to_owned();
-    }
-    format!("super::{name}")
-}
-
-/// `GreeterService` as `greeter_service`.
-fn snake(name: &str) -> String {
-    let mut snake = String::new();
-    for c in name.chars() {
-        if c.is_uppercase() && !snake.is_empty() {
-            snake.push('_');
-        }
-        snake.extend(c.to_lowercase());
-    }
-    snake
 }

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// Compares what is generated from `protos`, all in `dir`, with the `.rs` files of `golden`.
+use grpc_health_build::Generator;
+
+/// Compares what the generator makes of `protos`, all in `dir`, with the `.rs` files of `golden`.
 #[track_caller]
-fn same(name: &str, protos: &[&str], dir: &str, golden: &[&str]) {
+fn same(name: &str, generator: Generator, protos: &[&str], dir: &str, golden: &[&str]) {
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&out);
     fs::create_dir_all(&out).unwrap();
@@ -15,7 +17,7 @@ fn same(name: &str, protos: &[&str], dir: &str, golden: &[&str]) {
     let descriptors = protox::compile(protos, [&dir]).unwrap();
     prost_build::Config::new()
         .out_dir(&out)
-        .service_generator(Box::new(grpc_health_build::Generator::new()))
+        .service_generator(Box::new(generator))
         .compile_fds(descriptors)
         .unwrap();
     let made: BTreeSet<_> = fs::read_dir(&out)
@@ -36,6 +38,7 @@ fn same(name: &str, protos: &[&str], dir: &str, golden: &[&str]) {
 fn the_example_is_what_is_generated() {
     same(
         "greeter",
+        Generator::new(),
         &["greeter.proto"],
         "examples/greeter",
         &["greet.v1.rs"],
@@ -46,8 +49,37 @@ fn the_example_is_what_is_generated() {
 fn what_is_hard_to_generate_is_what_is_generated() {
     same(
         "odd",
-        &["odd.proto", "elsewhere.proto", "parent.proto", "bare.proto"],
+        Generator::new()
+            .codec(".odd.coded", "crate::coded::Wrapped")
+            .codec(".odd.coded.Coded.Each", "::grpc_health::router::Compressed")
+            // Of another service: its name only begins as this one's.
+            .codec(".odd.code", "crate::coded::Nothing"),
+        &[
+            "odd.proto",
+            "coded.proto",
+            "elsewhere.proto",
+            "parent.proto",
+            "bare.proto",
+        ],
         "tests/generated",
-        &["_.rs", "odd.elsewhere.rs", "odd.names.v1.rs", "odd.rs"],
+        &[
+            "_.rs",
+            "odd.coded.rs",
+            "odd.elsewhere.rs",
+            "odd.names.v1.rs",
+            "odd.rs",
+        ],
     );
+}
+
+#[test]
+#[should_panic(expected = "Json does not begin with crate:: or ::")]
+fn a_codec_that_leads_elsewhere_from_the_generated_module_is_refused() {
+    let _ = Generator::new().codec(".", "Json");
+}
+
+#[test]
+#[should_panic(expected = "greet.v1 does not begin with a dot")]
+fn a_codec_of_a_path_that_is_not_of_protobuf_is_refused() {
+    let _ = Generator::new().codec("greet.v1", "crate::Json");
 }

@@ -7,6 +7,8 @@
 )]
 
 mod calls;
+mod coded;
+mod modules;
 mod names;
 #[allow(
     dead_code,
