@@ -18,6 +18,7 @@ fi
 GRPC_HEALTH_REGENERATE=$into cargo check --locked --quiet --lib --features regenerate
 
 if [ "$into" != "$PWD" ]; then
+    [ -s "$into/src/proto/descriptors.bin" ]
     (cd "$into" && find . -type f) | while IFS= read -r file; do
         if ! diff -u "$file" "$into/$file"; then
             echo "$file is not what proto/ gives. Run: bash scripts/regenerate.sh" >&2

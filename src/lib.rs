@@ -44,6 +44,8 @@
 //! | `reflection` | the module `reflection`: server reflection, `v1` and `v1alpha` |
 //! | `tls` | the module `tls`: TLS and mutual TLS by rustls with ring, for the server and the client |
 //! | `tower` | the module `tower`: services inside tonic, axum or hyper |
+//!
+//! `regenerate` is for work on this crate's own `.proto` files. An application gains nothing from it.
 #![forbid(unsafe_code)]
 // Nothing that a peer says may end the process. Tests may assert.
 #![warn(

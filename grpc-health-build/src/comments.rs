@@ -1,8 +1,8 @@
-//! Comments of .proto files as documentation that `cargo test` does not run.
+//! Comments of .proto files, as documentation that `cargo test` does not run.
 //!
-//! prost-build copies comments into doc comments, where rustdoc takes an indented block, or a fenced one without the name of a language, for
-//! Rust, and runs it as a test. Here such blocks become fenced ones of plain text. Where only a parser of Markdown would find the end
-//! of a block, in lists and quotes, the whole comment becomes one.
+//! prost-build copies the comments into doc comments. rustdoc takes an indented block for Rust, and a fenced block too unless it names another
+//! language; it runs these blocks as tests. The functions here make fenced blocks of plain text of them. In lists and quotes only a parser
+//! of Markdown finds the end of a block; there the whole comment becomes plain text.
 
 /// `source` with every `///` comment in it free of doctests. The source is what prost-build writes before it is formatted: each line of
 /// documentation is a line of its own.
@@ -55,12 +55,14 @@ fn plain(comment: &[&str]) -> Option<Vec<String>> {
     for &line in comment {
         let (columns, text) = indentation(line);
         if let Some(fence) = &open {
-            // In a list, less of an indentation ends the list and the block with it.
-            if columns < fence.columns && !text.is_empty() {
+            // An indented fence may be in a list: a line before its column would end both, and its end may be further in.
+            let is_end = fence.is_closed_by(text);
+            let is_before = columns < fence.columns && !text.is_empty();
+            if is_before || is_end && columns >= 4 && fence.columns > 0 {
                 return None;
             }
             lines.push(line.to_owned());
-            if columns < 4 && fence.is_closed_by(text) {
+            if is_end && columns < 4 {
                 open = None;
             }
             continue;
@@ -193,6 +195,7 @@ mod tests {
         "-     x\n\ny",
         "1. ~~~\n   x",
         "- a\n  ```\n  x\nback\n\n    y",
+        "- a\n  ```\n  x\n     ```\n\n      y",
         "<div>\n```\n</div>\n\n    y",
     ];
 
@@ -297,6 +300,7 @@ mod tests {
             "-     x",
             "1. ~~~\n   x",
             "- a\n  ```\n  x\nback\n\n    y",
+            "- a\n  ```\n  x\n     ```\n\n      y",
             "<div>\n```\n</div>\n\n    y",
         ] {
             let all = if comment.contains("```") {

@@ -1,7 +1,8 @@
 //! Typed servers from .proto files, in a build script.
 //!
-//! A [`Generator`] turns each service that [prost-build](prost_build) comes across into a module: a trait to implement, and a function that
-//! adds its methods to a `grpc_health::Router`. For an application's `build.rs`, with this crate among its `[build-dependencies]`:
+//! A [`Generator`] makes a module of each service that [prost-build](prost_build) finds. The module has a trait to implement, and a function
+//! that adds the methods of the trait to a `grpc_health::Router`. An application's `build.rs` uses it, with this crate among the
+//! `[build-dependencies]`:
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -13,9 +14,10 @@
 //! # }
 //! ```
 //!
-//! [protox](https://docs.rs/protox) compiles in Rust alone; where there is a `protoc`, `compile_protos` does as well.
+//! [protox](https://docs.rs/protox) compiles .proto files in Rust alone. Where there is a `protoc`, prost-build's `compile_protos` works too.
 //!
-//! Of `service Greeter { rpc SayHello(HelloRequest) returns (HelloReply); }` in package `greet.v1` that makes, next to the messages:
+//! For `service Greeter { rpc SayHello(HelloRequest) returns (HelloReply); }` in package `greet.v1`, the generator writes this next to the
+//! messages:
 //!
 //! ```text
 //! pub mod greeter_server {
@@ -42,16 +44,19 @@
 //! }
 //! ```
 //!
-//! A stream of requests is a `grpc_health::router::Streaming`, a stream of replies a `grpc_health::router::BoxStream`.
+//! A stream of requests is a `grpc_health::router::Streaming`. A stream of replies is a `grpc_health::router::BoxStream`.
 //!
-//! # Names and comments
+//! # Names
 //!
-//! Where two methods would have the same name in Rust, the later one gets an underscore. So does the module of a service whose name the
-//! package has already: of a message with messages in it (`message GreeterServer { message Inner {} }`), or of a service that differs
-//! in case alone.
+//! Where two methods of a service have the same name in Rust, the later method gets an underscore. Where a package has a module with the name
+//! of a service's module, the service's module gets an underscore: `greeter_server_` beside `message GreeterServer { message Inner {} }`, or
+//! for the later one of two services whose names differ in case alone. The service `_` is `Unnamed`, the method `_` is `unnamed`.
 //!
-//! Comments of the .proto files become documentation, and what would be a block of code there, one of plain text: `cargo test` does not run
-//! it. That holds for the messages of a package as well, if the package has a service. Of a package that has none the generator is not told.
+//! # Comments
+//!
+//! Comments of the .proto files become documentation. Blocks of code in them become blocks of plain text, so that `cargo test` does not run
+//! them. The generator sees the packages that have a service, with all of their messages. For a package of messages alone,
+//! [`Config::disable_comments`](prost_build::Config::disable_comments) keeps comments out.
 
 #![forbid(unsafe_code)]
 
@@ -65,13 +70,13 @@ use prost_build::{Service, ServiceGenerator};
 
 use names::Names;
 
-/// Generates servers. See the [crate's documentation](self).
+/// Generates servers. The [crate's documentation](crate) shows what it writes.
 ///
-/// The code of a package's services is written when all of the package is known, behind its messages. A `ServiceGenerator` of your own that
-/// calls this one must pass on `finalize_package` as well as `generate`.
+/// The generator writes the services of a package behind all messages of the package, in `finalize_package`. A `ServiceGenerator` of your own
+/// that calls this one must call `finalize_package` as well as `generate`.
 #[derive(Debug, Clone, Default)]
 pub struct Generator {
-    /// Of the packages that are not complete.
+    /// The services of packages that are not finished.
     services: Vec<Service>,
     codecs: Vec<Codec>,
 }
@@ -93,16 +98,16 @@ impl Generator {
         }
     }
 
-    /// Sets the type that the messages of some methods are wrapped in, in place of the plain messages.
+    /// Wraps the messages of some methods in a type of the application's. Default: handlers are given, and answer, plain messages.
     ///
-    /// `of` says which methods, as [`Config::btree_map`](prost_build::Config::btree_map) and its like do: `"."` is all of them,
-    /// `".greet.v1"` those of a package, `".greet.v1.Greeter"` of a service, `".greet.v1.Greeter.Chat"` is one. Where several match, the last
-    /// one that was set counts.
+    /// `of` selects methods in the way of [`Config::btree_map`](prost_build::Config::btree_map): `"."` selects all methods, `".greet.v1"` those
+    /// of a package, `".greet.v1.Greeter"` those of a service, `".greet.v1.Greeter.Chat"` one method. Where several calls of `codec` select a
+    /// method, the last call counts.
     ///
-    /// `path` is the path of a type with one parameter, the message: with `crate::Json` a handler takes a `Request<crate::Json<HelloRequest>>`
-    /// and answers with a `Response<crate::Json<HelloReply>>`. `crate::Json<HelloRequest>` must implement `grpc_health::router::Decode`, and
-    /// `crate::Json<HelloReply>` `grpc_health::router::Encode`. `::grpc_health::router::Compressed` does: with it a handler sees which messages
-    /// came compressed, and says which are to be.
+    /// `path` is the path of a type with one parameter, the message. With `crate::Json`, a handler is given a
+    /// `Request<crate::Json<HelloRequest>>` and answers a `Response<crate::Json<HelloReply>>`. Of these types `crate::Json<HelloRequest>` must
+    /// implement `grpc_health::router::Decode`, and `crate::Json<HelloReply>` must implement `grpc_health::router::Encode`. An example is
+    /// `::grpc_health::router::Compressed`: with it, a handler sees which requests came compressed and says which replies are to be compressed.
     ///
     /// ```
     /// let generator = grpc_health_build::Generator::new()
@@ -112,8 +117,8 @@ impl Generator {
     ///
     /// # Panics
     ///
-    /// If `of` does not begin with a dot, or `path` with `crate::` or `::`: the generated code is in a module of its own, where any other path
-    /// leads elsewhere.
+    /// If `of` does not begin with a dot, or if `path` does not begin with `crate::` or `::`. The generated code is in a module of its own, where
+    /// any other path means something else.
     #[must_use]
     pub fn codec(mut self, of: impl Into<String>, path: impl Into<String>) -> Self {
         let (of, path) = (of.into(), path.into());
