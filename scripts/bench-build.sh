@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 rounds=${1:-3}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-# Where the toolchain, not the machine's settings, decides.
+# Settings of this machine that would change what is built.
 unset CARGO_TARGET_DIR RUSTFLAGS RUSTC_WRAPPER CARGO_BUILD_RUSTC_WRAPPER CARGO_INCREMENTAL
 
 # program NAME: a crate with standard input as its src/main.rs and the lines of $dependencies.
@@ -62,13 +62,14 @@ for _ in $(seq "$rounds"); do
 done | python3 -c '
 import statistics, sys
 
-ours, tonic = [[tuple(map(float, line[1:])) for line in lines] for lines in
-               (lambda all: ([l for l in all if l[0] == "grpc-health"], [l for l in all if l[0] == "tonic-health"]))(
-                   [line.split() for line in sys.stdin])]
+times = {"grpc-health": [], "tonic-health": []}
+for line in sys.stdin:
+    name, *seconds = line.split()
+    times[name].append([float(second) for second in seconds])
 print("| clean release build, s | wall clock | processors |\n|---|---|---|")
-for name, times in ("grpc-health", ours), ("tonic-health", tonic):
+for name, builds in times.items():
     print("| %s | %s |" % (name, " | ".join("%.1f (%.1f–%.1f)" % (statistics.median(column), min(column), max(column))
-                                             for column in zip(*times))))
-ratios = [[a / b for a, b in zip(*pair)] for pair in zip(ours, tonic)]
+                                             for column in zip(*builds))))
+ratios = [[a / b for a, b in zip(*pair)] for pair in zip(*times.values())]
 print("| ours / tonic | %s |" % " | ".join("%.2f" % statistics.median(column) for column in zip(*ratios)))
 '
