@@ -14,7 +14,7 @@ use http::uri::PathAndQuery;
 use tokio_stream::StreamExt;
 use tonic_prost::ProstCodec;
 
-/// What `grpc_health::build::Generator` makes of greeter/greeter.proto. In a crate with a build script of its own:
+/// What `grpc_health_build::Generator` makes of greeter/greeter.proto. In a crate with a build script of its own:
 /// `include!(concat!(env!("OUT_DIR"), "/greet.v1.rs"));`
 #[allow(unreachable_pub, reason = "the messages are `pub`")]
 mod greet {

@@ -13,12 +13,13 @@ import json, sys
 meta = json.load(sys.stdin)
 packages = {p["id"]: p for p in meta["packages"]}
 nodes = {n["id"]: n for n in meta["resolve"]["nodes"]}
+members = set(meta["workspace_members"])
 root = meta["resolve"]["root"]
 
 def key(version):
     return tuple(int(part) for part in (version + ".0.0").split(".")[:3])
 
-seen, todo = set(), [root]
+seen, todo = set(), list(members)
 while todo:
     node = todo.pop()
     if node in seen:
@@ -30,7 +31,7 @@ while todo:
 stated = packages[root]["rust_version"]
 if stated is None:
     sys.exit("msrv: Cargo.toml states no rust-version")
-wanted = [packages[i] for i in seen if i != root and packages[i]["rust_version"]]
+wanted = [packages[i] for i in seen if i not in members and packages[i]["rust_version"]]
 top = max(wanted, key=lambda p: key(p["rust_version"]))
 names = sorted(p["name"] + " " + p["version"] for p in wanted
                if key(p["rust_version"]) == key(top["rust_version"]))
@@ -47,7 +48,7 @@ if [ "$minor" -lt 88 ]; then
     failed=0
     while IFS= read -r file; do
         RUSTC_BOOTSTRAP=1 rustc --edition 2021 -Zparse-crate-root-only "$file" || failed=1
-    done < <(find src build.rs -name '*.rs')
+    done < <(find src build.rs grpc-health-build/src -name '*.rs')
     if [ "$failed" -ne 0 ]; then
         echo "msrv: syntax newer than Rust $msrv (see above)" >&2
         exit 1

@@ -1,55 +1,56 @@
 #!/usr/bin/env bash
-# The crate builds where there is no protoc, and an edited .proto is all it takes to regenerate.
-# A copy of the sources is checked twice with a PATH that holds a compiler and a linker and nothing
-# else; dependencies are shared with the ordinary target directory.
+# The crate builds and regenerates where there is no protoc, and an edited .proto is not forgotten.
+# A copy of the sources is checked with a PATH that holds a compiler and a linker and nothing else;
+# dependencies are shared with the ordinary target directory.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 target=${CARGO_TARGET_DIR:-$PWD/target}
-work=$(mktemp -d)
+# The same place each time, or the target directory would keep what is built of every copy.
+work=$target/no-protoc
+rm -rf "$work"
+mkdir -p "$work/bin" "$work/crate"
 trap 'rm -rf "$work"' EXIT
-mkdir "$work/bin" "$work/crate"
 git ls-files -z --cached --others --exclude-standard |
-    tar --create --null --files-from=- --ignore-failed-read 2>/dev/null | tar --extract -C "$work/crate"
+    tar --create --null --files-from=- --ignore-failed-read 2>/dev/null | tar --extract --touch -C "$work/crate"
 
 toolchain=$(rustc --print sysroot)/bin
 for tool in "$toolchain/cargo" "$toolchain/rustc" "$(command -v cc)" "$(command -v ld)" "$(command -v as)"; do
     ln -s "$tool" "$work/bin/"
 done
-
-# Prints the directory the build script wrote to.
-check() {
-    cd "$work/crate"
-    env -u PROTOC_INCLUDE PATH="$work/bin" PROTOC=/nonexistent/protoc CARGO_TARGET_DIR="$target" \
-        "$work/bin/cargo" check --locked --lib --message-format json-render-diagnostics
-}
-out_dir() {
-    python3 -c '
-import json, sys
-
-dirs = [m["out_dir"] for m in map(json.loads, sys.stdin)
-        if m.get("reason") == "build-script-executed" and "/grpc-health-" in m["out_dir"]]
-print(dirs[-1])'
-}
-
 if PATH="$work/bin" command -v protoc; then
     echo "no-protoc: the trimmed PATH still has a protoc" >&2
     exit 1
 fi
 
-generated=$(check | out_dir)/grpc.health.v1.rs
-grep -q 'struct HealthListResponse' "$generated"
+cd "$work/crate"
+trimmed() {
+    env -u PROTOC_INCLUDE PATH="$work/bin" PROTOC=/nonexistent/protoc CARGO_TARGET_DIR="$target" "$@"
+}
+check() { trimmed "$work/bin/cargo" check --locked --quiet --lib --features reflection; }
 
-cat >>"$work/crate/proto/grpc/health/v1/health.proto" <<'PROTO'
+check
+cat >>proto/grpc/health/v1/health.proto <<'PROTO'
 
 // Added by scripts/no-protoc.sh.
-message RegeneratedByBuild {
+message Regenerated {
   bool seen = 1;
 }
 PROTO
-generated=$(check | out_dir)/grpc.health.v1.rs
-grep -q 'struct RegeneratedByBuild' "$generated"
+if refused=$(check 2>&1); then
+    echo "no-protoc: a .proto was edited, and the crate builds with what was generated before" >&2
+    exit 1
+fi
+command=$(sed -n 's/.* was not generated from .* Run: //p' <<<"$refused")
+if [ "$command" != "bash scripts/regenerate.sh" ]; then
+    printf '%s\nno-protoc: a .proto was edited, and the build does not say what to run\n' "$refused" >&2
+    exit 1
+fi
 
-# The copy has a place of its own in the target directory; leave none of it there.
-rm -rf "$(dirname "$(dirname "$generated")")"
-echo "no-protoc: built without protoc, and regenerated after an edit of the .proto"
+# What the script runs besides cargo; still no protoc.
+for tool in bash dirname; do ln -s "$(command -v "$tool")" "$work/bin/"; done
+trimmed $command
+grep -q 'struct Regenerated' src/proto/grpc.health.v1.rs
+grep -q 'Regenerated' src/proto/descriptors.bin
+check
+echo "no-protoc: built without protoc; refused an edited .proto until it was regenerated"

@@ -17,7 +17,8 @@
 //! # }
 //! ```
 //!
-//! A [`Router`] serves an application's own methods on the same port.
+//! A [`Router`] serves an application's own methods on the same port. The crate `grpc-health-build` generates typed servers for it from
+//! `.proto` files, in a build script.
 //!
 //! # Modules
 //!
@@ -37,13 +38,14 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `build` | the module `build`: typed servers from .proto files, for build scripts |
 //! | `client` | the module `client`: a minimal client for Check, Watch and List |
 //! | `cli` | the `grpc-health` command (implies `client`, `reflection` and `tls`) |
 //! | `gzip` | requests compressed with gzip, and replies for methods that [ask for it](router::Route::compress) |
 //! | `reflection` | the module `reflection`: server reflection, `v1` and `v1alpha` |
 //! | `tls` | the module `tls`: TLS and mutual TLS by rustls with ring, for the server and the client |
 //! | `tower` | the module `tower`: services inside tonic, axum or hyper |
+//!
+//! `regenerate` is for work on this crate's own `.proto` files. An application gains nothing from it.
 #![forbid(unsafe_code)]
 // Nothing that a peer says may end the process. Tests may assert.
 #![warn(
@@ -53,8 +55,6 @@
     clippy::indexing_slicing
 )]
 
-#[cfg(feature = "build")]
-pub mod build;
 mod call;
 #[cfg(feature = "client")]
 pub mod client;

@@ -19,10 +19,10 @@ use proto::{
     StreamingOutputCallRequest, StreamingOutputCallResponse,
 };
 
-/// Package `grpc.testing`, by build.rs.
+/// Package `grpc.testing`, by scripts/regenerate.sh.
 #[allow(clippy::all, clippy::pedantic, dead_code, unreachable_pub)]
 pub(crate) mod proto {
-    include!(concat!(env!("OUT_DIR"), "/grpc.testing.rs"));
+    include!("grpc.testing.rs");
 }
 
 /// The largest payload anybody gets, and the most responses to requests that are kept until they have all come.

@@ -9,7 +9,6 @@ pub(crate) const ARROWS: &[(&str, &[&str])] = &[
     ("proto", &[]),
     ("sync", &[]),
     ("tls", &[]),
-    ("build", &[]),
     ("registry", &["sync"]),
     ("service", &["wire"]),
     ("health", &["service", "registry", "proto", "wire"]),

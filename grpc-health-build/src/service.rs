@@ -1,82 +1,25 @@
-//! Typed servers from .proto files, in a build script.
-//!
-//! A [`Generator`] turns each service that [prost-build](prost_build) comes across into a module: a trait to implement, and a function that
-//! adds its methods to a [`Router`](crate::Router). For an application's `build.rs`, with feature `build` of this crate among its
-//! `[build-dependencies]`:
-//!
-//! ```no_run
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let files = protox::compile(["greet/v1/greet.proto"], ["proto"])?;
-//! prost_build::Config::new()
-//!     .service_generator(Box::new(grpc_health::build::Generator::new()))
-//!     .compile_fds(files)?;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! [protox](https://docs.rs/protox) compiles in Rust alone; where there is a `protoc`, `compile_protos` does as well.
-//!
-//! Of `service Greeter { rpc SayHello(HelloRequest) returns (HelloReply); }` in package `greet.v1` that makes, next to the messages:
-//!
-//! ```text
-//! pub mod greeter_server {
-//!     pub const SERVICE_NAME: &str = "greet.v1.Greeter";
-//!     pub const SAY_HELLO_PATH: &str = "/greet.v1.Greeter/SayHello";
-//!
-//!     pub trait Greeter: Send + Sync + 'static {
-//!         /// To be implemented as an `async fn`. Left out, it answers UNIMPLEMENTED.
-//!         fn say_hello(
-//!             &self,
-//!             request: Request<HelloRequest>,
-//!         ) -> impl Future<Output = Result<Response<HelloReply>, Status>> + Send { .. }
-//!     }
-//!
-//!     /// Adds the methods of `service` to `router`.
-//!     pub fn add<S, T>(router: Router<S>, service: Arc<T>) -> Router<S> { .. }
-//!
-//!     /// The same, where `route` says for each path how its calls are treated.
-//!     pub fn add_with<S, T>(
-//!         router: Router<S>,
-//!         service: Arc<T>,
-//!         route: impl Fn(&'static str) -> Route,
-//!     ) -> Router<S> { .. }
-//! }
-//! ```
-//!
-//! A stream of requests is a [`Streaming`](crate::router::Streaming), a stream of replies a [`BoxStream`](crate::router::BoxStream).
-//! Where two methods would have the same name in Rust, the later one gets an underscore.
+//! The code for one service. All names in it are whole paths: any other could be that of a service.
 
-use std::collections::HashSet;
+use prost_build::{Comments, Method, Service};
 
-use prost_build::{Comments, Method, Service, ServiceGenerator};
+use crate::Codec;
+use crate::names::{Names, module, or_unnamed};
 
-/// Generates servers. See the [module](self).
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Generator(());
-
-impl Generator {
-    /// A generator, for [`Config::service_generator`](prost_build::Config::service_generator).
-    #[must_use]
-    pub const fn new() -> Self {
-        Self(())
-    }
-}
-
-// In the generated code all names are whole paths: any other could be that of a service.
-impl ServiceGenerator for Generator {
-    fn generate(&mut self, service: Service, buf: &mut String) {
-        let (name, module) = (&service.name, snake(&service.name));
-        let service_name = match service.package.as_str() {
-            "" => service.proto_name.clone(),
-            package => format!("{package}.{}", service.proto_name),
-        };
-        let methods = rpcs(service.methods, &service_name);
-        let of_all = |part: fn(&Rpc) -> String| methods.iter().map(part).collect::<String>();
-        *buf += &format!(
-            r#"
+/// The module for `service`, with a name that is not among the `modules` of its package.
+pub(crate) fn generate(service: Service, modules: &mut Names, codecs: &[Codec]) -> String {
+    let name = or_unnamed(&service.name, "Unnamed");
+    let module = modules.take(module(&name));
+    let service_name = match service.package.as_str() {
+        "" => service.proto_name.clone(),
+        package => format!("{package}.{}", service.proto_name),
+    };
+    let methods = rpcs(service.methods, &service_name, codecs);
+    let of_all = |part: fn(&Rpc) -> String| methods.iter().map(part).collect::<String>();
+    format!(
+        r#"
 /// What it takes to serve `{service_name}`.
 #[allow(clippy::all, dead_code, deprecated, unused_qualifications, unused_variables)]
-pub mod {module}_server {{
+pub mod {module} {{
     /// The name of the service.
     pub const SERVICE_NAME: &str = "{service_name}";
     {paths}
@@ -117,15 +60,14 @@ pub mod {module}_server {{
     }}
 }}
 "#,
-            paths = of_all(Rpc::path),
-            docs = docs(
-                &service.comments,
-                &format!("The methods of `{service_name}`.")
-            ),
-            signatures = of_all(Rpc::signature),
-            additions = of_all(Rpc::addition),
-        );
-    }
+        paths = of_all(Rpc::path),
+        docs = docs(
+            &service.comments,
+            &format!("The methods of `{service_name}`.")
+        ),
+        signatures = of_all(Rpc::signature),
+        additions = of_all(Rpc::addition),
+    )
 }
 
 /// A method, and what it is called in the generated code.
@@ -133,21 +75,28 @@ struct Rpc {
     method: Method,
     name: String,
     path: String,
+    codec: Option<String>,
 }
 
-fn rpcs(methods: Vec<Method>, service_name: &str) -> Vec<Rpc> {
-    let mut taken = HashSet::new();
-    methods
-        .into_iter()
-        .map(|method| {
-            let mut name = method.name.clone();
-            while !taken.insert(name.clone()) {
-                name.push('_');
-            }
-            let path = format!("/{service_name}/{}", method.proto_name);
-            Rpc { method, name, path }
-        })
-        .collect()
+fn rpcs(methods: Vec<Method>, service_name: &str, codecs: &[Codec]) -> Vec<Rpc> {
+    let mut names = Names::default();
+    let rpc = |method: Method| Rpc {
+        name: names.take(or_unnamed(&method.name, "unnamed")),
+        path: format!("/{service_name}/{}", method.proto_name),
+        codec: codec(codecs, &format!(".{service_name}.{}", method.proto_name)),
+        method,
+    };
+    methods.into_iter().map(rpc).collect()
+}
+
+/// The path of the last of `codecs` that is for the method `name`.
+fn codec(codecs: &[Codec], name: &str) -> Option<String> {
+    let is_for = |of: &str| match name.strip_prefix(of) {
+        Some(rest) => rest.is_empty() || rest.starts_with('.') || of == ".",
+        None => false,
+    };
+    let codec = codecs.iter().rev().find(|codec| is_for(&codec.of))?;
+    Some(codec.path.clone())
 }
 
 impl Rpc {
@@ -165,12 +114,21 @@ impl Rpc {
         )
     }
 
+    /// A message as handlers have it.
+    fn message(&self, name: &str) -> String {
+        let message = from_module(name);
+        match &self.codec {
+            Some(codec) => format!("{codec}<{message}>"),
+            None => message,
+        }
+    }
+
     fn signature(&self) -> String {
-        let mut request = from_module(&self.method.input_type);
+        let mut request = self.message(&self.method.input_type);
         if self.method.client_streaming {
             request = format!("::grpc_health::router::Streaming<{request}>");
         }
-        let mut response = from_module(&self.method.output_type);
+        let mut response = self.message(&self.method.output_type);
         if self.method.server_streaming {
             response = format!("::grpc_health::router::BoxStream<{response}>");
         }
@@ -238,16 +196,4 @@ fn from_module(name: &str) -> String {
         return name.to_owned();
     }
     format!("super::{name}")
-}
-
-/// `GreeterService` as `greeter_service`.
-fn snake(name: &str) -> String {
-    let mut snake = String::new();
-    for c in name.chars() {
-        if c.is_uppercase() && !snake.is_empty() {
-            snake.push('_');
-        }
-        snake.extend(c.to_lowercase());
-    }
-    snake
 }
