@@ -17,7 +17,7 @@
 //! # }
 //! ```
 //!
-//! A [`Router`] serves an application's own RPCs on the same port.
+//! A [`Router`] serves an application's own methods on the same port.
 //!
 //! # Modules
 //!
@@ -37,13 +37,13 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `build` | the module `build`: generates typed servers from .proto files in a build script |
+//! | `build` | the module `build`: typed servers from .proto files, for build scripts |
 //! | `client` | the module `client`: a minimal client for Check, Watch and List |
 //! | `cli` | the `grpc-health` command (implies `client`, `reflection` and `tls`) |
-//! | `gzip` | gzip for requests, and for replies of methods that [ask for it](router::Route::compress) |
+//! | `gzip` | requests compressed with gzip, and replies for methods that [ask for it](router::Route::compress) |
 //! | `reflection` | the module `reflection`: server reflection, `v1` and `v1alpha` |
 //! | `tls` | the module `tls`: TLS and mutual TLS by rustls with ring, for the server and the client |
-//! | `tower` | the module `tower`: services mounted in a tonic, axum or hyper server |
+//! | `tower` | the module `tower`: services inside tonic, axum or hyper |
 #![forbid(unsafe_code)]
 // No input of a peer may end the process. Tests may assert.
 #![warn(

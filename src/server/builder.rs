@@ -213,8 +213,8 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Sets the time in which each used-up burst, such as [`ping_burst`](Self::ping_burst), becomes full again at an even rate. Default: 30 s.
-    /// With the default bursts a client may then go on with 33 resets and 3 PINGs a second.
+    /// Sets the time in which each used-up burst, such as [`ping_burst`](Self::ping_burst), becomes full again at an even rate. Default: 30
+    /// s. With the default bursts a client may go on with 33 resets and 3 PINGs a second.
     pub const fn burst_refill(mut self, duration: Duration) -> Self {
         self.connection.burst_refill = duration;
         self
@@ -254,15 +254,15 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Limits how long the one message of a unary or server-streaming request may take to arrive. Default: 10 s. Then the call ends with
+    /// Sets how long the one message of a unary or server-streaming request may take to arrive. Default: 10 s. Then the call ends with
     /// `DEADLINE_EXCEEDED` (4).
     pub const fn body_timeout(mut self, timeout: Duration) -> Self {
         self.connection.body_timeout = timeout;
         self
     }
 
-    /// Limits how long a reply may wait while the client's flow-control window takes no byte of the reply. Default: 30 s. Then the server
-    /// resets the call with `CANCEL`. Each byte that the client takes starts the time again.
+    /// Sets how long a reply may wait for the client to make room for any more of it (HTTP/2 flow control). Default: 30 s. Then the
+    /// call is reset with `CANCEL`.
     pub const fn send_stall_timeout(mut self, timeout: Duration) -> Self {
         self.connection.send_stall_timeout = timeout;
         self
@@ -366,7 +366,7 @@ impl<S: Service> Builder<S> {
     ///
     /// # Errors
     ///
-    /// Errors of binding a TCP socket, such as `AddrInUse`.
+    /// Those of [`Server::bind`].
     ///
     /// # Panics
     ///

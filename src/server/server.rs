@@ -78,51 +78,44 @@ impl<S: Service> Server<S> {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a TCP listener on `addr`. Clients can connect from now on; the server answers them once it is served.
+    /// Adds a listener on `addr`. Clients can connect from now on; they are answered once the server is served.
     ///
     /// # Errors
     ///
-    /// Errors of binding a TCP socket, such as `AddrInUse`.
-    ///
-    /// # Panics
-    ///
-    /// Outside a tokio runtime with I/O enabled.
+    /// Those of binding a TCP socket, such as an address in use.
     pub async fn bind(&self, addr: impl ToSocketAddrs) -> io::Result<()> {
         self.add_listener(TcpListener::bind(addr).await?)
     }
 
-    /// Adds a TCP listener that was made elsewhere, such as one that systemd passes to the process.
+    /// Adds a listener made elsewhere, such as one that systemd passes to the process.
     ///
     /// # Errors
     ///
-    /// The error of asking `listener` for its address.
+    /// Those of asking `listener` for its address.
     pub fn add_listener(&self, listener: TcpListener) -> io::Result<()> {
         let addr = listener.local_addr()?;
         self.add(addr, Listener::Tcp(listener));
         Ok(())
     }
 
-    /// Adds a TCP listener for TLS on `addr`. Clients can connect from now on; the server answers them once it is served.
+    /// Adds a listener for TLS on `addr`, as [`bind`](Self::bind) adds one without.
     ///
-    /// The server closes connections whose client fails the handshake or does not ask for `h2` (ALPN): [`Stats::connection_errors`].
+    /// A client that fails the handshake, or does not ask for `h2` in it (ALPN), is closed, and counted in
+    /// [`Stats::connection_errors`].
     ///
     /// # Errors
     ///
-    /// Errors of binding a TCP socket, such as `AddrInUse`.
-    ///
-    /// # Panics
-    ///
-    /// Outside a tokio runtime with I/O enabled.
+    /// Those of [`bind`](Self::bind).
     #[cfg(feature = "tls")]
     pub async fn bind_tls(&self, addr: impl ToSocketAddrs, tls: &ServerTls) -> io::Result<()> {
         self.add_tls_listener(TcpListener::bind(addr).await?, tls)
     }
 
-    /// Adds a TCP listener for TLS that was made elsewhere, such as one that systemd passes to the process.
+    /// Adds a listener made elsewhere, as [`add_listener`](Self::add_listener) does, for TLS.
     ///
     /// # Errors
     ///
-    /// The error of asking `listener` for its address.
+    /// Those of [`add_listener`](Self::add_listener).
     #[cfg(feature = "tls")]
     pub fn add_tls_listener(&self, listener: TcpListener, tls: &ServerTls) -> io::Result<()> {
         let addr = listener.local_addr()?;
@@ -343,9 +336,9 @@ async fn accept<S, L, F, T>(
     accept_loop(&listener, connected, failed).await;
 }
 
-/// Sets the options of a TCP socket. A failure is ignored: the connection is slower, or found dead later, and no worse.
+/// Sets what is to be set of a TCP socket. Where that fails the connection is slower, or found dead later, and no worse.
 fn prepare(io: &TcpStream, config: &connection::Config) {
-    // Replies are small and each turn writes them once: waiting for more to send gains nothing.
+    // Replies are small and written once per turn: there is nothing to wait for.
     let _ = io.set_nodelay(true);
     // The kernel gives up on unacknowledged bytes when an unanswered PING would end the connection: gRFC A18.
     #[cfg(target_os = "linux")]

@@ -54,12 +54,12 @@ impl ClientTls {
         }
     }
 
-    /// Performs the handshake with the server named `server_name` over `io`.
+    /// Shakes hands with the server of that name.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if `server_name` is neither a host name nor an IP address, `InvalidData` if either side refuses the other, and errors
-    /// of `io`.
+    /// `InvalidInput` for a name that is neither a host name nor an IP address, `InvalidData` for a server that was refused or that
+    /// refused us, and those of `io`.
     pub(crate) async fn connect<T>(&self, server_name: &str, io: T) -> io::Result<TlsStream<T>>
     where
         T: AsyncRead + AsyncWrite + Unpin,

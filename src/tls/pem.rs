@@ -1,4 +1,4 @@
-//! Certificates and keys in PEM text ([RFC 7468](https://www.rfc-editor.org/rfc/rfc7468)).
+//! Certificates and keys as PEM text ([RFC 7468](https://www.rfc-editor.org/rfc/rfc7468)).
 
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
@@ -6,7 +6,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::TlsError;
 
-/// All certificates in `pem`; an error if there is none.
+/// All certificates of `pem`, which must hold one at least.
 pub(super) fn certificates(
     what: &'static str,
     pem: &[u8],
@@ -19,12 +19,12 @@ pub(super) fn certificates(
     Ok(found)
 }
 
-/// The first private key in `pem`: PKCS #8, PKCS #1 or SEC 1.
+/// The first private key of `pem`: PKCS #8, PKCS #1 or SEC 1.
 pub(super) fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
     PrivateKeyDer::from_pem_slice(pem).map_err(|error| TlsError::pem("the private key", error))
 }
 
-/// The certificates in `pem` as trusted roots; an error if there is none.
+/// The certificates of `pem`, to be trusted.
 pub(super) fn roots(what: &'static str, pem: &[u8]) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(what, pem)? {
