@@ -54,7 +54,7 @@ pub(crate) async fn serve<S, T>(
 enum Failed {
     /// The peer's bytes were not a valid handshake.
     Refused,
-    /// The peer went away without a byte, as a load balancer's probe does. This is not an error.
+    /// The peer went away, in TLS or before the first byte of HTTP/2, as a load balancer's probe does. This is not an error.
     Gone,
 }
 
