@@ -1,7 +1,7 @@
 //! The gRPC Health Checking Protocol, served by a minimal gRPC layer over raw `h2`.
 //!
-//! A [`Registry`] holds serving statuses, a [`HealthService`] answers Check, List and Watch for it, and a [`Server`] serves that on TCP,
-//! TLS and Unix sockets:
+//! A [`Registry`] holds serving statuses. A [`HealthService`] answers `Check`, `List` and `Watch` from the registry. A [`Server`] serves
+//! the health service over TCP, TLS and Unix sockets:
 //!
 //! ```no_run
 //! use grpc_health::{HealthService, Registry, Server, ServingStatus};
@@ -22,19 +22,19 @@
 //!
 //! # Modules
 //!
-//! | module | what is in it |
+//! | module | contents |
 //! |---|---|
-//! | [`registry`] | serving statuses: set from any thread, in or outside a runtime |
+//! | [`registry`] | serving statuses, which any thread may set, inside or outside a runtime |
 //! | [`health`] | the health service |
-//! | [`server`] | listeners, connections and their limits, the way down |
+//! | [`server`] | listeners, limits, statistics and shutdown |
 //! | [`router`] | application methods of all four kinds, with typed messages or bytes |
-//! | [`service`] | what a server serves: the trait, for services written by hand |
-//! | [`wire`] | codes, statuses, metadata, envelopes: pure functions |
+//! | [`service`] | the trait that a server serves, for services written by hand |
+//! | [`wire`] | codes, statuses, metadata and envelopes: types and pure functions without I/O |
 //! | [`proto`] | the messages of `grpc.health.v1` |
 //!
 //! # Features
 //!
-//! None is on by default.
+//! No feature is on by default.
 //!
 //! | feature | adds |
 //! |---|---|
@@ -47,7 +47,7 @@
 //!
 //! `regenerate` is for work on this crate's own `.proto` files. An application gains nothing from it.
 #![forbid(unsafe_code)]
-// Nothing that a peer says may end the process. Tests may assert.
+// No input of a peer may end the process. Tests may assert.
 #![warn(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -81,7 +81,7 @@ pub use server::Server;
 pub use wire::code::Code;
 pub use wire::status::Status;
 
-/// The crate's own tests, benches and fuzz targets reach inside through this. No promise of stability.
+/// Private items for the crate's own tests, benches and fuzz targets. They may change in any release.
 #[cfg(feature = "__internals")]
 #[doc(hidden)]
 pub mod __internals {
@@ -89,11 +89,11 @@ pub mod __internals {
 
     pub use crate::connection::guard::{Step, program as guard};
 
-    /// The health service's decoder of `HealthCheckRequest`.
+    /// Decodes a `HealthCheckRequest` as the health service does, and returns the service's name.
     ///
     /// # Errors
     ///
-    /// As prost's.
+    /// If `message` is not a valid `HealthCheckRequest`.
     pub fn check_request(message: &[u8]) -> Result<std::borrow::Cow<'_, str>, DecodeError> {
         crate::health::request::decode(message)
     }

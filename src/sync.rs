@@ -1,13 +1,13 @@
-//! Atomics, locks and wakers: std's in the product, loom's under its model checker.
+//! Atomics, locks and wakers: those of std in the product, those of loom under loom's model checker.
 //!
-//! This is the only file that knows the difference. Reference counts stay std's in both: without
-//! `unsafe` nothing can depend on when the last one goes, so there is nothing to check.
+//! No other file depends on the difference. Reference counts are std's in both builds: without `unsafe` nothing can depend on when the last
+//! reference goes, so there is nothing to check.
 
 pub(crate) use imp::*;
 
-/// A mutex that ignores poison: a panic elsewhere must not take health reporting with it.
+/// A mutex that ignores poison, because a panic elsewhere must not stop health reporting.
 ///
-/// No critical section of this crate calls foreign code, so none is left half done.
+/// No critical section of this crate calls foreign code, so no panic leaves one half done.
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(RawMutex<T>);
 
@@ -32,7 +32,7 @@ mod imp {
 
     pub(super) use std::sync::Mutex as RawMutex;
 
-    /// Whether this is a build for the model checker, which wants every table tiny.
+    /// Whether this is a build for the model checker, for which every table must be tiny.
     pub(crate) const MODEL: bool = false;
 }
 
@@ -51,7 +51,7 @@ mod imp {
 
     pub(crate) const MODEL: bool = true;
 
-    /// What `atomic_waker::AtomicWaker` promises, in the simplest way.
+    /// A waker with the guarantees of `atomic_waker::AtomicWaker`, in the simplest implementation.
     #[derive(Debug)]
     pub(crate) struct AtomicWaker(RawMutex<Option<Waker>>);
 
@@ -80,9 +80,9 @@ mod imp {
         }
     }
 
-    /// std's `OnceLock`, of which the model sees the flag: set with Release, read with Acquire.
+    /// std's `OnceLock`, with a flag that the model checker sees: set with Release, read with Acquire.
     ///
-    /// Two `set`s never race in this crate, so that `set` waits for nobody is no loss.
+    /// No two `set`s race in this crate, so a `set` need not wait for another.
     #[derive(Debug)]
     pub(crate) struct OnceLock<T> {
         ready: AtomicBool,

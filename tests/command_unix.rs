@@ -192,7 +192,9 @@ fn a_path_in_use_and_one_left_behind() {
     first.listening();
     let (code, stdout, stderr) = run(&["serve", "--unix", &path]);
     assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
-    let expected = format!("error: cannot listen on unix:{path}: a server listens there\n");
+    let expected = format!(
+        "error: cannot listen on unix:{path}: the path belongs to a running server, or may\n"
+    );
     assert_eq!(stderr, expected);
     assert_serving(&format!("unix:{path}"));
 

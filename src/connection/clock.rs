@@ -1,4 +1,4 @@
-//! What time asks of a connection.
+//! The clock of a connection: what is to be done because of the time.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Waker};
@@ -17,7 +17,7 @@ where
     S: Service,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    /// Does what time asks for. False if that is nothing.
+    /// Does what is due now. False if nothing is due.
     pub(super) fn look_at_the_clock(&mut self, cx: &mut Context<'_>) -> bool {
         loop {
             let now = Instant::now();
@@ -55,7 +55,7 @@ where
         match verdict {
             Verdict::Ping => {
                 if let Some(ping_pong) = &mut self.ping_pong {
-                    // One PING is out at a time. If the last has not been answered, though something else was said, it still is.
+                    // Only one PING may be unanswered. If the peer has sent something else instead of the answer, this PING is not sent.
                     let _ = ping_pong.poll_pong(&mut Context::from_waker(Waker::noop()));
                     let _ = ping_pong.send_ping(Ping::opaque());
                 }

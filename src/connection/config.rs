@@ -1,4 +1,4 @@
-//! The limits of one connection, their defaults and what they are on h2's builder.
+//! The limits of one connection, their defaults, and h2's builder with these limits.
 
 use std::time::Duration;
 
@@ -44,12 +44,12 @@ pub(crate) struct Config {
     pub(crate) keepalive_timeout: Duration,
 }
 
-/// What h2's budget for small DATA frames has for each stream: half a window's bytes.
+/// The part of h2's budget for small DATA frames that each stream adds: half a window's bytes.
 const DATA_BUDGET_PER_STREAM: usize = 32 << 10;
-/// And what it has at least: for one stream full of messages that are as small as can be, each in a frame of its own, which take 251 for
-/// every 5 bytes of its window, and for one read of the socket beside it.
+/// The least budget for small DATA frames. It is enough for one stream full of the smallest messages, each in a frame of its own, which
+/// takes 251 for every 5 bytes of the stream's window, and for one more read of the socket.
 const MIN_DATA_BUDGET: usize = 5 << 20;
-/// The largest window there is.
+/// The largest flow-control window (RFC 9113, section 6.9.1).
 const MAX_WINDOW: u32 = (1 << 31) - 1;
 
 impl Default for Config {
@@ -103,7 +103,8 @@ impl Config {
             .unwrap_or_else(|| self.streams())
     }
 
-    /// Room for every stream's window: a handler that does not read holds up its own client, and no health check on the connection.
+    /// The connection's window. By default it is as large as all streams' windows together, so that a handler that does not read holds up
+    /// only its own client, and no health check on the connection.
     fn connection_window(&self) -> u32 {
         let derived = || {
             self.max_concurrent_streams
@@ -121,7 +122,7 @@ impl Config {
         self.data_frame_budget.unwrap_or_else(derived)
     }
 
-    /// What the guard lets through.
+    /// The limits of the guard.
     pub(super) const fn guard(&self) -> guard::Limits {
         guard::Limits {
             ping: self.ping_burst,

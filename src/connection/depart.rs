@@ -1,4 +1,4 @@
-//! The way down, as a connection goes it.
+//! A connection's part in the server's shutdown.
 
 use std::future::Future;
 use std::task::{Context, Poll};
@@ -16,7 +16,8 @@ where
     S: Service,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    /// Follows the server's drain, one step a round, so that each is written before the next. Ready when there is no more time.
+    /// Takes the connection's next step of the server's shutdown, if one is due: one step a round, so that each step is written before the
+    /// next one. Ready when the time for the last frames is over.
     pub(super) fn depart(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let phase = self.phase.max(self.link.phase());
         let flooded = self.link.is_flooded();
@@ -38,7 +39,7 @@ where
             // While the socket takes nothing, watchers cannot be told. The first step waits for them.
             Departure::Staying if phase >= Phase::Closing && !self.link.is_write_blocked() => {
                 self.with_waiting(|waiting, turn| {
-                    // Those that a turn cut short has not come to. Before the flush a poll asks them nothing.
+                    // First the calls that the last turn had no time for.
                     waiting.poll_flushed(turn);
                     waiting.poll_all(turn);
                 });

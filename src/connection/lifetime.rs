@@ -1,4 +1,4 @@
-//! How long a connection may live, and how long its peer may be silent: rules over times that are passed in.
+//! How long a connection may live, and how long its peer may be silent. The rules get the time as an argument.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
@@ -7,14 +7,14 @@ use tokio::time::Instant;
 
 use super::config::Config;
 
-/// What is to be done with a connection.
+/// What to do with a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Ask the peer whether it is there.
+    /// Send the peer a PING.
     Ping,
-    /// Tell the peer to go away; calls may complete until [`Lifetime::leave`]'s time is over.
+    /// Send the peer a GOAWAY. Calls may complete until the deadline given to [`Lifetime::leave`].
     Leave,
-    /// Close it with no more ado.
+    /// Close the connection at once.
     Cut,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct Activity {
     /// Bytes read from the socket, and written to it.
     pub(super) read: u64,
     pub(super) written: u64,
-    /// Whether the socket takes no more.
+    /// Whether the socket takes no more bytes.
     pub(super) write_blocked: bool,
     /// Whether calls are open.
     pub(super) busy: bool,
@@ -39,15 +39,15 @@ pub(super) struct Lifetime {
     write_stall: Duration,
     seen: Activity,
     last_read: Instant,
-    /// Since when nothing could be written; `None` while it can.
+    /// Since when the socket has taken no byte; `None` while the socket is not blocked.
     blocked_since: Option<Instant>,
-    /// Since when there has been no call; `None` while there is one.
+    /// Since when the connection has had no call and read no byte; `None` while there is a call.
     idle_since: Option<Instant>,
-    /// When the PING was sent that has not been answered by anything.
+    /// When a PING was sent, if the peer has sent nothing since.
     pinged: Option<Instant>,
     leave_at: Option<Instant>,
     cut_at: Option<Instant>,
-    /// Whether it has been told to cut the connection, after which there is nothing to be told.
+    /// Whether [`Verdict::Cut`] has been given, after which there is no other verdict.
     over: bool,
 }
 
@@ -70,7 +70,7 @@ impl Lifetime {
         }
     }
 
-    /// Takes note of what has been done up to `now`.
+    /// Takes note of the connection's activity up to `now`.
     pub(super) fn observe(&mut self, now: Instant, activity: Activity) {
         if activity.read != self.seen.read {
             self.last_read = now;
@@ -89,20 +89,20 @@ impl Lifetime {
         self.seen = activity;
     }
 
-    /// The connection is told to go away, and is cut at `deadline`.
+    /// Takes note that the peer has been sent a GOAWAY and that the connection is cut at `deadline`.
     pub(super) fn leave(&mut self, deadline: Option<Instant>) {
         self.idle = None;
         self.leave_at = None;
         self.cut_at = deadline;
     }
 
-    /// When there is something to be done.
+    /// When the next verdict is due.
     pub(super) fn next(&self) -> Option<Instant> {
         let times = [self.cut_time(), self.leave_time(), self.ping_time()];
         times.into_iter().flatten().min().filter(|_| !self.over)
     }
 
-    /// What is to be done at `now`. Asked again, it says what is to be done after that; after a cut, nothing.
+    /// The verdict that is due at `now`. Each call gives the next one; after a cut there is none.
     pub(super) fn due(&mut self, now: Instant) -> Option<Verdict> {
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if self.over {
@@ -142,12 +142,12 @@ impl Lifetime {
     }
 }
 
-/// A time too far away to be one is none.
+/// The time `duration` after `since`; `None` if that is too far in the future to be represented.
 fn after(since: Option<Instant>, duration: Option<Duration>) -> Option<Instant> {
     since?.checked_add(duration?)
 }
 
-/// Up to a tenth more or less, so that connections made together do not end together.
+/// `age`, up to a tenth more or less, so that connections made together do not end together.
 fn with_jitter(age: Duration) -> Duration {
     let random = RandomState::new().build_hasher().finish();
     let per_mille = u32::try_from(random % 201).unwrap_or(100);

@@ -1,4 +1,4 @@
-//! What a connection's task shares with its socket, with the wakers of its streams and with the drain.
+//! The state that a connection's task shares with its socket, with the wakers of its streams and with the server's drain.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,27 +11,27 @@ use super::phase::Phase;
 pub(crate) struct Link {
     ready: Mutex<Ready>,
     phase: AtomicU8,
-    /// Written by the socket wrapper and read by the connection, both in one task: the orderings are relaxed.
+    /// The socket wrapper writes these three, and the connection reads them. Both are in one task, so the orderings are relaxed.
     pub(super) write_blocked: AtomicBool,
     pub(super) bytes_read: AtomicU64,
     pub(super) bytes_written: AtomicU64,
     /// `bytes_read` when this poll of the task began.
     read_before: AtomicU64,
     flooded: AtomicBool,
-    /// It is `flooded` for nothing but the time that it takes.
+    /// Whether `flooded` is set only because the peer was too slow.
     late: AtomicBool,
     /// The connection has ended with an error.
     pub(super) failed: AtomicBool,
 }
 
-/// The streams that want to be polled. Its lock is a leaf: nothing is called while it is held. h2 wakes streams under a mutex of its
-/// own, and so does a registry.
+/// The streams that want to be polled. The lock around them is a leaf: nothing is called while it is held, because h2, and a registry, wake
+/// streams while they hold locks of their own.
 #[derive(Debug, Default)]
 struct Ready {
     keys: Vec<u32>,
-    /// Something other than a stream wants the task.
+    /// Whether something other than a stream wants the task.
     notified: bool,
-    /// `None` while the task is polled: what becomes ready then is found before it ends, and wakes nobody.
+    /// The task's waker; `None` while the task is polled, because the poll itself finds what becomes ready meanwhile.
     task: Option<Waker>,
 }
 
@@ -54,7 +54,7 @@ impl Link {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The task is being polled.
+    /// Tells that a poll of the task begins.
     pub(super) fn begin(&self) {
         let mut ready = self.ready();
         ready.notified = false;
@@ -71,12 +71,12 @@ impl Link {
         read.wrapping_sub(self.read_before.load(Relaxed))
     }
 
-    /// Moves the streams that are ready into `keys`, which is empty.
+    /// Moves the streams that are ready into `keys`, which must be empty.
     pub(super) fn take(&self, keys: &mut Vec<u32>) {
         std::mem::swap(&mut self.ready().keys, keys);
     }
 
-    /// The task has nothing to do. False if something has come up, so that it must look again.
+    /// Tells that the task has nothing to do. False if something has come up, so that the task must look again.
     pub(super) fn park(&self, task: &Waker) -> bool {
         let task = task.clone();
         let mut ready = self.ready();
@@ -110,13 +110,13 @@ impl Link {
         self.notify();
     }
 
-    /// The peer has sent more than it may: the task is to end the connection.
+    /// Tells the task to end the connection, because the peer has sent more than it may.
     pub(super) fn set_flooded(&self) {
         self.flooded.store(true, Relaxed);
         self.notify();
     }
 
-    /// The peer has not sent in time what nothing can go on without: the task is to end the connection.
+    /// Tells the task to end the connection, because the peer was too slow with the handshake or with a header block.
     pub(super) fn set_late(&self) {
         self.late.store(true, Relaxed);
         self.set_flooded();
@@ -163,9 +163,9 @@ impl StreamWaker {
         }
     }
 
-    /// The stream is about to be polled: a wake from here on queues it again.
+    /// Tells that the stream is about to be polled: a wake from now on queues the stream again.
     pub(super) fn dequeue(&self) {
-        // Acquire: what was written before the wake that queued the stream is seen by the poll that follows.
+        // Acquire: the poll that follows sees what was written before the wake that queued the stream.
         self.queued.swap(false, std::sync::atomic::Ordering::AcqRel);
     }
 }

@@ -1,8 +1,8 @@
-//! One HTTP/2 connection of a [`Service`](crate::service::Service), over any byte stream: its h2 connection, the calls on it, its times and
-//! its way down.
+//! One HTTP/2 connection of a [`Service`](crate::service::Service), over any byte stream: its h2 connection, its calls, its timers and its
+//! part in the server's shutdown.
 //!
-//! A connection is one future, which owns its h2 connection and answers calls itself. What it shares with others is in its [`Host`], and
-//! what it is told from outside comes through its [`Link`].
+//! A connection is one future, which owns its h2 connection and answers calls itself. The state that it shares with other connections is in
+//! its [`Host`]; the server reaches it through its [`Link`].
 
 mod clock;
 mod config;

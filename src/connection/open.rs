@@ -1,4 +1,4 @@
-//! How a connection begins: it is secured where it is to be, and prefaces are exchanged.
+//! The beginning of a connection: the TLS handshake, if there is one, and the HTTP/2 prefaces.
 
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
@@ -17,8 +17,8 @@ use super::link::Link;
 use super::phase::Phase;
 use crate::service::{PeerInfo, Service};
 
-/// Serves one connection to its end. `opening` completes with the connection's byte stream and who is at the other end: at once, or after
-/// a handshake of its own. `opened` is called when the HTTP/2 handshake is done, and not if that fails.
+/// Serves one connection to its end. `opening` completes with the connection's byte stream and its peer, at once or after a TLS handshake.
+/// `opened` is called when the HTTP/2 handshake has succeeded.
 pub(crate) async fn serve<S, T>(
     host: Arc<Host<S>>,
     link: Arc<Link>,
@@ -30,7 +30,7 @@ pub(crate) async fn serve<S, T>(
 {
     let time = host.config.handshake_timeout;
     let mut rest = None;
-    // In a box that goes when it is done: a handshake is as large as a connection, and would keep its room beside it.
+    // Boxed, and dropped when it is done: a handshake is as large as a connection, and would otherwise keep its memory beside it.
     let arrived = Box::pin(timeout(time, arrive(&host, &link, opening, &mut rest))).await;
     match arrived {
         Ok(Some(Ok(connection))) => {
@@ -50,15 +50,15 @@ pub(crate) async fn serve<S, T>(
     }
 }
 
-/// Why there is no connection.
+/// Why a handshake failed.
 enum Failed {
-    /// What the peer said was not what it should say.
+    /// The peer's bytes were not a valid handshake.
     Refused,
-    /// It went away without a word, as a load balancer's probe does: no error.
+    /// The peer went away, in TLS or before the first byte of HTTP/2, as a load balancer's probe does. This is not an error.
     Gone,
 }
 
-/// Makes a connection of a byte stream: exchanges prefaces with the client. `None` if the server is cut before that is done.
+/// Makes a connection of a byte stream by exchanging HTTP/2 prefaces with the client. `None` if the server is cut before that is done.
 async fn arrive<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
     host: &Arc<Host<S>>,
     link: &Arc<Link>,

@@ -1,4 +1,4 @@
-//! How long one call may take: rules over times that are passed in.
+//! How long one call may take. The rules get the time as an argument.
 
 use std::time::Duration;
 
@@ -16,16 +16,16 @@ pub(super) enum Verdict {
 /// The times of one call.
 #[derive(Debug)]
 pub(super) struct Patience {
-    /// When the client's `grpc-timeout` is over.
+    /// When the client's `grpc-timeout` passes.
     deadline: Option<Instant>,
-    /// When the server gives up what it waits for; `None` while that is not the peer's to give.
+    /// When the server gives up waiting for the peer; `None` while the server waits for something else.
     until: Option<Instant>,
-    /// How much of a reply was left when `until` was set, in bytes; zero for a request.
+    /// How many bytes of a reply were left when `until` was set; zero for a request.
     left: usize,
 }
 
 impl Patience {
-    /// The call came at `now`. A time too far away to be one is none.
+    /// The times of a call that came at `now`. A timeout that is too far in the future to be represented is no timeout.
     pub(super) fn new(timeout: Option<Duration>, now: Instant) -> Self {
         Self {
             deadline: timeout.and_then(|timeout| now.checked_add(timeout)),
@@ -34,13 +34,13 @@ impl Patience {
         }
     }
 
-    /// From `now` on the rest of the request may take so long.
+    /// Gives the rest of the request the time `allowed` from `now` on.
     pub(super) fn await_request(&mut self, allowed: Duration, now: Instant) {
         self.until = now.checked_add(allowed);
     }
 
-    /// So many bytes of the reply wait for the peer to take more. Each that it takes gives it the whole time again. The time is asked
-    /// for only when it matters.
+    /// Takes note that `left` bytes of the reply wait for the peer to take more. Each byte that the peer takes gives it the time `allowed`
+    /// anew. The clock is read only when it matters.
     pub(super) fn await_room(&mut self, left: usize, allowed: Duration, now: impl Fn() -> Instant) {
         if left == 0 {
             self.until = None;

@@ -1,23 +1,23 @@
-//! How far a server is on its way down, as each of its connections is told.
+//! The phases of a server's shutdown, as each connection is told.
 
 use std::time::Duration;
 
-/// How long a connection that is cut may take to say so.
+/// How long a connection that is cut may take to write its last frames.
 pub(crate) const LAST_WORDS: Duration = Duration::from_millis(250);
 
-/// How far a server has gone. It only goes forward, but for an announcement that is taken back.
+/// The phase of a server's shutdown. It only moves forward, unless an announcement is taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Phase {
-    /// Not on the way down.
+    /// No shutdown has begun.
     Serving,
-    /// The service has been told, and nothing else yet: connections are accepted and served.
+    /// Only the service has been told of the shutdown: connections are accepted and served as before.
     Announced,
-    /// Listeners are closed, connections are told to go away, and calls complete.
+    /// Listeners are closed, clients have been sent GOAWAY, and calls complete.
     Closing,
-    /// The deadline has passed: what is left is cut.
+    /// The deadline has passed: the connections that are left are cut.
     Cut,
-    /// All is over.
+    /// The shutdown is complete.
     Gone,
 }
 

@@ -1,9 +1,9 @@
-//! What one connection has done, and what all connections of a server have done together.
+//! The counters of one connection, and those of all connections of a server.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// What all connections have done. They write it once per turn, not once per call.
+/// The counters of all connections of a server. A connection writes them once per turn, not once per call.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) connection_errors: AtomicU64,
@@ -19,7 +19,7 @@ pub(crate) struct Counters {
     pub(crate) bytes_written: AtomicU64,
 }
 
-/// What one connection has added since it last told the server.
+/// What one connection has counted since it last added to the server's counters.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) calls: u64,
@@ -28,7 +28,7 @@ pub(super) struct Tally {
     pub(super) stalled: u64,
     pub(super) panics: u64,
     pub(super) floods: u64,
-    /// Calls waiting now, and as last told.
+    /// The number of calls that wait now; the next field is the number that was last added.
     pub(super) waiting: u64,
     told_waiting: u64,
     told_read: u64,
@@ -62,7 +62,7 @@ fn flush(counter: &AtomicU64, new: &mut u64) {
 
 fn difference(counter: &AtomicU64, now: u64, told: &mut u64) {
     if now != *told {
-        // Wraps around for a gauge that falls, as does the addition.
+        // For a gauge that falls, the difference wraps around, and so does the addition.
         counter.fetch_add(now.wrapping_sub(*told), Relaxed);
         *told = now;
     }

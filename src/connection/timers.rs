@@ -1,4 +1,4 @@
-//! The deadlines of a connection's calls, on one timer.
+//! The deadlines of a connection's calls, and the one timer that they share.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// When the calls of one connection are to end.
+/// The times at which the calls of one connection end.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines(BTreeSet<(Instant, u32)>);
 
@@ -21,12 +21,12 @@ impl Deadlines {
         self.0.remove(&(at, key));
     }
 
-    /// The earliest.
+    /// The earliest deadline.
     pub(super) fn next(&self) -> Option<Instant> {
         self.0.first().map(|&(at, _)| at)
     }
 
-    /// A stream whose deadline has passed at `now`.
+    /// Takes a stream whose deadline has passed at `now`.
     pub(super) fn pop_expired(&mut self, now: Instant) -> Option<u32> {
         let &(at, key) = self.0.first()?;
         if at > now {
@@ -37,17 +37,17 @@ impl Deadlines {
     }
 }
 
-/// A connection's one timer. It does not exist before it is needed.
+/// A connection's one timer. It is made when it is first needed.
 #[derive(Debug, Default)]
 pub(super) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
-    /// Whom `sleep` will wake, unless it has fired.
+    /// The waker that `sleep` will wake, unless `sleep` has fired.
     armed: Option<Waker>,
 }
 
 impl Timer {
-    /// Sees to it that the task is woken at `at`, or earlier: a timer that is early costs one look, and moving it back whenever a call
-    /// completes would cost more. Ready when there may be something to do.
+    /// Sees to it that the task is woken at `at` or earlier. A timer that fires early costs one look at the clock; moving the timer back
+    /// whenever a call completes would cost more. Ready when there may be something to do.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -58,7 +58,7 @@ impl Timer {
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
         let armed = self.armed.as_ref();
         if armed.is_some_and(|task| task.will_wake(cx.waker())) && at >= sleep.deadline() {
-            // Asking it again would tell nothing new.
+            // The timer is armed for this task and has not fired, so polling it again changes nothing.
             if now < sleep.deadline() {
                 return Poll::Pending;
             }

@@ -23,11 +23,11 @@ use super::waiting::{State, Terms, Waiting};
 use crate::call::{self, Call, Collector, Refusal};
 use crate::service::{Service, panicked};
 
-/// How often a turn goes round before it lets other tasks run.
+/// How many rounds a turn makes before other tasks run.
 const ROUNDS: usize = 16;
 
-/// The next request, or the end of the connection. This is also what makes h2 read and write: all of it hangs on this call, which its
-/// documentation leaves out.
+/// The next request, or the end of the connection. This call also makes h2 read and write everything, which h2's documentation does not
+/// say.
 fn poll_accept<T: AsyncRead + AsyncWrite + Unpin>(
     http2: &mut Http2<T>,
     cx: &mut Context<'_>,
@@ -48,9 +48,9 @@ where
     S: Service,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    /// Does all that can be done now.
+    /// Does everything that can be done now.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
-        // So many requests are answered before other tasks get their turn.
+        // The number of requests that one turn answers before other tasks run.
         let mut budget = self.host.config.streams();
         for _ in 0..ROUNDS {
             if self.depart(cx).is_ready() {
@@ -61,9 +61,9 @@ where
             }
             self.answer();
             self.with_waiting(|waiting, turn| waiting.poll_ready(turn));
-            // Before the peer can see an answer, it is counted.
+            // Counted before the peer can see an answer.
             self.tell();
-            // Only this poll has the task's waker: what h2 wakes before it is written by it.
+            // Only this poll has the task's waker. What h2 would have woken the task for before, this poll writes.
             if let Poll::Ready(next) = poll_accept(&mut self.http2, cx) {
                 if let Some(closed) = self.take(next) {
                     return Poll::Ready(closed);
@@ -106,7 +106,7 @@ where
         Poll::Pending
     }
 
-    /// Puts an accepted request into the batch, without the head that it came with.
+    /// Puts an accepted request into the batch, without the request's head.
     fn take(&mut self, next: Option<Result<Accepted, h2::Error>>) -> Option<Closed> {
         match next {
             Some(Ok((request, respond))) => {
@@ -133,14 +133,14 @@ where
         })
     }
 
-    /// Answers the batch, or takes a call among those that wait.
+    /// Answers the batch. A call that cannot be answered now joins the waiting calls.
     fn answer(&mut self) {
         let mut batch = std::mem::take(&mut self.batch);
         self.tally.calls += batch.len() as u64;
         let crowded = self.waiting.len() + batch.len() > self.host.config.streams();
         self.with_waiting(|waiting, turn| {
-            // Some of those that wait have been reset, or there would be no room for these. They go first: there are never more
-            // handlers than there may be streams.
+            // There are more calls than there may be streams, so some of the waiting calls have been reset. Those go first: there are never
+            // more handlers than there may be streams.
             if crowded {
                 waiting.poll_ready(turn);
             }
@@ -180,7 +180,7 @@ impl Incoming {
                 collector: Collector::new(&call),
                 call,
             };
-            // Most requests are whole by now: no waker is taken for them.
+            // Most requests are complete by now, so the first read takes no waker.
             let mut cx = Context::from_waker(Waker::noop());
             let Poll::Ready(read) = read(&mut reading.body, &mut reading.collector, &mut cx) else {
                 waiting.insert(State::Reading(Box::new(reading)), terms, turn);

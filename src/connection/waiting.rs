@@ -1,4 +1,4 @@
-//! The calls of a connection that are not answered in the turn they came in: their places, wakers and deadlines.
+//! The calls of a connection that are not answered in the turn in which they came: their places, wakers and deadlines.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -15,34 +15,35 @@ use super::timers::Deadlines;
 use crate::call::{Call, Refusal, deadline_exceeded, too_many_calls, trailers_only};
 use crate::service::{Drain, Service};
 
-/// The calls that wait. Polling it costs what its ready calls cost, however many there are.
+/// The calls that wait. A poll costs what the ready calls cost, however many calls there are.
 pub(super) struct Waiting<S: Service> {
     link: Arc<Link>,
     calls: Slab<Waiter<S>>,
-    /// One for each place in `calls` that was ever taken, kept for the next call there. A late wake polls that call once for nothing.
+    /// A waker for each place in `calls` that was ever taken. The next call in the place uses it again; a late wake of the previous call
+    /// polls the new call once for nothing.
     wakers: Vec<(Arc<StreamWaker>, Waker)>,
     deadlines: Deadlines,
     ready: Vec<u32>,
     after_flush: Vec<u32>,
-    /// How many of the calls have no end of their own.
+    /// The number of long-lived calls.
     long_lived: usize,
 }
 
 struct Waiter<S: Service> {
     state: State<S>,
     patience: Patience,
-    /// When it is over, as it stands in `deadlines`.
+    /// The call's entry in `deadlines`.
     armed: Option<Instant>,
     /// Whether the call is in `after_flush`.
     after_flush: bool,
     long_lived: bool,
 }
 
-/// What a call's head says of how long it may wait.
+/// How long a call may wait, from the call's head.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Terms {
     timeout: Option<Duration>,
-    /// Whether it lasts until something ends it.
+    /// Whether the call is long-lived: it lasts until something ends it.
     long_lived: bool,
 }
 
@@ -55,13 +56,13 @@ impl Terms {
     }
 }
 
-/// What a call waits for.
+/// The state of a waiting call.
 pub(super) enum State<S: Service> {
-    /// The rest of its request.
+    /// The call waits for the rest of its request.
     Reading(Box<Reading>),
-    /// Its service, or the peer's window.
+    /// The call waits for its service, or for the peer's window.
     Replying(Replying<S>),
-    /// Nothing: it is over.
+    /// The call is over.
     Over,
 }
 
@@ -86,7 +87,7 @@ impl<S: Service> Waiting<S> {
     pub(super) fn admit(&mut self, call: &Call, at: &mut Turn<'_, S>) -> Result<(), Refusal> {
         let max = at.host.config.max_long_lived_streams.unwrap_or(usize::MAX);
         if Terms::of(call).long_lived && self.long_lived >= max {
-            // Those that have been reset make room.
+            // Calls that have been reset free their places.
             self.poll_ready(at);
             if self.long_lived >= max {
                 return Err(Box::new(trailers_only(&too_many_calls())).into());
@@ -95,7 +96,7 @@ impl<S: Service> Waiting<S> {
         Ok(())
     }
 
-    /// Takes in a call that has come just now and polls it, so that something will wake it.
+    /// Adds a call that has just come, and polls it so that something will wake it.
     pub(super) fn insert(&mut self, state: State<S>, terms: Terms, at: &mut Turn<'_, S>) {
         let entry = self.calls.vacant_entry();
         // A connection has at most as many streams as a u32 can count.
@@ -118,13 +119,13 @@ impl<S: Service> Waiting<S> {
         self.poll_call(key, at);
     }
 
-    /// When the first of the calls is to end, if it does nothing before.
+    /// When the first of the calls ends, if nothing happens before.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.deadlines.next()
     }
 
     fn waker(&mut self, key: u32) -> Option<&(Arc<StreamWaker>, Waker)> {
-        // Places are taken in order, so this adds one at most.
+        // Places are taken in order, so this adds at most one waker.
         while self.wakers.len() <= key as usize {
             let place = u32::try_from(self.wakers.len()).unwrap_or(u32::MAX);
             let stream = Arc::new(StreamWaker::new(Arc::clone(&self.link), place));
@@ -143,7 +144,7 @@ impl<S: Service> Waiting<S> {
         self.ready = ready;
     }
 
-    /// Polls all calls. For the few moments that concern them all.
+    /// Polls all calls, for the few moments that concern all of them.
     pub(super) fn poll_all(&mut self, at: &mut Turn<'_, S>) {
         let keys: Vec<_> = self
             .calls
@@ -250,7 +251,7 @@ impl<S: Service> Waiting<S> {
 }
 
 impl<S: Service> Waiter<S> {
-    /// Puts the end of its time into `deadlines`.
+    /// Keeps the call's entry in `deadlines` in step with the end of the call's time.
     fn arm(&mut self, key: u32, deadlines: &mut Deadlines) {
         let end = self.patience.next();
         if end == self.armed {
@@ -283,7 +284,7 @@ impl<S: Service> Waiter<S> {
         let State::Replying(replying) = &mut self.state else {
             return Progress::Done;
         };
-        // Until the flush only a cancel is of interest.
+        // Until h2 has written everything, the call looks only for a cancel.
         let mut conditions = at.conditions;
         conditions.write_blocked |= self.after_flush;
         replying.poll(cx, &at.host.prebuilt, conditions, &mut at.tally.panics)

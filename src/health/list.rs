@@ -1,4 +1,4 @@
-//! `List`: every service and its status.
+//! `List`: all services and their statuses.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -14,10 +14,11 @@ use crate::wire::code::Code;
 use crate::wire::envelope;
 use crate::wire::status::Status;
 
-/// The number of services that `List` answers with unless [`HealthService::list_limit`](super::HealthService::list_limit) says otherwise, as in gRFC A90.
+/// The default of [`HealthService::list_limit`](super::HealthService::list_limit): `List` answers with at most 100 services ([gRFC
+/// A90](https://github.com/grpc/proposal/blob/master/A90-health-service-list-method.md)).
 pub const LIST_LIMIT: usize = 100;
 
-/// Answers `List`, with at most `limit` services.
+/// Answers `List` with at most `limit` services, and with `RESOURCE_EXHAUSTED` (8) if the registry has more.
 pub(super) fn answer(registry: &Registry, limit: usize, request: &[u8]) -> Reply {
     HealthListRequest::decode(request).map_err(malformed)?;
     let mut statuses = BTreeMap::new();

@@ -1,7 +1,7 @@
-//! The service `grpc.health.v1.Health`: `Check`, `List` and `Watch` over a [`Registry`](crate::registry::Registry).
+//! The health service, `grpc.health.v1.Health`: `Check`, `List` and `Watch` over a [`Registry`](crate::registry::Registry).
 //!
-//! <https://github.com/grpc/grpc/blob/master/doc/health-checking.md> is the specification; `List` is
-//! [gRFC A90](https://github.com/grpc/proposal/blob/master/A90-health-service-list-method.md).
+//! [health-checking.md](https://github.com/grpc/grpc/blob/master/doc/health-checking.md) specifies `Check` and `Watch`; [gRFC
+//! A90](https://github.com/grpc/proposal/blob/master/A90-health-service-list-method.md) specifies `List`.
 
 mod list;
 pub(crate) mod reply;

@@ -1,4 +1,4 @@
-//! The four replies there are, as they go over the wire.
+//! The four replies of `Check` and `Watch`, as they go over the wire.
 
 use bytes::Bytes;
 
@@ -7,7 +7,7 @@ use crate::registry::ServingStatus;
 /// The envelope of a `HealthCheckResponse` with this status.
 pub(crate) fn envelope(status: ServingStatus) -> Bytes {
     Bytes::from_static(match status {
-        // proto3 leaves a zero out: an empty message.
+        // proto3 leaves a zero out, so the message is empty.
         ServingStatus::Unknown => b"\0\0\0\0\0",
         ServingStatus::Serving => b"\0\0\0\0\x02\x08\x01",
         ServingStatus::NotServing => b"\0\0\0\0\x02\x08\x02",

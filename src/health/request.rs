@@ -1,4 +1,4 @@
-//! The name a request asks for.
+//! The decoder of `HealthCheckRequest`, which holds the name of a service.
 
 use std::borrow::Cow;
 
@@ -8,11 +8,11 @@ use crate::proto::health::HealthCheckRequest;
 use crate::wire::code::Code;
 use crate::wire::status::Status;
 
-/// Key of field 1, length-delimited.
+/// The key of field 1 (`service`), length-delimited.
 const SERVICE: u8 = 0x0a;
 
-/// Decodes a `HealthCheckRequest` as prost does, but borrows the name from the one form that clients send: nothing, or field 1 alone
-/// with a length of one byte. Everything else is prost's.
+/// Decodes a `HealthCheckRequest` as prost does, but borrows the name from the one form that clients send: no bytes, or field 1 alone with
+/// a length of one byte. prost decodes every other form.
 pub(crate) fn decode(message: &[u8]) -> Result<Cow<'_, str>, DecodeError> {
     match message {
         [] => return Ok(Cow::Borrowed("")),
@@ -26,7 +26,7 @@ pub(crate) fn decode(message: &[u8]) -> Result<Cow<'_, str>, DecodeError> {
     HealthCheckRequest::decode(message).map(|request| Cow::Owned(request.service))
 }
 
-/// The status of a request that is not the protobuf message it should be.
+/// The status for a request that is not the protobuf message it should be.
 pub(super) fn malformed(error: DecodeError) -> Status {
     Status::new(Code::INTERNAL, format!("malformed request: {error}"))
 }

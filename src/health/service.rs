@@ -1,4 +1,4 @@
-//! The service itself.
+//! The health service.
 
 use std::borrow::Cow;
 use std::future::Ready;
@@ -18,23 +18,25 @@ const CHECK: u32 = 0;
 const WATCH: u32 = 1;
 const LIST: u32 = 2;
 
-/// The largest request message that the health service reads, in bytes. A request holds one name; see
-/// [`Limits::max_name_len`](crate::registry::Limits).
+/// The largest request message that the health service reads, in bytes; a client that sends a larger one gets `RESOURCE_EXHAUSTED` (8). A
+/// request holds one name, whose own limit is [`Limits::max_name_len`](crate::registry::Limits).
 pub const MAX_REQUEST: usize = 4096;
 
-/// The number of `Watch` calls that may be open at once unless [`HealthService::max_watches`] says otherwise.
+/// The default of [`HealthService::max_watches`]: at most 65,536 `Watch` calls may be open at once.
 pub const MAX_WATCHES: usize = 65_536;
 
-/// `grpc.health.v1.Health` over a [`Registry`].
+/// The service `grpc.health.v1.Health` over a [`Registry`]
+/// ([health-checking.md](https://github.com/grpc/grpc/blob/master/doc/health-checking.md)).
 ///
-/// | method | known name | unknown name |
+/// | method | answer for a known name | answer for an unknown name |
 /// |---|---|---|
 /// | `Check` | its status | `NOT_FOUND` (5) |
-/// | `Watch` | its status now, then each other status it takes | `SERVICE_UNKNOWN`, then as for a known one once it is registered |
-/// | `List` | every name and status, sorted by name | |
+/// | `Watch` | its status now, then every other status it takes | `SERVICE_UNKNOWN`, then as for a known name once it is registered |
+/// | `List` | all names and their statuses, sorted by name | |
 ///
-/// A name over the registry's limit is answered with `RESOURCE_EXHAUSTED` (8), a request that is not protobuf with `INTERNAL` (13).
-/// `Watch` has no end of its own; when the server drains it ends with `UNAVAILABLE` (14).
+/// A name that is longer than [`Limits::max_name_len`](crate::registry::Limits) is answered with `RESOURCE_EXHAUSTED` (8), a request that
+/// is not protobuf with `INTERNAL` (13). A `Watch` is a long-lived call: it lasts until the client cancels it, its deadline passes, the
+/// connection ends, or the server drains, which ends it with `UNAVAILABLE` (14).
 #[derive(Debug, Clone)]
 pub struct HealthService {
     registry: Registry,
@@ -44,7 +46,7 @@ pub struct HealthService {
 }
 
 impl HealthService {
-    /// Serves the statuses of `registry`.
+    /// Makes a service that serves the statuses of `registry`.
     #[must_use]
     pub fn new(registry: Registry) -> Self {
         Self {
@@ -55,16 +57,17 @@ impl HealthService {
         }
     }
 
-    /// Sets how many services `List` answers with at most; with more it answers `RESOURCE_EXHAUSTED` (8). Default: 100.
+    /// Limits how many services `List` answers with. Default: 100. If the registry has more services, the client gets `RESOURCE_EXHAUSTED`
+    /// (8).
     #[must_use]
     pub const fn list_limit(mut self, services: usize) -> Self {
         self.list_limit = services;
         self
     }
 
-    /// Sets how many `Watch` calls may be open at once, on all connections together; a further one is answered with
-    /// `RESOURCE_EXHAUSTED` (8). Default: 65,536. How many one connection may have is the server's
-    /// [`max_long_lived_streams`](crate::server::Builder::max_long_lived_streams).
+    /// Limits how many `Watch` calls may be open at once, on all connections together. Default: 65,536. A further `Watch` gets
+    /// `RESOURCE_EXHAUSTED` (8). [`Builder::max_long_lived_streams`](crate::server::Builder::max_long_lived_streams) limits those of one
+    /// connection.
     #[must_use]
     pub const fn max_watches(mut self, watches: usize) -> Self {
         self.max_watches = watches;

@@ -9,7 +9,7 @@ use crate::health::reply;
 use crate::registry::Watcher;
 use crate::service::{Open, Reply};
 
-/// The replies of one `Watch`. It has no end of its own.
+/// The stream of replies to one `Watch`: the current status, then every other status that the service takes. It never ends by itself.
 #[derive(Debug)]
 pub struct WatchStream {
     watcher: Watcher,

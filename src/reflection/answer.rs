@@ -1,4 +1,4 @@
-//! One question, one answer.
+//! The answer to one question of a client.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,7 +17,8 @@ use crate::wire::code::Code;
 use crate::wire::envelope;
 use crate::wire::status::Status;
 
-/// One `ServerReflectionInfo` stream, of either version: their messages are the same but for the package's name, which is not sent.
+/// One `ServerReflectionInfo` stream, of either version: the messages of both versions differ only in the package's name, which is not
+/// sent.
 #[derive(Debug)]
 pub(crate) struct Session {
     index: Arc<Index>,
@@ -32,7 +33,8 @@ impl Session {
         }
     }
 
-    /// Answers one request message with an envelope. What is not found is an answer; only a message that is no request ends the stream.
+    /// Answers one request message with an envelope. A name that is not found is an answer too; only a message that is not a request is an
+    /// error.
     pub(crate) fn answer(&mut self, message: &[u8]) -> Result<Bytes, Status> {
         let request = ServerReflectionRequest::decode(message)
             .map_err(|error| Status::new(Code::INTERNAL, format!("malformed request: {error}")))?;

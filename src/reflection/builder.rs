@@ -1,4 +1,4 @@
-//! From encoded descriptor sets to an index.
+//! Builds an index from encoded descriptor sets.
 
 use std::collections::hash_map::Entry;
 
@@ -10,10 +10,10 @@ use super::descriptor::{FileDescriptorProto, FileDescriptorSet, Kind, same_but_f
 use super::index::{File, FileId, Index};
 use crate::proto::FILE_DESCRIPTOR_SET;
 
-/// What an [`Index`] is built from.
+/// Builds an [`Index`] from encoded descriptor sets; from [`Index::builder`].
 ///
-/// The crate's own files, of `grpc.health.v1` and both versions of `grpc.reflection`, need not be given. One of them gives way to a
-/// given file of the same name, or that defines the same things.
+/// The index always has the crate's own files: those of `grpc.health.v1` and of both versions of `grpc.reflection`. A given file replaces
+/// one of them if it has the same name or defines the same things.
 #[derive(Debug, Default, Clone)]
 #[must_use]
 pub struct Builder {
@@ -22,17 +22,18 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Adds the files of `set`, an encoded `google.protobuf.FileDescriptorSet`, as `protoc --descriptor_set_out --include_imports`
-    /// and prost-build's `file_descriptor_set_path` write it.
+    /// Adds the files of `set`, an encoded `google.protobuf.FileDescriptorSet`: the output of `protoc --descriptor_set_out
+    /// --include_imports`, or of prost-build's `file_descriptor_set_path`.
     ///
-    /// A file may come more than once. With `--include_source_info` comments are kept, and shown to clients.
+    /// The same file may be added more than once. Clients are shown the comments of the files if the set has them
+    /// (`--include_source_info`).
     pub fn descriptors(mut self, set: impl AsRef<[u8]>) -> Self {
         self.sets.push(Bytes::copy_from_slice(set.as_ref()));
         self
     }
 
-    /// Lists the services of these fully qualified names, instead of all that the files define. What the files define can be asked
-    /// for all the same.
+    /// Sets the fully qualified names of the services that are listed to clients. Default: all services that the files define. Clients can
+    /// ask for everything that the files define, whether or not it is listed.
     pub fn services<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.services = Some(names.into_iter().map(Into::into).collect());
         self
@@ -42,7 +43,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`DescriptorError`] when a set cannot be decoded, lacks a file that another imports, or defines something twice.
+    /// [`DescriptorError`] if a set cannot be decoded, lacks a file that another file imports, or defines something twice.
     pub fn build(self) -> Result<Index, DescriptorError> {
         let mut loader = Loader {
             index: Index::empty(),
@@ -63,7 +64,7 @@ impl Builder {
 }
 
 impl Index {
-    /// Begins an index that has the crate's own files alone.
+    /// Begins an index that has only the crate's own files.
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -82,7 +83,7 @@ fn decode(set: Bytes) -> Result<Vec<(Bytes, FileDescriptorProto)>, DescriptorErr
 
 struct Loader {
     index: Index,
-    /// The names that each file imports, until all files are there.
+    /// The names that each file imports. They become file numbers when all files are there.
     imports: Vec<Vec<String>>,
 }
 

@@ -1,7 +1,7 @@
-//! As much of `google/protobuf/descriptor.proto` as it takes to find a name.
+//! The part of `google/protobuf/descriptor.proto` that is needed to find a name.
 //!
-//! What else a file holds stays in its bytes, and those are what is answered: a custom option, or a field that protobuf got after this
-//! was written, arrives as it was compiled.
+//! The rest of a file stays in the file's bytes, which clients are answered with. So a custom option, or a field that protobuf added later,
+//! arrives as it was compiled.
 
 use bytes::Bytes;
 use prost::Message;
@@ -50,7 +50,7 @@ struct DescriptorProto {
 struct FieldDescriptorProto {
     #[prost(string, tag = "1")]
     name: String,
-    /// Of an extension only: what it extends, with a leading dot.
+    /// The message that an extension extends, with a leading dot; empty for an ordinary field.
     #[prost(string, tag = "2")]
     extendee: String,
     #[prost(int32, tag = "3")]
@@ -73,14 +73,14 @@ struct ServiceDescriptorProto {
     method: Vec<Named>,
 }
 
-/// A oneof, a value or a method.
+/// A oneof, an enum value or a method: a thing of which only the name matters.
 #[derive(Clone, PartialEq, Message)]
 struct Named {
     #[prost(string, tag = "1")]
     name: String,
 }
 
-/// What a name stands for, as far as the answers differ.
+/// The kind of thing that a name stands for, as far as the answers differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Message,
@@ -88,12 +88,12 @@ pub(super) enum Kind {
     Other,
 }
 
-/// What a file defines.
+/// The definitions in a file.
 #[derive(Debug, Default)]
 pub(super) struct Definitions {
     /// Fully qualified names, without a leading dot.
     pub(super) symbols: Vec<(String, Kind)>,
-    /// The type extended, likewise, and the number.
+    /// The fully qualified name of each extended message, without a leading dot, and the extension's number.
     pub(super) extensions: Vec<(String, i32)>,
 }
 
@@ -129,7 +129,7 @@ impl Definitions {
         }
     }
 
-    /// As deep as prost decodes: a hundred messages in one another.
+    /// Adds messages and their nested messages. prost bounds the nesting depth to a hundred when it decodes.
     fn messages(&mut self, scope: &str, messages: &[DescriptorProto]) {
         for message in messages {
             let name = self.add(scope, &message.name, Kind::Message);
@@ -143,7 +143,7 @@ impl Definitions {
         }
     }
 
-    /// An enum's values are named as its neighbours, not as parts of it.
+    /// Adds enums and their values. An enum's values are in the scope of the enum, not inside the enum.
     fn enums(&mut self, scope: &str, enums: &[EnumDescriptorProto]) {
         for each in enums {
             self.add(scope, &each.name, Kind::Other);
@@ -160,12 +160,12 @@ impl Definitions {
     }
 }
 
-/// Whether two encoded files are the same but for their comments: compilers keep those or not, as they are told.
+/// Whether two encoded files differ at most in their comments, which compilers keep or drop as they are told.
 pub(super) fn same_but_for_comments(a: &[u8], b: &[u8]) -> bool {
     a == b || matches!((Content::decode(a), Content::decode(b)), (Ok(a), Ok(b)) if a == b)
 }
 
-/// All of a `FileDescriptorProto` but `source_code_info` (9), its members as they are encoded.
+/// All of a `FileDescriptorProto` except `source_code_info` (9), with its members left encoded.
 #[derive(Clone, PartialEq, Message)]
 struct Content {
     #[prost(string, optional, tag = "1")]

@@ -1,40 +1,40 @@
-//! Why descriptors were not taken.
+//! The errors of building an index.
 
 use std::error::Error;
 use std::fmt;
 
 use prost::DecodeError;
 
-/// What is wrong with the descriptors that an [`Index`](super::Index) was to be built from.
+/// The reason why an [`Index`](super::Index) could not be built from the given descriptors.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum DescriptorError {
-    /// A set, or a file in one, is not the protobuf message that it should be.
+    /// A descriptor set, or a file in one, is not the protobuf message that it should be.
     Malformed(DecodeError),
-    /// A file imports one that is in none of the sets.
+    /// A file imports a file that is in none of the sets.
     MissingImport {
         /// The file that imports.
         file: String,
-        /// The name that it imports.
+        /// The name of the missing file.
         import: String,
     },
     /// Two files of the same name differ in more than their comments.
     DuplicateFile {
-        /// Their name.
+        /// The name of the two files.
         file: String,
     },
     /// Two definitions have the same fully qualified name.
     DuplicateSymbol {
-        /// The name.
+        /// The fully qualified name.
         symbol: String,
         /// The files of the definitions, in the order in which they were read.
         files: [String; 2],
     },
-    /// Two extensions of a message have the same number.
+    /// Two extensions of one message have the same number.
     DuplicateExtension {
-        /// The message extended.
+        /// The extended message.
         message: String,
-        /// The number.
+        /// The number of both extensions.
         number: i32,
         /// The files of the extensions, in the order in which they were read.
         files: [String; 2],
@@ -44,7 +44,7 @@ pub enum DescriptorError {
 impl fmt::Display for DescriptorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed(_) => write!(f, "not a FileDescriptorSet"),
+            Self::Malformed(_) => write!(f, "the descriptor set is not a FileDescriptorSet"),
             Self::MissingImport { file, import } => {
                 write!(
                     f,

@@ -1,4 +1,4 @@
-//! Which file defines what.
+//! The index: which file defines a name.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
@@ -6,18 +6,18 @@ use bytes::Bytes;
 
 use super::descriptor::Kind;
 
-/// A file's place in [`Index::files`].
+/// A file's position in [`Index::files`].
 pub(super) type FileId = usize;
 
-/// What `.proto` files define, ready to be asked for.
+/// The definitions in a set of `.proto` files, indexed by name for [`Reflection`](super::Reflection).
 ///
-/// It is built once, by [`Index::builder`], and never changes.
+/// An index is built once, by [`Index::builder`], and never changes.
 #[derive(Debug)]
 pub struct Index {
     pub(super) files: Vec<File>,
     pub(super) by_name: HashMap<String, FileId>,
     pub(super) symbols: HashMap<String, (FileId, Kind)>,
-    /// By the message extended, then by number.
+    /// The files of extensions, by the extended message and then by the extension's number.
     pub(super) extensions: HashMap<String, BTreeMap<i32, FileId>>,
     pub(super) services: Vec<String>,
 }
@@ -40,7 +40,7 @@ impl Index {
         }
     }
 
-    /// The fully qualified names of the services listed, sorted.
+    /// The fully qualified names of the services that are listed to clients, sorted.
     #[must_use]
     pub fn services(&self) -> &[String] {
         &self.services
@@ -58,7 +58,7 @@ impl Index {
         self.extensions.get(message)?.get(&number).copied()
     }
 
-    /// In ascending order; `None` when there is no such message.
+    /// The numbers of a message's extensions in ascending order; `None` if there is no such message.
     pub(super) fn extension_numbers(&self, message: &str) -> Option<Vec<i32>> {
         if let Some(extensions) = self.extensions.get(message) {
             return Some(extensions.keys().copied().collect());
@@ -69,9 +69,11 @@ impl Index {
         }
     }
 
-    /// The encoded file, and after it those that it imports, directly or not, unless they are in `sent`; all of them are then.
+    /// The encoded file, followed by the files that it imports, directly or not, except those in `sent`. All of these files are added to
+    /// `sent`.
     ///
-    /// With a file its imports are sent, so `sent` is closed under imports, and the walk may end at what is in it.
+    /// A file is always sent with its imports. So `sent` has the imports of every file in it, and the walk may stop at a file that is in
+    /// `sent`.
     pub(super) fn with_imports(&self, file: FileId, sent: &mut HashSet<FileId>) -> Vec<Bytes> {
         let mut found = Vec::new();
         let mut queue = VecDeque::from([file]);

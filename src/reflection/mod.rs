@@ -1,7 +1,7 @@
-//! Server reflection: what the server serves, told to clients that were built without its `.proto` files.
+//! Server reflection: tells clients that were built without the server's `.proto` files which services and messages the server has.
 //!
-//! Both versions of the [protocol](https://github.com/grpc/grpc/blob/master/doc/server-reflection.md) are served,
-//! `grpc.reflection.v1` and `v1alpha`.
+//! Both versions of the [protocol](https://github.com/grpc/grpc/blob/master/doc/server-reflection.md) are served, `grpc.reflection.v1` and
+//! `grpc.reflection.v1alpha`.
 
 mod answer;
 mod builder;

@@ -1,4 +1,4 @@
-//! The service itself.
+//! The reflection service.
 
 use std::future::Ready;
 use std::pin::Pin;
@@ -15,31 +15,38 @@ use crate::service::{
 use crate::wire::code::Code;
 use crate::wire::status::Status;
 
-/// The largest request message that the reflection service reads, in bytes. A request holds a host and one name.
+/// The largest request message that the reflection service reads, in bytes; a client that sends a larger one gets `RESOURCE_EXHAUSTED` (8).
+/// A request holds a host and one name.
 pub const MAX_REQUEST: usize = 4096;
 
-/// `grpc.reflection.v1.ServerReflection` and `grpc.reflection.v1alpha.ServerReflection` over an [`Index`].
+/// The services `grpc.reflection.v1.ServerReflection` and `grpc.reflection.v1alpha.ServerReflection` over an [`Index`]
+/// ([server-reflection.md](https://github.com/grpc/grpc/blob/master/doc/server-reflection.md)).
 ///
-/// | asked for | answered with | or, in the stream, with |
+/// | question | answer | error in the answer |
 /// |---|---|---|
-/// | a file by name, by symbol or by extension | that file, then its imports, direct and indirect, each once a stream | `NOT_FOUND` (5) |
+/// | a file by name, by symbol or by extension | the file, then its direct and indirect imports, each once a stream | `NOT_FOUND` (5) |
 /// | the extension numbers of a message | the numbers in ascending order, perhaps none | `NOT_FOUND` (5) |
 /// | the services | their names, sorted | |
-/// | nothing | | `INVALID_ARGUMENT` (3) |
+/// | no question | | `INVALID_ARGUMENT` (3) |
 ///
-/// Such an error is an answer like any other: the stream goes on. It ends with `INTERNAL` (13) at a message that is not protobuf, with
-/// `RESOURCE_EXHAUSTED` (8) at one of more than 4,096 bytes, with `UNAVAILABLE` (14) when the server drains, and with OK when the client
-/// has no more questions. The next one is read when the answer to the last has been taken.
+/// An error in an answer does not end the stream. The stream ends with
 ///
-/// Whoever can call a server can then read how all its services are called, and the comments in their files if these were kept. That is
-/// what it is for; where it is too much, do not serve it.
+/// - `INTERNAL` (13) after a message that is not protobuf,
+/// - `RESOURCE_EXHAUSTED` (8) after a message of more than 4,096 bytes,
+/// - `UNAVAILABLE` (14) when the server drains,
+/// - OK when the client has no more questions.
+///
+/// The service reads the next question when the client has taken the previous answer.
+///
+/// Every client that can call the server can read how all indexed services are called, and the comments of their files if the descriptors
+/// have comments. Where that is too much, do not serve reflection.
 #[derive(Debug, Clone)]
 pub struct Reflection {
     index: Arc<Index>,
 }
 
 impl Reflection {
-    /// Answers from `index`.
+    /// Makes a service that answers from `index`.
     #[must_use]
     pub fn new(index: Index) -> Self {
         Self {
@@ -47,7 +54,7 @@ impl Reflection {
         }
     }
 
-    /// What is answered from.
+    /// The index that the service answers from.
     #[must_use]
     pub fn index(&self) -> &Index {
         &self.index
@@ -67,7 +74,7 @@ impl Service for Reflection {
             .iter()
             .find_map(|version| path.strip_prefix(version));
         match name {
-            // A client may keep its stream open for as long as it likes.
+            // A client may keep its stream open for ever, so a drain must end the stream.
             Some("ServerReflectionInfo") => Ok(Method::new(0)
                 .streaming()
                 .max_request(MAX_REQUEST)
@@ -90,7 +97,7 @@ impl Service for Reflection {
     }
 }
 
-/// The answers of one `ServerReflectionInfo`.
+/// The stream of answers to one `ServerReflectionInfo` call.
 #[derive(Debug)]
 pub struct Answers {
     session: Session,

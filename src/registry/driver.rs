@@ -1,4 +1,4 @@
-//! Waking the watchers of what has changed, a bounded number at a time.
+//! The driver: it wakes the watchers of changed services, a bounded number at a time.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,33 +7,35 @@ use super::shared::Shared;
 use super::sweep::Sweep;
 use crate::sync::{Arc, Weak};
 
-/// List entries and nodes looked at in one poll, and so the most wakers called.
+/// The number of list entries and queue nodes that one poll looks at, and so the largest number of wakers
+/// that it calls.
 const BUDGET: usize = 128;
 
 /// The future that wakes the watchers of changed services; from
 /// [`Registry::driver`](super::Registry::driver).
 ///
-/// With a driver alive, a setter's cost does not depend on how many watch. Each poll wakes a
-/// bounded number (at most 128) and then yields. Without one, the setter calls the wakers itself.
+/// While a driver is alive, the cost of setting a status does not depend on the number of watchers: each poll
+/// of the driver wakes at most 128 watchers and then yields. Without a driver, the thread that sets a status
+/// wakes the watchers itself.
 ///
-/// Many may be made, but one works: it takes the seat when first polled, the others stand by and
-/// one of them takes over when it is dropped. So a driver that has been polled must be polled
-/// when woken, or dropped: to keep it without polling it is to keep the watchers asleep.
+/// A registry may have many drivers, but one works at a time: the first to be polled. The others stand by,
+/// and one of them takes over when the working driver is dropped. Once polled, a driver must be polled
+/// whenever it is woken, or be dropped: a driver that is kept and not polled keeps watchers asleep.
 ///
-/// It holds the registry weakly, and is ready once the registry is gone: when no [`Registry`],
+/// A driver does not keep the registry alive. It completes when no [`Registry`],
 /// [`ServiceHandle`](super::ServiceHandle) or [`Watcher`](super::Watcher) is left.
 ///
 /// # Cancel safety
 ///
-/// Dropping it loses nothing: what was queued goes to the next driver, or, if there is none, its
-/// watchers are woken in the drop.
+/// Dropping a driver loses no wake: the next driver takes over the queued changes. If there is no other
+/// driver, the drop wakes the watchers.
 ///
 /// [`Registry`]: super::Registry
 #[derive(Debug)]
 #[must_use = "a future does nothing unless polled"]
 pub struct Driver {
     shared: Weak<Shared>,
-    /// Its number among the drivers, once it has been polled.
+    /// The driver's number among the drivers, once it has been polled.
     id: Option<u64>,
     seated: bool,
     sweep: Sweep,
@@ -62,7 +64,7 @@ impl Future for Driver {
             this.seated = shared.seats.claim(&mut this.id, cx.waker(), &shared.queue);
         }
         if this.seated {
-            // Before the queue is taken: a push that is not taken finds this waker.
+            // The waker is registered before the queue is taken: a push that this take misses wakes it.
             shared.driver.register(cx.waker());
             if !this.sweep.run(&*shared, BUDGET) {
                 cx.waker().wake_by_ref();

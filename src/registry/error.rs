@@ -1,22 +1,24 @@
-//! Why a name was not registered or watched.
+//! The registry's errors.
 
 use std::error::Error;
 use std::fmt;
 
-/// A name that the registry's [`Limits`](super::Limits) do not admit.
+/// The reason why a name was not registered or not watched: the registry's [`Limits`](super::Limits) do not
+/// admit the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RegistryError {
-    /// As many names as allowed have been registered. Cleared ones count: they keep their place.
+    /// The registry has as many names as its limits allow. Cleared names count, because they keep their
+    /// place.
     Full {
-        /// The most names allowed.
+        /// The largest number of names: [`Limits::max_services`](super::Limits::max_services).
         max: usize,
     },
     /// The name is too long.
     NameTooLong {
-        /// Its length, in bytes.
+        /// The name's length, in bytes.
         len: usize,
-        /// The most bytes allowed.
+        /// The largest length, in bytes: [`Limits::max_name_len`](super::Limits::max_name_len).
         max: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! A service's own way to its status.
+//! A handle to one service's status.
 
 use std::fmt;
 
@@ -7,14 +7,15 @@ use super::shared::Shared;
 use super::slab::{Slot, SlotRef};
 use crate::sync::Arc;
 
-/// One registered service, without a look-up; from [`Registry::register`](super::Registry::register).
+/// A handle to one registered service, which sets the status without a look-up; from
+/// [`Registry::register`](super::Registry::register).
 ///
-/// Reading is one load. Setting touches one word, takes no lock and allocates nothing unless the
-/// service is watched; then it also wakes the [driver](super::Driver). All of it may be called
-/// from any thread, inside or outside a runtime, and in `Drop`.
+/// Reading the status is one load. Setting the status touches one word; it takes no lock and allocates
+/// nothing unless the service is watched, in which case it also wakes the [driver](super::Driver). Every
+/// method may be called from any thread, inside or outside a runtime, and in `Drop`.
 ///
-/// Clones speak of the same service. A handle outlives [`clear`](super::Registry::clear): a later
-/// `set` brings the service back.
+/// Clones are handles to the same service. A handle stays valid after [`clear`](super::Registry::clear):
+/// setting a status brings the service back.
 #[derive(Clone)]
 pub struct ServiceHandle {
     slot: SlotRef,
@@ -36,26 +37,27 @@ impl ServiceHandle {
         self.slot().name()
     }
 
-    /// The status shown, which during [`shutdown`](super::Registry::shutdown) is not the one set.
+    /// The status that clients are shown. After [`shutdown`](super::Registry::shutdown) it may differ from
+    /// the status that was set last.
     #[inline]
     pub fn status(&self) -> ServingStatus {
         self.slot().word.load().shown()
     }
 
-    /// Sets the status; [`ServiceUnknown`](ServingStatus::ServiceUnknown) clears the service.
+    /// Sets the service's status. [`ServiceUnknown`](ServingStatus::ServiceUnknown) clears the service.
     #[inline]
     pub fn set(&self, status: ServingStatus) {
         self.shared
             .update(self.id, self.slot(), |word| word.with_status(status));
     }
 
-    /// `set(ServingStatus::Serving)`.
+    /// Sets the service's status to [`Serving`](ServingStatus::Serving).
     #[inline]
     pub fn set_serving(&self) {
         self.set(ServingStatus::Serving);
     }
 
-    /// `set(ServingStatus::NotServing)`.
+    /// Sets the service's status to [`NotServing`](ServingStatus::NotServing).
     #[inline]
     pub fn set_not_serving(&self) {
         self.set(ServingStatus::NotServing);

@@ -1,12 +1,14 @@
-//! How much a registry may hold.
+//! The limits of a registry.
 
-/// How many names a registry takes, and how long each may be.
+/// How many names a registry may hold, and how long each name may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The most names ever registered, `""` and cleared ones included: 16,384 unless set. Between
-    /// 1 and 2³⁰; what lies outside is brought inside.
+    /// The largest number of names that may ever be registered, including `""` and cleared names. Range: 1 to
+    /// 2^30; a number outside the range becomes the nearest one inside. Default: 16,384. Peers cannot
+    /// register names.
     pub max_services: usize,
-    /// The most bytes in a name: 200 unless set.
+    /// The largest length of a name, in bytes; `""` always fits. Default: 200. A peer that asks for a longer
+    /// name gets `RESOURCE_EXHAUSTED` (8).
     pub max_name_len: usize,
 }
 

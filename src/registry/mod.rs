@@ -1,13 +1,12 @@
-//! Every service and its serving status.
+//! Services and their serving statuses.
 //!
-//! A [`Registry`] holds the statuses; a [`ServiceHandle`] sets one; a [`Watcher`] follows one; a
-//! [`Driver`] wakes the watchers. Nothing here needs a runtime.
+//! A [`Registry`] holds the statuses. A [`ServiceHandle`] sets one, a [`Watcher`] follows one, and a
+//! [`Driver`] wakes the watchers. Nothing in this module needs a runtime.
 //!
-//! How it works, from the inside out: `word` is one service's state, packed into one atomic
-//! `u64`. `slab` holds the words, in slots that never move. `names` finds a name's slot without a
-//! lock. `waiters` lists who watches a slot, or waits in a bucket for a name that has none.
-//! `queue` lists the slots that changed, `sweep` walks it, `driver` has it walked, and `seats` says
-//! which driver. `shared` holds them all together.
+//! The files, from the inside out: `word` is one service's state, packed into one atomic `u64`. `slab` holds
+//! the words, in slots that never move. `names` finds a name's slot without a lock. `waiters` lists the
+//! watchers of a slot, or of a bucket of unregistered names. `queue` lists the slots that changed. `sweep`
+//! walks the queue, `driver` runs the sweep, and `seats` decides which driver works. `shared` holds them all.
 
 mod driver;
 mod error;

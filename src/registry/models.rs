@@ -1,6 +1,6 @@
-//! Loom models: one for each race the registry runs. `scripts/loom.sh` explores them.
+//! Loom models: one for each race in the registry. `scripts/loom.sh` explores them.
 //!
-//! In each, a lost wake is a deadlock, which loom reports.
+//! A lost wake is a deadlock in each model, which loom reports.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -25,7 +25,7 @@ fn follow(watcher: &mut Watcher, drivers: &mut [Driver], last: ServingStatus) {
     }));
 }
 
-/// A watcher that has yielded what is shown now.
+/// A watcher that has yielded the current status.
 fn watcher(registry: &Registry, name: &str) -> Watcher {
     let mut watcher = registry.watch(name).unwrap();
     let mut cx = Context::from_waker(Waker::noop());
@@ -43,7 +43,7 @@ fn seated_driver(registry: &Registry) -> Driver {
     driver
 }
 
-/// How many changes of what is shown the word of `""` has counted.
+/// How many changes of the shown status the word of `""` has counted.
 fn version(registry: &Registry) -> u64 {
     registry.shared.slab.get(0).unwrap().word.load().version()
 }
@@ -86,7 +86,7 @@ fn set_and_set_and_poll() {
         let second = thread::spawn(move || other.set_not_serving());
         block_on(poll_fn(|cx| match watcher.poll_next(cx) {
             Poll::Ready(NotServing) => Poll::Ready(()),
-            // The other order: it is the last, and yields.
+            // Either the setters ran in the other order, and `Unknown` stays, or `NotServing` is yet to come.
             Poll::Ready(status) => {
                 assert_eq!(status, Unknown);
                 match watcher.poll_next(cx) {

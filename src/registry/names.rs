@@ -1,41 +1,42 @@
-//! From a service's name to its slot.
+//! The index of names: from a service's name to its slot.
 
 use std::hash::{BuildHasher, Hasher};
 
 use crate::sync::{AtomicU32, AtomicU64, MODEL, OnceLock, Ordering};
 
-/// The keyed hash of names: a new random key for each registry.
+/// The keyed hash of names. Each registry has a random key of its own.
 #[cfg(not(grpc_health_loom))]
 type NameHasher = foldhash::fast::RandomState;
-/// Every run of a model must be the same: no random key.
+/// The hash of names under loom. Every run of a model must be the same, so the key is fixed.
 #[cfg(grpc_health_loom)]
 type NameHasher = foldhash::fast::FixedState;
 
-/// Cells in the first table; each further table has twice as many.
+/// The number of cells in the first table. Each further table has twice as many as the one before.
 const FIRST: usize = if MODEL { 4 } else { 64 };
 const TABLES: usize = if MODEL { 3 } else { 26 };
-/// The most names there can be: what half-fills the last table.
+/// The largest number of names: as many as fill half of the last table.
 pub(super) const MAX_NAMES: u32 = ((FIRST << (TABLES - 1)) / 2) as u32;
 
-/// The part of a name's hash that is kept: where its probe starts, and what tells it from others
-/// before any name is compared.
+/// The part of a name's hash that is kept. It says where the name's probe starts, and tells most names apart
+/// before the names are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tag(pub(super) u32);
 
-/// An insert-only hash index, searched without a lock.
+/// An insert-only hash index that is searched without a lock.
 ///
-/// Open addressing with linear probing, at most half full. When a table fills up its entries are
-/// copied into one of twice the size (their tags tell where they go; no name is hashed again),
-/// and readers are pointed there. A reader still in the old table misses only names that were
-/// published after it began.
+/// The index uses open addressing with linear probing, in a table that is at most half full. When a table is
+/// half full, its entries are copied into a table of twice the size, and readers are pointed to the new
+/// table. The tags say where the entries go, so no name is hashed again. A reader that is still in the old
+/// table misses only names that were published after its search began.
 ///
-/// A cell is 0 or `tag << 32 | slot + 1`. It is stored with Release after its slot is filled, and
-/// loaded with Acquire. The hash is keyed, so that remote peers cannot choose names that collide.
+/// A cell is 0 or `tag << 32 | slot + 1`. It is stored with Release after its slot is filled, and loaded with
+/// Acquire. The hash is keyed, so that remote peers cannot choose names that collide.
 #[derive(Debug)]
 pub(super) struct Names {
     hasher: NameHasher,
     tables: [OnceLock<Box<[AtomicU64]>>; TABLES],
-    /// The table in use. Release after it is filled; Acquire by readers.
+    /// The number of the table in use. Stored with Release after the table is filled; readers load it with
+    /// Acquire.
     current: AtomicU32,
 }
 
@@ -57,11 +58,11 @@ impl Names {
         let mut hasher = self.hasher.build_hasher();
         hasher.write(name.as_bytes());
         let hash = hasher.finish();
-        // Both halves: the fast hash promises no more than that the whole is good.
+        // Both halves are used: the hash function promises only that the whole hash is good.
         Tag((hash ^ hash >> 32) as u32)
     }
 
-    /// The slot with that tag of which `is_it` says yes.
+    /// The first slot with that tag for which `is_it` returns true.
     #[inline]
     pub(super) fn find(&self, tag: Tag, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         let table = self.table()?;
@@ -82,13 +83,13 @@ impl Names {
         }
     }
 
-    /// Whether any name with that tag has been published.
+    /// Whether a name with that tag has been published.
     pub(super) fn has(&self, tag: Tag) -> bool {
         self.find(tag, |_| true).is_some()
     }
 
-    /// Publishes a slot; the caller is the only writer, the slot is filled, and it is number
-    /// `slot`, so that there are that many before it.
+    /// Publishes slot number `slot`. The caller is the only writer and has filled the slot; `slot` names were
+    /// published before.
     pub(super) fn insert_while_locked(&self, tag: Tag, slot: u32) {
         let full = self
             .table()
@@ -109,7 +110,7 @@ impl Names {
         };
         let table = empty(old.len() * 2);
         for entry in old {
-            // Relaxed: the writer stored them itself.
+            // Relaxed: the writer itself stored the entries.
             let entry = entry.load(Ordering::Relaxed);
             if entry != 0 {
                 put(&table, entry);
@@ -138,14 +139,14 @@ fn cell(tag: Tag, slot: u32) -> u64 {
     u64::from(tag.0) << 32 | u64::from(slot + 1)
 }
 
-/// Stores an entry in the first free cell of its probe; a table is never full.
+/// Stores an entry in the first free cell of its probe. The table has one, because tables are never full.
 fn put(table: &[AtomicU64], entry: u64) {
     let mask = table.len() - 1;
     let mut at = (entry >> 32) as usize & mask;
     while let Some(cell) = table.get(at) {
         // Relaxed: only the writer stores cells.
         if cell.load(Ordering::Relaxed) == 0 {
-            // Release: whoever finds the entry finds its slot filled.
+            // Release: whoever finds the entry finds the entry's slot filled.
             cell.store(entry, Ordering::Release);
             return;
         }
@@ -184,7 +185,7 @@ mod tests {
     }
 
     proptest! {
-        /// The worst input: many equal tags.
+        /// The worst input has many equal tags.
         #[test]
         fn equal_tags_are_told_apart_by_name(tags in prop::collection::vec(0..4u32, 0..200)) {
             let names = Names::new();

@@ -1,21 +1,21 @@
-//! What has changed and waits for the driver: a list threaded through the slots themselves.
+//! The queue of changed slots, which waits for the driver: a list threaded through the slots themselves.
 
 use crate::sync::{AtomicBool, AtomicU32, Ordering};
 
-/// The number of a node in the queue; never 0, which is the end of a chain.
+/// The number of a node in the queue. It is never 0, which marks the end of a chain.
 pub(super) type Node = u32;
 
-/// In the head: a driver holds the seat.
+/// A bit of the queue's head: a driver holds the seat.
 const SEATED: u32 = 1 << 31;
 
-/// A node's place in the queue, so that queueing allocates nothing.
+/// A node's links in the queue. They are part of the node, so that queueing allocates nothing.
 #[derive(Debug)]
 pub(super) struct Links {
-    /// In a queue, or about to be. A swap to true by the setter and to false by the consumer,
-    /// both AcqRel: the setter who finds true knows that a consumer will come after it and see
-    /// its change; the one who finds false comes after the consumer's last reading of `next`.
+    /// Whether the node is in a queue, or about to be. A setter swaps in true and a consumer swaps in false,
+    /// both with AcqRel. A setter who finds true knows that a consumer will come later and see the setter's
+    /// change. A setter who finds false comes after the consumer's last reading of `next`.
     queued: AtomicBool,
-    /// Relaxed: owned by whoever turned `queued`, and handed over through the queue's head.
+    /// Relaxed: whoever flipped `queued` owns this field, and hands it over through the queue's head.
     next: AtomicU32,
 }
 
@@ -27,26 +27,26 @@ impl Links {
         }
     }
 
-    /// Takes a node out of a chain; its successor. From here on it can be queued again.
+    /// Takes a node out of a chain and returns its successor. From now on the node can be queued again.
     pub(super) fn unlink(&self) -> Node {
         let next = self.next.load(Ordering::Relaxed);
         self.queued.swap(false, Ordering::AcqRel);
         next
     }
 
-    /// The node after this one, which stays in its chain.
+    /// The successor of a node that stays in its chain.
     pub(super) fn next(&self) -> Node {
         self.next.load(Ordering::Relaxed)
     }
 }
 
-/// A stack that is pushed to one by one and taken whole, which is why it knows no ABA.
+/// A stack. Nodes are pushed one by one and all taken at once, which is why there is no ABA problem.
 ///
-/// Whether a driver has the seat is a bit of the same word. So a setter's push and its look at
-/// the seat, or a leaving driver's and its look at the queue, are one operation each: one of the
-/// two sees the other, without a fence.
+/// A bit of the head says whether a driver has the seat. So pushing a node and looking at the seat is one
+/// operation for a setter, and giving up the seat and looking at the queue is one for a driver: one of the
+/// two always sees the other, without a fence.
 ///
-/// It has a cache line of its own: setters write it while others search the names.
+/// The queue has a cache line for itself, because setters write to it while other threads search the names.
 #[derive(Debug)]
 #[repr(align(64))]
 pub(super) struct Queue {
@@ -60,7 +60,7 @@ impl Queue {
         }
     }
 
-    /// Queues a node unless it is in the queue already; true if it was not.
+    /// Queues a node unless the node is in the queue already; true if it was not.
     pub(super) fn push(&self, node: Node, links: &Links) -> bool {
         if links.queued.swap(true, Ordering::AcqRel) {
             return false;
@@ -69,13 +69,13 @@ impl Queue {
         true
     }
 
-    /// Queues a node which the caller has taken, and not unlinked.
+    /// Queues a node that the caller has taken from the queue and not unlinked.
     pub(super) fn push_again(&self, node: Node, links: &Links) {
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
             links.next.store(head & !SEATED, Ordering::Relaxed);
-            // Release: publishes `next`, and the change that led here. Only read-modify-writes
-            // touch the head, so each one's Release reaches the Acquire of the take.
+            // Release: publishes `next`, and the change that led here. Only read-modify-writes touch the
+            // head, so each push's Release reaches the Acquire of the take.
             match self.head.compare_exchange_weak(
                 head,
                 node | head & SEATED,
@@ -88,32 +88,32 @@ impl Queue {
         }
     }
 
-    /// The first of all nodes queued, 0 if none.
+    /// Takes all nodes, and returns the first of them; 0 if there is none.
     pub(super) fn take(&self) -> Node {
         // Acquire: for `next` and the changes before each push.
         self.head.fetch_and(SEATED, Ordering::Acquire) & !SEATED
     }
 
-    /// Whether some driver is responsible for what the caller has pushed.
+    /// Whether a driver is responsible for the node that the caller has just pushed.
     ///
-    /// The caller's push comes before this load in the head's order. If the load says yes and the
-    /// driver has left since, it takes the queue after leaving, and the push with it.
+    /// The caller's push comes before this load in the head's order. If the load says yes and the driver has
+    /// given up its seat since, then the driver takes the queue afterwards, and the pushed node with it.
     pub(super) fn is_seated(&self) -> bool {
-        // Relaxed: nothing is read on the strength of it but the head and the waker, which
-        // synchronise themselves.
+        // Relaxed: what the caller reads because of this answer is the head and the waker, which synchronise
+        // themselves.
         self.head.load(Ordering::Relaxed) & SEATED != 0
     }
 
-    /// The caller holds the seats' lock.
+    /// Marks the seat as taken. The caller holds the seats' lock.
     pub(super) fn seat_while_locked(&self) {
         // Relaxed: the new driver takes the queue afterwards, with Acquire.
         self.head.fetch_or(SEATED, Ordering::Relaxed);
     }
 
-    /// Whoever pushed before this has counted on the driver, which is to take the queue now.
-    /// The caller holds the seats' lock.
+    /// Marks the seat as free. The caller holds the seats' lock, and must take the queue afterwards: whoever
+    /// pushed before this has counted on the driver.
     pub(super) fn leave_while_locked(&self) {
-        // Relaxed: as above.
+        // Relaxed: the caller takes the queue afterwards, with Acquire.
         self.head.fetch_and(!SEATED, Ordering::Relaxed);
     }
 }

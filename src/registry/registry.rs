@@ -1,4 +1,4 @@
-//! The registry as its users see it.
+//! The registry's public interface.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -7,11 +7,11 @@ use super::shared::Shared;
 use super::{Driver, Limits, RegistryError, ServiceHandle, ServingStatus, Watcher};
 use crate::sync::Arc;
 
-/// All services and their serving statuses. Clones share them.
+/// All services and their serving statuses. Clones share the statuses.
 ///
-/// Every method may be called from any thread, inside or outside a runtime, and in `Drop`; none
-/// blocks on anything but another's short critical section. Look-ups and sets of registered names
-/// take no lock and, unwatched, touch one word.
+/// Every method may be called from any thread, inside or outside a runtime, and in `Drop`. No method blocks
+/// longer than for another thread's short critical section. Reading or setting the status of a registered
+/// name takes no lock; if nobody watches the name, it touches one word of memory.
 ///
 /// ```
 /// use grpc_health::registry::{Registry, ServingStatus};
@@ -29,33 +29,35 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// A registry with the default [`Limits`]. The server as a whole, `""`, is `Serving`, every
-    /// other name is absent.
+    /// Makes a registry with the default [`Limits`]. The name `""`, which stands for the server as a whole,
+    /// is `Serving`; no other name is registered.
     pub fn new() -> Self {
         Self::with_limits(Limits::default())
     }
 
-    /// A registry with limits of its own. `""` is registered, counts, and is never too long.
+    /// Makes a registry with `limits`. The name `""` is registered as `Serving` and counts against the
+    /// limits.
     pub fn with_limits(limits: Limits) -> Self {
         let shared = Arc::new(Shared::new(limits));
-        // It cannot fail: one name is always allowed, and none is shorter.
+        // This cannot fail: the limits always admit one name, and no name is shorter.
         let _ = shared.register("", ServingStatus::Serving);
         Self { shared }
     }
 
-    /// The limits in force.
+    /// The limits of the registry.
     pub fn limits(&self) -> Limits {
         self.shared.limits
     }
 
-    /// Sets the status of a service, registering it if it is new.
+    /// Sets the status of a service, and registers the name if the name is new. Watchers of the name hear of
+    /// the change.
     ///
-    /// [`ServiceUnknown`](ServingStatus::ServiceUnknown) means [`clear`](Self::clear), and never
+    /// [`ServiceUnknown`](ServingStatus::ServiceUnknown) does the same as [`clear`](Self::clear), and never
     /// fails.
     ///
     /// # Errors
     ///
-    /// If the name is new and too long, or one too many.
+    /// [`RegistryError`] if the name is new and exceeds the registry's [`Limits`].
     pub fn set_service_status(
         &self,
         name: &str,
@@ -70,8 +72,8 @@ impl Registry {
         Ok(())
     }
 
-    /// The status shown; [`ServiceUnknown`](ServingStatus::ServiceUnknown) if the name is not
-    /// registered, or cleared.
+    /// The status that clients are shown: [`ServiceUnknown`](ServingStatus::ServiceUnknown) if the name is
+    /// not registered or was cleared.
     #[inline]
     pub fn get_service_status(&self, name: &str) -> ServingStatus {
         match self.shared.find(name) {
@@ -80,14 +82,14 @@ impl Registry {
         }
     }
 
-    /// Sets the status of a service, registering it if it is new, and returns a handle to it.
+    /// Sets the status of a service, registers the name if the name is new, and returns a handle to the
+    /// service.
     ///
-    /// With [`ServiceUnknown`](ServingStatus::ServiceUnknown) the name takes its place and is as
-    /// if cleared.
+    /// [`ServiceUnknown`](ServingStatus::ServiceUnknown) registers the name as if it had been cleared.
     ///
     /// # Errors
     ///
-    /// If the name is new and too long, or one too many.
+    /// [`RegistryError`] if the name is new and exceeds the registry's [`Limits`].
     pub fn register(
         &self,
         name: &str,
@@ -96,16 +98,18 @@ impl Registry {
         let id = self.shared.register(name, status)?;
         match self.shared.slot_ref(id) {
             Some(slot) => Ok(ServiceHandle::new(&self.shared, id, slot)),
-            // It was found or made a moment ago, and slots do not go.
+            // This cannot happen: the slot was found or made a moment ago, and slots are never removed.
             None => Err(RegistryError::Full {
                 max: self.limits().max_services,
             }),
         }
     }
 
-    /// Makes a service unknown again: its watchers are told, and it is no longer listed.
+    /// Makes a service unknown again: its watchers are shown
+    /// [`ServiceUnknown`](ServingStatus::ServiceUnknown), and it is no longer listed.
     ///
-    /// Its place is kept for the same name. Nothing happens if the name is not registered.
+    /// The name keeps its place in the registry and counts against [`Limits::max_services`]. Does nothing if
+    /// the name is not registered.
     pub fn clear(&self, name: &str) {
         if let Some((id, slot)) = self.shared.find(name) {
             self.shared.update(id, slot, |word| {
@@ -114,9 +118,10 @@ impl Registry {
         }
     }
 
-    /// All services and the statuses shown, sorted by name; cleared ones are left out.
+    /// All services and the statuses that clients are shown, sorted by name. Cleared services are left out.
     ///
-    /// Each status is read on its own: while others set, this is no snapshot of one moment.
+    /// Each status is read on its own, so the result is not a snapshot of one moment while other threads set
+    /// statuses.
     pub fn services(&self) -> Vec<(String, ServingStatus)> {
         let mut services = Vec::new();
         self.visit(|name, status| {
@@ -127,8 +132,8 @@ impl Registry {
         services
     }
 
-    /// Shows all services and their statuses to `visitor`, in order of registration, until it
-    /// breaks off; cleared ones are left out. No lock is held.
+    /// Calls `visitor` with each service and the status that clients are shown, in order of registration,
+    /// until `visitor` returns `Break`. Cleared services are left out. No lock is held during the calls.
     pub fn visit(&self, mut visitor: impl FnMut(&str, ServingStatus) -> ControlFlow<()>) {
         for id in 0..self.shared.slab.len() {
             let Some(slot) = self.shared.slab.get(id) else {
@@ -141,27 +146,27 @@ impl Registry {
         }
     }
 
-    /// Shows every service as `NotServing`, but those [pinned](Self::pin) or cleared.
+    /// Shows every service as `NotServing`, except [pinned](Self::pin) and cleared ones.
     ///
-    /// Statuses set from now on, also of new services, are remembered and not shown until
-    /// [`resume`](Self::resume).
+    /// A status that is set from now on, also of a new service, is remembered; [`resume`](Self::resume) shows
+    /// it.
     pub fn shutdown(&self) {
         self.shared.drain(true);
     }
 
-    /// Undoes [`shutdown`](Self::shutdown): each service shows the status last set.
+    /// Undoes [`shutdown`](Self::shutdown): each service shows the status that was set last.
     pub fn resume(&self) {
         self.shared.drain(false);
     }
 
-    /// Exempts a service from [`shutdown`](Self::shutdown), also one under way: for liveness,
-    /// which must stay up while the server drains. True if the name is registered; if not,
-    /// nothing happens.
+    /// Exempts a service from [`shutdown`](Self::shutdown), also from one that has begun. Pin a name that
+    /// liveness probes ask for, since liveness must stay up while the server drains. True if the name is
+    /// registered; otherwise nothing happens.
     pub fn pin(&self, name: &str) -> bool {
         self.set_pinned(name, true)
     }
 
-    /// Undoes [`pin`](Self::pin). True if the name is registered.
+    /// Undoes [`pin`](Self::pin). True if the name is registered; otherwise nothing happens.
     pub fn unpin(&self, name: &str) -> bool {
         self.set_pinned(name, false)
     }
@@ -175,19 +180,20 @@ impl Registry {
         found.is_some()
     }
 
-    /// Follows a name, registered or not.
+    /// Follows the status of a name, whether or not the name is registered.
     ///
-    /// This never makes the registry grow: a name that is not registered is kept in the watcher.
+    /// Watching never makes the registry grow: the watcher itself keeps a name that is not registered.
     ///
     /// # Errors
     ///
-    /// If the name is too long ever to be registered.
+    /// [`RegistryError::NameTooLong`] if the name is longer than [`Limits::max_name_len`].
     pub fn watch(&self, name: &str) -> Result<Watcher, RegistryError> {
         Watcher::new(&self.shared, name)
     }
 
-    /// A future that wakes watchers in the setters' place; somebody is to poll it for as long as
-    /// the registry is used. See [`Driver`].
+    /// A future that wakes watchers, so that setters need not. Poll it for as long as the registry is used;
+    /// see [`Driver`]. A [`Server`](crate::Server) with a [`HealthService`](crate::HealthService) polls one
+    /// itself.
     pub fn driver(&self) -> Driver {
         Driver::new(&self.shared)
     }

@@ -1,11 +1,11 @@
-//! Which of a registry's drivers works, and which stand by.
+//! Which of a registry's drivers works, and which ones stand by.
 
 use std::task::Waker;
 
 use super::queue::Queue;
 use crate::sync::Mutex;
 
-/// Who drives, and who would.
+/// The one seat for the driver that works, and the places of the drivers that stand by.
 #[derive(Debug)]
 pub(super) struct Seats(Mutex<Places>);
 
@@ -21,7 +21,8 @@ impl Seats {
         Self(Mutex::new(Places::default()))
     }
 
-    /// Takes the seat if it is free or has been passed on to this driver, else stands by.
+    /// Takes the seat if it is free or was passed on to this driver; otherwise the driver stands by. True if
+    /// the driver has the seat.
     pub(super) fn claim(&self, id: &mut Option<u64>, waker: &Waker, queue: &Queue) -> bool {
         let waker = waker.clone();
         let mut places = self.0.lock();
@@ -53,8 +54,9 @@ impl Seats {
         false
     }
 
-    /// Gives up a place. A seat goes to the first standby, who is woken and takes the queue. True if
-    /// there is no standby: the caller then wakes the watchers of what is queued.
+    /// Gives up a driver's seat or place. The seat goes to the driver that has stood by longest, which is
+    /// woken and takes the queue. True if there is no such driver: then the caller must wake the watchers of
+    /// what is queued.
     pub(super) fn leave(&self, id: u64, queue: &Queue) -> bool {
         let mut places = self.0.lock();
         if places.holder != Some(id) {

@@ -1,4 +1,4 @@
-//! What all clones of a registry, its handles and its watchers share.
+//! The state that all clones of a registry, its handles and its watchers share.
 
 use super::names::{MAX_NAMES, Names, Tag};
 use super::queue::{Node, Queue};
@@ -10,10 +10,12 @@ use super::word::Word;
 use super::{Limits, RegistryError, ServingStatus};
 use crate::sync::{AtomicWaker, MODEL, Mutex};
 
-/// Where watchers of unregistered names wait, by hash: a registration disturbs one in so many.
+/// The number of buckets in which watchers of unregistered names wait, by hash: a registration looks into one
+/// bucket.
 const BUCKETS: usize = if MODEL { 2 } else { 64 };
 
-/// Slots are only ever added, under the writer's lock. All else is reached without it.
+/// The state of a registry. Slots are only ever added, under the writers' lock; everything else is reached
+/// without that lock.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) limits: Limits,
@@ -27,11 +29,12 @@ pub(super) struct Shared {
     writer: Mutex<Writer>,
 }
 
-/// What the writers' lock guards, besides the growth of slab and names.
+/// What the writers' lock guards, besides the growth of the slab and of the names.
 #[derive(Debug)]
 struct Writer {
-    /// `shutdown` without `resume`. A slot is registered under the same lock that `shutdown`
-    /// holds during its whole walk, so it is either walked over or born drained.
+    /// Whether the registry is shut down. `shutdown` holds the lock during its whole walk, and a slot is
+    /// registered under the same lock. So the walk reaches the slot, or the slot is drained from its
+    /// beginning.
     drained: bool,
 }
 
@@ -57,7 +60,7 @@ impl Shared {
         }
     }
 
-    /// The tag of a name that is not too long to be registered.
+    /// The name's tag, or an error if the name is too long to be registered.
     #[inline]
     pub(super) fn tag(&self, name: &str) -> Result<Tag, RegistryError> {
         if name.len() > self.limits.max_name_len {
@@ -69,11 +72,12 @@ impl Shared {
         Ok(self.names.tag(name))
     }
 
-    /// A name's slot and its number.
+    /// The slot of a name, and the slot's number.
     #[inline]
     pub(super) fn find(&self, name: &str) -> Option<(u32, &Slot)> {
-        // What is asked for most needs no search. (Nor is an empty slice to be compared: it points nowhere, and a masked load from
-        // there, which is how some C libraries do it, costs a hundred times the rest.)
+        // The name that is asked for most needs no search. (An empty slice should not be compared either: its
+        // pointer leads nowhere, and the masked load with which some C libraries compare costs a hundred
+        // times the rest there.)
         if name.is_empty() {
             return self.slab.get(OVERALL).map(|slot| (OVERALL, slot));
         }
@@ -94,13 +98,13 @@ impl Shared {
         found
     }
 
-    /// Sets a status, registering the name if it is new; the number of its slot.
+    /// Sets a status, and registers the name if the name is new. Returns the number of the name's slot.
     pub(super) fn register(&self, name: &str, status: ServingStatus) -> Result<u32, RegistryError> {
         let tag = self.tag(name)?;
         let known = match self.find_tagged(tag, name) {
             None => {
                 let writer = self.writer.lock();
-                // Again: another may have registered it meanwhile.
+                // Looks again: another thread may have registered the name meanwhile.
                 match self.find_tagged(tag, name) {
                     None => {
                         let word = Word::new(status, writer.drained);
@@ -132,10 +136,10 @@ impl Shared {
         Ok(id)
     }
 
-    /// Tells those who wait for the name that it is there.
+    /// Wakes the watchers that wait for the name to be registered.
     ///
-    /// They join the bucket and then look for the name; we publish the name and then look into
-    /// the bucket, both under its lock: one of the two sees the other.
+    /// A watcher joins the bucket and then looks for the name. The registering thread publishes the name and
+    /// then looks into the bucket. Both use the bucket's lock, so one of the two sees the other.
     fn published(&self, tag: Tag) {
         let (node, bucket) = self.bucket(tag);
         if !bucket.is_empty() && self.queue.push(node, &bucket.links) {
@@ -143,7 +147,7 @@ impl Shared {
         }
     }
 
-    /// Changes one word, and has its watchers woken if they are to see it.
+    /// Changes one word, and has the word's watchers woken if the change concerns them.
     #[inline]
     pub(super) fn update(&self, id: u32, slot: &Slot, change: impl Fn(Word) -> Word) {
         if slot.word.update(change) {
@@ -151,7 +155,7 @@ impl Shared {
         }
     }
 
-    /// Out of line: a setter without watchers never comes here.
+    /// Queues a changed slot. It is out of line, because setters without watchers never come here.
     #[cold]
     fn changed(&self, id: u32, slot: &Slot) {
         if self.queue.push(node(id), &slot.waiters.links) {
@@ -159,7 +163,8 @@ impl Shared {
         }
     }
 
-    /// Shuts down or resumes: changes every word, then has all their watchers woken.
+    /// Shuts the registry down, or resumes it: changes every word, then has the watchers of changed words
+    /// woken.
     pub(super) fn drain(&self, drained: bool) {
         let mut any = false;
         let mut writer = self.writer.lock();
@@ -178,7 +183,7 @@ impl Shared {
         }
     }
 
-    /// Sees to it that what the caller has queued is swept. No lock is held: wakers are called.
+    /// Has the queue swept, by the driver or here. The caller holds no lock, because wakers are called.
     fn notify(&self) {
         if self.queue.is_seated() {
             self.driver.wake();
@@ -191,7 +196,7 @@ impl Shared {
         self.slab.slot_ref(id)
     }
 
-    /// The bucket of a name, and its number in the queue.
+    /// The bucket of a name, and the bucket's number in the queue.
     pub(super) fn bucket(&self, tag: Tag) -> (Node, &Waiters) {
         let index = tag.0 as usize % BUCKETS;
         #[expect(
@@ -217,7 +222,7 @@ impl Queued for Shared {
     fn wake(&self, node: Node, cursor: &mut usize, examine: &mut usize) -> bool {
         match slot_of(node) {
             Some(id) => self.slab.get(id).is_none_or(|slot| {
-                // A change after this load queues the slot again.
+                // A change that comes after this load queues the slot again.
                 let shown = slot.word.load().shown();
                 slot.waiters
                     .wake(cursor, examine, |seen| seen != shown as u32)
@@ -236,7 +241,7 @@ impl Drop for Shared {
     }
 }
 
-/// Buckets come first in the queue's numbering, then slots.
+/// The number of slot `id` in the queue. Buckets have the numbers below those of slots.
 fn node(id: u32) -> Node {
     id + 1 + BUCKETS as Node
 }

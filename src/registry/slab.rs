@@ -1,18 +1,18 @@
-//! Where the services lie: an append-only slab whose slots never move.
+//! The slab: append-only storage of services, in slots that never move.
 
 use super::ServingStatus;
 use super::waiters::Waiters;
 use super::word::{AtomicWord, Word};
 use crate::sync::{Arc, AtomicU32, MODEL, OnceLock, Ordering};
 
-/// Slots in the first chunk; each further chunk has twice as many.
+/// The number of slots in the first chunk. Each further chunk has twice as many as the one before.
 const FIRST: u32 = if MODEL { 2 } else { 32 };
 const CHUNKS: usize = if MODEL { 3 } else { 26 };
-/// The most slots there can be.
+/// The largest number of slots.
 const MAX_SLOTS: u32 = FIRST * ((1 << CHUNKS) - 1);
 const _: () = assert!(MAX_SLOTS >= super::names::MAX_NAMES);
 
-/// One service: a cache line of its own, so that setters of different services do not meet.
+/// One service. It has a cache line for itself, so that setters of different services do not contend.
 #[derive(Debug)]
 #[repr(align(64))]
 pub(super) struct Slot {
@@ -30,13 +30,13 @@ impl Slot {
         }
     }
 
-    /// The service's name; empty for a vacant slot, which nobody is shown.
+    /// The service's name; empty for a vacant slot, which no reader is shown.
     pub(super) fn name(&self) -> &str {
         self.name.get().map_or("", |name| name)
     }
 }
 
-/// A slot reached without a look-up: its chunk, and its place there.
+/// A reference to a slot that needs no look-up: the slot's chunk, and its offset in the chunk.
 #[derive(Clone, Debug)]
 pub(super) struct SlotRef {
     chunk: Arc<[Slot]>,
@@ -47,19 +47,19 @@ impl SlotRef {
     #[inline]
     #[expect(
         clippy::indexing_slicing,
-        reason = "`slot_ref` checked it, and chunks never shrink"
+        reason = "`slot_ref` checked the offset, and chunks never shrink"
     )]
     pub(super) fn slot(&self) -> &Slot {
         &self.chunk[self.offset as usize]
     }
 }
 
-/// Chunks that double in size. A chunk is made once and lives as long as anything refers to it.
+/// Chunks of slots. Each chunk is allocated once, and lives as long as anything refers to it.
 #[derive(Debug)]
 pub(super) struct Slab {
     chunks: [OnceLock<Arc<[Slot]>>; CHUNKS],
-    /// How many slots are filled. Release on growth and Acquire on reading, so that a reader sees
-    /// the name and word of each slot below it.
+    /// The number of filled slots. Stored with Release and loaded with Acquire, so that a reader sees the
+    /// name and the word of each slot below this number.
     len: AtomicU32,
 }
 
@@ -91,7 +91,7 @@ impl Slab {
         })
     }
 
-    /// Fills the next slot. The caller is the only writer; `None` if there is no room at all.
+    /// Fills the next slot. The caller is the only writer. `None` if every chunk is full.
     pub(super) fn push_while_locked(&self, name: &str, word: Word) -> Option<u32> {
         // Relaxed: only the writer stores it.
         let id = self.len.load(Ordering::Relaxed);
@@ -99,7 +99,7 @@ impl Slab {
         let chunk = self.chunks.get(index)?;
         if chunk.get().is_none() {
             let slots = (0..FIRST << index).map(|_| Slot::vacant()).collect();
-            // No other writer: it cannot have been set meanwhile.
+            // There is no other writer, so the chunk cannot have been set meanwhile.
             let _ = chunk.set(slots);
         }
         let slot = self.get(id)?;
@@ -110,7 +110,7 @@ impl Slab {
     }
 }
 
-/// The chunk of a slot, and its place there: chunk k starts at `FIRST * (2^k - 1)`.
+/// The chunk of slot `id`, and the slot's offset in the chunk. Chunk k starts at slot `FIRST * (2^k - 1)`.
 #[inline]
 fn place(id: u32) -> (usize, u32) {
     let chunk = (id / FIRST + 1).ilog2();

@@ -1,26 +1,26 @@
-//! The serving status: what the health service says of one service.
+//! The serving status of a service.
 
 use std::fmt;
 
-/// Whether a service serves, as in `grpc.health.v1.HealthCheckResponse.ServingStatus`.
+/// Whether a service serves, as in `grpc.health.v1.HealthCheckResponse.ServingStatus`
+/// ([health.proto](https://github.com/grpc/grpc-proto/blob/master/grpc/health/v1/health.proto)).
 ///
-/// The discriminants are the numbers on the wire. See
-/// [`health.proto`](https://github.com/grpc/grpc-proto/blob/master/grpc/health/v1/health.proto).
+/// The discriminants are the numbers on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum ServingStatus {
-    /// Registered, but nothing is known of it yet. Clients treat it as not serving.
+    /// The service is registered, but its status is not known yet. Clients treat the service as not serving.
     Unknown = 0,
-    /// Ready for calls.
+    /// The service is ready for calls.
     Serving = 1,
-    /// Not ready for calls.
+    /// The service is not ready for calls.
     NotServing = 2,
-    /// No such service: never registered, or cleared.
+    /// There is no such service: the name was never registered, or was cleared.
     ServiceUnknown = 3,
 }
 
 impl ServingStatus {
-    /// Every status, in order of its number.
+    /// All statuses, in order of their numbers.
     pub const ALL: [Self; 4] = [
         Self::Unknown,
         Self::Serving,
@@ -28,7 +28,7 @@ impl ServingStatus {
         Self::ServiceUnknown,
     ];
 
-    /// The name in `health.proto`, such as `"NOT_SERVING"`.
+    /// The status's name in `health.proto`, such as `"NOT_SERVING"`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unknown => "UNKNOWN",
@@ -38,12 +38,12 @@ impl ServingStatus {
         }
     }
 
-    /// The number in `health.proto`.
+    /// The status's number in `health.proto`.
     pub const fn as_i32(self) -> i32 {
         self as i32
     }
 
-    /// The status of that number, if `health.proto` has one.
+    /// The status with the given number, or `None` if `health.proto` has no such number.
     pub const fn from_i32(number: i32) -> Option<Self> {
         match number {
             0 => Some(Self::Unknown),
@@ -54,7 +54,7 @@ impl ServingStatus {
         }
     }
 
-    /// The status in the low two bits.
+    /// The status in the low two bits of `bits`.
     #[inline]
     pub(super) const fn from_bits(bits: u64) -> Self {
         match bits & 3 {

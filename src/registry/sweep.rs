@@ -1,32 +1,32 @@
-//! Waking the watchers of all that is queued.
+//! The sweep: it wakes the watchers of everything in the queue.
 
 use super::queue::{Node, Queue};
 use super::waiters::Waiters;
 
-/// What is walked over: a queue, and the watchers of each of its nodes.
+/// What a sweep walks over: a queue, and the watchers of each of its nodes.
 pub(super) trait Queued {
     fn queue(&self) -> &Queue;
 
-    /// The watchers of a node of the queue.
+    /// The watchers of a queue node, or `None` if there is no such node.
     fn waiters(&self, node: Node) -> Option<&Waiters>;
 
     /// Wakes some of a node's watchers; see [`Waiters::wake`].
     fn wake(&self, node: Node, cursor: &mut usize, examine: &mut usize) -> bool;
 }
 
-/// A walk over the nodes queued and over the watchers of each, that can stop anywhere.
+/// A walk over the queued nodes and over the watchers of each node. It can stop anywhere and go on later.
 #[derive(Debug, Default)]
 pub(super) struct Sweep {
-    /// Taken from the queue and not looked at; 0 if none.
+    /// The first of the nodes that were taken from the queue and not looked at yet; 0 if there is none.
     chain: Node,
-    /// Whose watchers are being woken; 0 if none. It is out of the queue: a change from now on
-    /// queues it again.
+    /// The node whose watchers are being woken; 0 if there is none. The node is no longer in the queue: a
+    /// change from now on queues it again.
     current: Node,
     cursor: usize,
 }
 
 impl Sweep {
-    /// Goes on, looking at `budget` nodes and watchers at most; true when nothing is left.
+    /// Continues the walk, and looks at no more than `budget` nodes and watchers. True when nothing is left.
     pub(super) fn run(&mut self, shared: &impl Queued, mut budget: usize) -> bool {
         loop {
             if self.current == 0 {
@@ -52,7 +52,7 @@ impl Sweep {
         }
     }
 
-    /// Queues again what is left.
+    /// Queues the rest of the walk again.
     pub(super) fn put_back(&mut self, shared: &impl Queued) {
         if let Some(waiters) = shared.waiters(self.current) {
             shared.queue().push(self.current, &waiters.links);

@@ -1,24 +1,24 @@
-//! Who waits for a slot, or in a bucket for a name that has no slot.
+//! The watchers of one slot, or of one bucket of unregistered names.
 
 use std::task::Waker;
 
 use super::queue::Links;
 use crate::sync::Mutex;
 
-/// How many wakers are taken under one locking.
+/// The number of wakers that are taken each time the lock is held.
 const BATCH: usize = 32;
 
-/// A watcher's place in a list.
+/// A watcher's number in a list.
 pub(super) type Key = u32;
 
-/// The watchers of one slot or bucket, and its place in the queue of what has changed.
+/// The watchers of one slot or bucket, and the links of that slot or bucket in the queue.
 ///
-/// Wakers are foreign code: they are cloned before the lock is taken, and woken and dropped after
-/// it is released. Dropping one may drop a task, which may drop a watcher of this very list.
+/// Wakers are foreign code: they are cloned before the lock is taken, and woken and dropped after the lock is
+/// released. Dropping a waker may drop a task, which may drop a watcher of this very list.
 #[derive(Debug)]
 pub(super) struct Waiters {
     pub(super) links: Links,
-    /// Nothing is allocated while nobody waits.
+    /// `None` while nobody waits, so that an unwatched service allocates nothing.
     list: Mutex<Option<Box<List>>>,
 }
 
@@ -30,7 +30,7 @@ impl Waiters {
         }
     }
 
-    /// Adds a watcher without a waker, then runs `joined` under the same lock.
+    /// Adds a watcher without a waker, then calls `joined` under the same lock.
     pub(super) fn join(&self, joined: impl FnOnce()) -> Key {
         let mut list = self.list.lock();
         let key = list.get_or_insert_default().add();
@@ -38,7 +38,8 @@ impl Waiters {
         key
     }
 
-    /// Leaves a waker to be woken when something is due for `note`.
+    /// Stores the waker of a watcher, and the watcher's `note`; [`wake`](Self::wake) decides by the note
+    /// whether to call the waker.
     pub(super) fn park(&self, key: Key, note: u32, waker: &Waker) {
         let parked = Parked {
             waker: waker.clone(),
@@ -56,7 +57,7 @@ impl Waiters {
         drop(old);
     }
 
-    /// Removes a watcher; runs `emptied` under the same lock if it was the last one.
+    /// Removes a watcher, and calls `emptied` under the same lock if the watcher was the last one.
     pub(super) fn leave(&self, key: Key, emptied: impl FnOnce()) {
         let mut guard = self.list.lock();
         let mut old = None;
@@ -72,15 +73,16 @@ impl Waiters {
         drop((old, freed));
     }
 
-    /// Whether anybody waits here.
+    /// Whether there are no watchers.
     pub(super) fn is_empty(&self) -> bool {
         self.list.lock().is_none()
     }
 
-    /// Wakes those for whose note something is due, from `cursor` on, at most a batch of them.
+    /// Wakes the watchers for whose note `due` returns true, from entry `cursor` on, and at most a batch of
+    /// them.
     ///
-    /// `examine` is how many entries may be looked at; what was looked at is taken off. True when
-    /// the list's end was reached.
+    /// `examine` is the number of entries that may be looked at; the number looked at is subtracted from it.
+    /// True when the end of the list was reached.
     pub(super) fn wake(
         &self,
         cursor: &mut usize,
@@ -115,13 +117,14 @@ impl Waiters {
     }
 }
 
-/// Wakes one watcher. A waker that panics must not cost the others their wake.
+/// Wakes one watcher. A waker that panics must not cost the other watchers their wake.
 fn wake(waker: Waker) {
-    // The panic hook has reported it; there is nobody else to tell.
+    // The panic hook has reported the panic; nobody else needs to know.
     let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| waker.wake()));
 }
 
-/// A waker and what its watcher last saw, in the terms of the list it is in.
+/// A watcher's waker, and its note: what the watcher saw last, as a number that the list's kind (slot or
+/// bucket) defines.
 #[derive(Debug)]
 struct Parked {
     waker: Waker,
@@ -130,13 +133,13 @@ struct Parked {
 
 #[derive(Debug)]
 enum Entry {
-    /// The next free entry, or the entries' length when there is none.
+    /// A free entry. The number is that of the next free entry, or the number of entries when there is none.
     Free(Key),
-    /// A watcher; without a waker while its task is running.
+    /// A watcher's entry. It has no waker while the watcher's task runs.
     Used(Option<Parked>),
 }
 
-/// Places keep their numbers while they are used, so that a cursor can walk them.
+/// Watchers keep their numbers while they are in the list, so that a cursor can walk over them.
 #[derive(Debug, Default)]
 struct List {
     entries: Vec<Entry>,

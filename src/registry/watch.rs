@@ -1,4 +1,4 @@
-//! Following one name.
+//! A watcher of one name.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -11,14 +11,14 @@ use super::waiters::Key;
 use super::{RegistryError, ServingStatus};
 use crate::sync::Arc;
 
-/// Follows the status shown for one name; from [`Registry::watch`](super::Registry::watch).
+/// Follows the status that clients are shown for one name; from [`Registry::watch`](super::Registry::watch).
 ///
-/// It yields the current status at once, and then each time the status shown differs from the one
-/// it yielded last. Only the latest counts: a change and its undoing in between yield nothing.
+/// A watcher yields the current status at once, and later every status that differs from the one it yielded
+/// last. Only the latest status counts: a change that is undone before the watcher is polled yields nothing.
 ///
-/// The name need not be registered. Until it is, the status is
-/// [`ServiceUnknown`](ServingStatus::ServiceUnknown), and nothing is kept for it in the registry
-/// but this watcher's place in a list.
+/// The name need not be registered. Until the name is registered its status is
+/// [`ServiceUnknown`](ServingStatus::ServiceUnknown), and the registry keeps nothing for it except the
+/// watcher's entry in a list.
 pub struct Watcher {
     shared: Arc<Shared>,
     place: Place,
@@ -26,9 +26,9 @@ pub struct Watcher {
 }
 
 enum Place {
-    /// In the list of the name's slot.
+    /// The watcher is in the list of the name's slot.
     Slot { id: u32, key: Key },
-    /// In the list of the name's bucket, until the name is registered.
+    /// The watcher is in the list of the name's bucket, until the name is registered.
     Bucket { name: Box<str>, tag: Tag, key: Key },
 }
 
@@ -53,10 +53,10 @@ impl Watcher {
         })
     }
 
-    /// The next status: ready at once the first time, then when the status shown differs from
-    /// the one yielded last.
+    /// Polls for the next status: ready at once the first time, later when the status differs from the one
+    /// that was yielded last.
     ///
-    /// When it is pending, the waker of the latest poll is woken on the next change.
+    /// When the result is pending, the next change wakes the waker of the latest poll.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<ServingStatus> {
         loop {
             self.move_to_slot();
@@ -64,7 +64,7 @@ impl Watcher {
                 return Poll::Ready(status);
             }
             self.park(cx);
-            // Again: a sweep from before the waker was there woke nobody.
+            // Looks again: a sweep that ran before the waker was parked woke nobody.
             let moved = self.move_to_slot();
             if let Some(status) = self.news() {
                 return Poll::Ready(status);
@@ -75,16 +75,17 @@ impl Watcher {
         }
     }
 
-    /// Waits for the next status, as [`poll_next`](Self::poll_next) gives it.
+    /// Waits for the next status: completes at once the first time, later when the status differs from the
+    /// one that was yielded last.
     ///
     /// # Cancel safety
     ///
-    /// A status counts as yielded only when this completes; dropping the future loses nothing.
+    /// Dropping the future loses no status: a status counts as yielded only when the future completes.
     pub async fn changed(&mut self) -> ServingStatus {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
-    /// The status shown, if it has not been yielded.
+    /// The status that is shown, unless it was the last to be yielded.
     fn news(&mut self) -> Option<ServingStatus> {
         let shown = match &self.place {
             Place::Slot { id, .. } => match self.shared.slab.get(*id) {
@@ -100,7 +101,8 @@ impl Watcher {
         Some(shown)
     }
 
-    /// Out of the bucket if the name has been registered; true if it moved.
+    /// Moves the watcher from the bucket to the slot if the name has been registered; true if the watcher
+    /// moved.
     fn move_to_slot(&mut self) -> bool {
         let Place::Bucket { name, tag, key } = &self.place else {
             return false;
@@ -127,7 +129,7 @@ impl Watcher {
     }
 }
 
-/// Into the slot's list, and only then WATCHED: whoever sees the bit finds the watcher.
+/// Joins the slot's list, and only then sets WATCHED: whoever sees the bit finds the watcher.
 fn join_slot(id: u32, slot: &Slot) -> Place {
     let key = slot.waiters.join(|| slot.word.set_watched_while_locked());
     Place::Slot { id, key }

@@ -11,7 +11,8 @@ const DRAINED: u64 = 1 << 3;
 const WATCHED: u64 = 1 << 4;
 const VERSION_SHIFT: u32 = 5;
 
-/// What is shown, two bits for each combination of the low four: reading a status takes no branch.
+/// The status that is shown, two bits for each combination of the low four bits: reading a status takes no
+/// branch.
 const SHOWN: u64 = {
     let mut table = 0;
     let mut low = 0;
@@ -22,51 +23,51 @@ const SHOWN: u64 = {
     table
 };
 
-/// The fields, from the low bit: status (2), PINNED, DRAINED, WATCHED, version (59).
+/// The fields, from the low bit: status (2 bits), PINNED, DRAINED, WATCHED, version (59 bits).
 ///
-/// *status* is the last value set, also while drained. What is *shown* is computed from the whole
-/// word, so one load decides. The version counts the changes of what is shown; it wraps after
-/// 2⁵⁹, eighteen years of a change every nanosecond.
+/// *status* is the last value that was set, also while the registry is drained. The status that is *shown* is
+/// computed from the whole word, so one load decides it. The version counts the changes of the shown status;
+/// it wraps after 2^59, which takes eighteen years at one change per nanosecond.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Word(u64);
 
 impl Word {
-    /// A word never shown to anybody yet.
+    /// A word whose status has not been shown to anybody yet.
     pub(super) const fn new(status: ServingStatus, drained: bool) -> Self {
         Self(0).with_status(status).with(DRAINED, drained)
     }
 
-    /// The last value set.
+    /// The status that was set last.
     #[inline]
     pub(super) const fn status(self) -> ServingStatus {
         ServingStatus::from_bits(self.0)
     }
 
-    /// Exempt from drain.
+    /// Whether the service is exempt from the registry's shutdown.
     #[inline]
     pub(super) const fn pinned(self) -> bool {
         self.0 & PINNED != 0
     }
 
-    /// The registry is shut down.
+    /// Whether the registry is shut down.
     #[inline]
     pub(super) const fn drained(self) -> bool {
         self.0 & DRAINED != 0
     }
 
-    /// Somebody wants to hear of changes.
+    /// Whether the service has watchers.
     #[inline]
     pub(super) const fn watched(self) -> bool {
         self.0 & WATCHED != 0
     }
 
-    /// How often what is shown has changed.
+    /// How often the shown status has changed.
     #[inline]
     pub(super) const fn version(self) -> u64 {
         self.0 >> VERSION_SHIFT
     }
 
-    /// What clients are told. A cleared name stays unknown, drained or not.
+    /// The status that clients are shown. A cleared name stays unknown, drained or not.
     #[inline]
     pub(super) const fn shown(self) -> ServingStatus {
         ServingStatus::from_bits(SHOWN >> ((self.0 & (DRAINED | PINNED | STATUS)) * 2))
@@ -124,10 +125,10 @@ impl fmt::Debug for Word {
 
 /// A [`Word`] that threads share.
 ///
-/// Everything a reader decides on lies in this one word, so its own modification order settles
-/// every race about statuses; no ordering below is needed for that. They are there for what lies
-/// around the word: a change is a Release, so that whoever reads it with Acquire (and the driver,
-/// through the queue) also sees what the setter did before it.
+/// Readers decide everything from this one word, so its own modification order settles every race about
+/// statuses; statuses need no memory ordering. The orderings below serve the memory around the word: a change
+/// is a Release, so that whoever reads the change with Acquire (and the driver, through the queue) also sees
+/// what the setter did before the change.
 #[derive(Debug)]
 pub(super) struct AtomicWord(AtomicU64);
 
@@ -148,9 +149,9 @@ impl AtomicWord {
         self.0.store(word.0, Ordering::Relaxed);
     }
 
-    /// Applies `change`; true if watchers are to be told.
+    /// Applies `change`; true if watchers must be told.
     ///
-    /// A change that changes nothing stores nothing.
+    /// A `change` that leaves the word as it is stores nothing.
     #[inline]
     pub(super) fn update(&self, change: impl Fn(Word) -> Word) -> bool {
         let mut old = self.load();
@@ -163,8 +164,8 @@ impl AtomicWord {
             if seen {
                 new = new.next_version();
             }
-            // AcqRel: Release as said above; Acquire so that a setter who sees WATCHED comes
-            // after the `watch` that set it. Failure: Acquire, as for `load`.
+            // AcqRel: Release as the type's comment says; Acquire so that a setter who sees WATCHED comes
+            // after the `watch` that set the bit. On failure Acquire, as in `load`.
             match self
                 .0
                 .compare_exchange_weak(old.0, new.0, Ordering::AcqRel, Ordering::Acquire)
@@ -175,20 +176,20 @@ impl AtomicWord {
         }
     }
 
-    /// From now on changes are reported. The caller holds the slot's list, with a watcher in it.
+    /// Reports changes from now on. The caller holds the lock of the slot's list, which has a watcher in it.
     ///
-    /// A read-modify-write: every `update` is either before it, and seen by the watcher's first
-    /// load, or after it, and sees WATCHED. Nothing falls between.
+    /// This is a read-modify-write, so every `update` comes either before it, and the watcher's first load
+    /// sees the update, or after it, and the update sees WATCHED. No update falls between.
     pub(super) fn set_watched_while_locked(&self) {
-        // AcqRel: Acquire, so that the load that follows sees at least this; Release for the
-        // setter's Acquire.
+        // AcqRel: Acquire, so that the load that follows sees at least this value; Release, for the setter's
+        // Acquire.
         self.0.fetch_or(WATCHED, Ordering::AcqRel);
     }
 
-    /// Nobody watches any more. The caller holds the slot's list, and it is empty: under that
-    /// lock no `watch` can have set the bit for a watcher of its own.
+    /// Reports changes no more. The caller holds the lock of the slot's list, which is empty: under that lock
+    /// no `watch` can have set the bit for a watcher of its own.
     pub(super) fn clear_watched_while_locked(&self) {
-        // Relaxed: nothing is published by it; a setter who still sees the bit finds no watcher.
+        // Relaxed: the store publishes nothing, and a setter who still sees the bit finds no watcher.
         self.0.fetch_and(!WATCHED, Ordering::Relaxed);
     }
 }

@@ -1,4 +1,4 @@
-//! How a connection comes to a server: it is admitted, joins the drain, and is served.
+//! How a server takes a connection: the connection is admitted, joins the drain, and is served.
 
 use std::future::Future;
 use std::io;
@@ -12,7 +12,7 @@ use super::shared::Shared;
 use crate::connection::{self, Link};
 use crate::service::{PeerInfo, Service};
 
-/// Serves one connection from `addr` to its end. `opening` completes with the connection's byte stream and who is at the other end.
+/// Serves one connection from `addr` to its end. `opening` completes with the connection's byte stream and its peer.
 pub(super) async fn serve<S, T>(
     shared: Arc<Shared<S>>,
     opening: impl Future<Output = io::Result<(T, PeerInfo)>>,

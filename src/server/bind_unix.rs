@@ -1,4 +1,4 @@
-//! Listeners of a server on Unix domain sockets.
+//! A server's listeners on Unix domain sockets.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,47 +10,48 @@ use super::unix::{DEFAULT_MODE, UnixServer, path_of};
 use crate::service::Service;
 
 impl<S: Service> Server<S> {
-    /// Adds a listener on the Unix domain socket `path`, whose file only the server's own user may connect to: mode 0600.
+    /// Adds a listener on the Unix domain socket `path`. The socket's file has mode 0600: only the server's own user may connect.
     ///
-    /// A file that a server left behind is replaced. It counts as left behind if it is a socket that refuses a connection; anything
-    /// else in the place stays there, and is an error. (Linux refuses for want of a listener alone, other systems also where too many
-    /// wait to be accepted.) Of two processes that start on one path at the same time one gets it; of three, two may believe so, and
-    /// the file is the later one's. Keep it in a directory that only trusted users may write to.
+    /// An existing file at `path` is replaced if it is a socket that refuses a connection, such as one that a killed server has left
+    /// behind. Any other file stays, and is an error. (Linux refuses a connection only when nobody listens. Other systems also refuse when
+    /// too many connections wait to be accepted.) Keep the file in a directory that only trusted users may write to. If two processes bind
+    /// one path at the same time, one of them gets it. If three do, two may succeed, and the file is that of the later one.
     ///
-    /// The file is removed when the listener closes, which a [shutdown](Self::shutdown) does first of all, if it is still the one
-    /// made here. A process that is killed, or ends by `std::process::exit`, leaves it behind.
+    /// The file is removed when the listener closes, if the file is still the one made here. A [shutdown](Self::shutdown) closes the
+    /// listeners first. A process that is killed, or that ends by `std::process::exit`, leaves its file behind.
     ///
-    /// A `path` that begins with `@` or with a NUL is a name in Linux's abstract namespace: there is no file, and no mode. Everyone
-    /// in the network namespace may connect. The file `@x` is `./@x`.
+    /// A `path` that begins with `@` or with a NUL is a name in Linux's abstract namespace, which has neither a file nor a mode: everyone
+    /// in the network namespace may connect. Write `./@x` for a file named `@x`.
     ///
-    /// [`local_addrs`](Self::local_addrs) has only TCP; see [`unix_paths`](Self::unix_paths). The service is told who has connected:
-    /// [`PeerInfo::credentials`](crate::service::PeerInfo::credentials).
+    /// [`unix_paths`](Self::unix_paths) has the path afterwards; [`local_addrs`](Self::local_addrs) has TCP listeners only. The service
+    /// learns who has connected from [`PeerInfo::credentials`](crate::service::PeerInfo::credentials).
     ///
     /// # Errors
     ///
-    /// - `AddrInUse`: a server listens there, or one may: it cannot be asked.
+    /// - `AddrInUse`: a server listens at `path`, or there is a socket that cannot be asked whether one does.
     /// - `AlreadyExists`: there is a file that is not a socket.
-    /// - `InvalidInput`: the path is empty, has a NUL in it, or is longer than the system allows (a hundred bytes or so).
-    /// - `Unsupported`: an abstract name where there are none.
-    /// - Those of making a socket and its file.
+    /// - `InvalidInput`: the path is empty, has a NUL in it, or is longer than the system allows (about a hundred bytes).
+    /// - `Unsupported`: an abstract name on a system without abstract names.
+    /// - Errors of making a socket and its file.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime, or in one without I/O enabled.
+    /// Outside a tokio runtime with I/O enabled.
     pub async fn bind_unix(&self, path: impl AsRef<Path>) -> io::Result<()> {
         self.bind_unix_with_mode(path, DEFAULT_MODE).await
     }
 
-    /// Does what [`bind_unix`](Self::bind_unix) does, with permissions other than 0600: to connect takes the one to write. They are
-    /// set before anyone can connect, whatever the umask.
+    /// Adds a listener on the Unix domain socket `path`, whose file has the permissions `mode` (0 to 0o777, whatever the umask); see
+    /// [`bind_unix`](Self::bind_unix). A client needs the permission to write to connect. The mode is set before anyone can connect. An
+    /// abstract name has no mode.
     ///
     /// # Errors
     ///
-    /// Those of [`bind_unix`](Self::bind_unix), and `InvalidInput` for a mode above 0777.
+    /// As [`bind_unix`](Self::bind_unix), and `InvalidInput` for a mode above 0o777.
     ///
     /// # Panics
     ///
-    /// As [`bind_unix`](Self::bind_unix).
+    /// Outside a tokio runtime with I/O enabled.
     pub async fn bind_unix_with_mode(&self, path: impl AsRef<Path>, mode: u32) -> io::Result<()> {
         let path = path.as_ref();
         let listener = UnixServer::bind(path, mode).await?;
@@ -60,11 +61,12 @@ impl<S: Service> Server<S> {
         Ok(())
     }
 
-    /// Adds a listener made elsewhere, such as one that systemd passes to the process. Its file, if any, is left alone.
+    /// Adds a listener on a Unix domain socket that was made elsewhere, such as one that systemd passes to the process. The server never
+    /// removes the socket's file.
     ///
     /// # Errors
     ///
-    /// Those of asking `listener` for its address.
+    /// The error of asking `listener` for its address.
     pub fn add_unix_listener(&self, listener: UnixListener) -> io::Result<()> {
         let path = path_of(&listener.local_addr()?).unwrap_or_default();
         let mut listeners = self.listeners();
@@ -73,7 +75,7 @@ impl<S: Service> Server<S> {
         Ok(())
     }
 
-    /// The paths of all listeners on Unix domain sockets, as they were given and in the order they were added.
+    /// The paths of all listeners on Unix domain sockets as they were given, in the order in which they were added.
     #[must_use]
     pub fn unix_paths(&self) -> Vec<PathBuf> {
         self.listeners().unix.clone()

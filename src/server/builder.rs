@@ -1,4 +1,4 @@
-//! How a server is made.
+//! The settings of a server, and how a server is made from them.
 
 use std::io;
 use std::time::Duration;
@@ -10,9 +10,10 @@ use super::server::Server;
 use crate::connection;
 use crate::service::Service;
 
-/// Settings of a [`Server`].
+/// The settings of a [`Server`]; from [`Server::builder`].
 ///
-/// Each connection has these limits of its own, but for the numbers of connections. The README's table says what a peer sees when it hits one.
+/// Each connection has every limit for itself, except the limits on the number of connections and the times of a shutdown, which the server
+/// has as a whole. README.md has all limits in one table.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Builder<S> {
@@ -21,7 +22,7 @@ pub struct Builder<S> {
     connection: connection::Config,
 }
 
-/// The place of a service that is not known yet.
+/// Stands in a [`Builder`] for a service that has not been set yet.
 #[derive(Debug, Clone, Copy)]
 pub struct NoService;
 
@@ -36,7 +37,7 @@ impl Builder<NoService> {
 }
 
 impl<S> Builder<S> {
-    /// Sets what is served.
+    /// Sets the service that the server serves, such as a [`HealthService`](crate::HealthService) or a [`Router`](crate::Router).
     pub fn service<T: Service>(self, service: T) -> Builder<T> {
         Builder {
             service,
@@ -45,185 +46,209 @@ impl<S> Builder<S> {
         }
     }
 
-    /// Sets how many streams a client may have open at once. Default: 256. Further ones are reset with `REFUSED_STREAM`, after which a
-    /// gRPC client tries again. Every open `Watch` is a stream.
+    /// Limits how many streams one client connection may have open at once. Every call is a stream, an open `Watch` included. Default: 256.
+    /// The server announces the limit in [SETTINGS](https://www.rfc-editor.org/rfc/rfc9113#section-6.5.2) and resets a further stream with
+    /// `REFUSED_STREAM`, after which a gRPC client retries the call.
     pub const fn max_concurrent_streams(mut self, streams: u32) -> Self {
         self.connection.max_concurrent_streams = streams;
         self
     }
 
-    /// Sets how many calls without an end of their own ([`Drain::End`](crate::service::Drain::End), such as `Watch`) a client may have
-    /// open at once. Default: as many as [`max_concurrent_streams`](Self::max_concurrent_streams). Further ones are answered with
-    /// `RESOURCE_EXHAUSTED` (8). With fewer than streams there is always one for a call that ends, such as `Check`.
+    /// Limits how many long-lived calls one connection may have open at once: calls of methods with
+    /// [`Drain::End`](crate::service::Drain::End), such as `Watch`. Default: as many as
+    /// [`max_concurrent_streams`](Self::max_concurrent_streams). The server answers a further long-lived call with `RESOURCE_EXHAUSTED`
+    /// (8). A number below `max_concurrent_streams` always leaves a stream to calls that end, such as `Check`.
     pub const fn max_long_lived_streams(mut self, calls: usize) -> Self {
         self.connection.max_long_lived_streams = Some(calls);
         self
     }
 
-    /// Sets how many bytes of one request may be on their way to a handler, up to 2^31 - 1. Default: 65,536. The client stops sending
-    /// until they are read.
+    /// Limits how many bytes of one request a client may send before the handler has read them: the stream's [flow-control
+    /// window](https://www.rfc-editor.org/rfc/rfc9113#section-6.9.2). Range: 1 to 2^31 - 1. Default: 65,536. The client waits while the
+    /// window is used up.
     pub const fn initial_stream_window(mut self, bytes: u32) -> Self {
         self.connection.initial_stream_window = bytes;
         self
     }
 
-    /// Sets how many bytes of all requests of a connection together may be on their way, up to 2^31 - 1. Default: as many as
+    /// Limits how many bytes of all requests on one connection a client may send before handlers have read them: the connection's
+    /// [flow-control window](https://www.rfc-editor.org/rfc/rfc9113#section-6.9.1). Range: 1 to 2^31 - 1. Default:
     /// [`max_concurrent_streams`](Self::max_concurrent_streams) times [`initial_stream_window`](Self::initial_stream_window), 16 MiB if
-    /// neither is set.
+    /// neither is set. The client waits while the window is used up.
     ///
-    /// This is what handlers that do not read their requests can make a connection hold. With less, those may leave nothing for the
-    /// other calls of the connection, health checks among them.
+    /// A connection holds up to this many bytes for handlers that do not read. With a window smaller than the default, such handlers can
+    /// stop the other calls of the connection, health checks included.
     pub const fn initial_connection_window(mut self, bytes: u32) -> Self {
         self.connection.initial_connection_window = Some(bytes);
         self
     }
 
-    /// Sets the size in bytes of the largest HTTP/2 frame a client may send: 16,384 (the default) to 16,777,215. A larger one ends the
-    /// connection with `FRAME_SIZE_ERROR`.
+    /// Limits the payload of one HTTP/2 frame that a client may send, in bytes. Range: 16,384 to 16,777,215. Default: 16,384. A larger
+    /// frame ends the connection with GOAWAY `FRAME_SIZE_ERROR` ([RFC 9113, section
+    /// 4.2](https://www.rfc-editor.org/rfc/rfc9113#section-4.2)).
     ///
     /// # Panics
     ///
-    /// [`build`](Self::build) panics when it is out of that range.
+    /// [`build`](Self::build) panics if `bytes` is out of range.
     pub const fn max_frame_size(mut self, bytes: u32) -> Self {
         self.connection.max_frame_size = bytes;
         self
     }
 
-    /// Sets the size in bytes of a request's headers, uncompressed and with 32 for each field. Default: 8,192. A longer list is answered
-    /// with HTTP status 431; one over four times as long, or one of too many CONTINUATION frames, ends the connection with
-    /// `ENHANCE_YOUR_CALM`.
+    /// Limits the size of one request's headers, in bytes: names and values uncompressed, and 32 for each field
+    /// ([`SETTINGS_MAX_HEADER_LIST_SIZE`](https://www.rfc-editor.org/rfc/rfc9113#section-6.5.2)). Default: 8,192. The server answers longer
+    /// headers with HTTP status 431. Headers of more than four times the limit, or in too many CONTINUATION frames, end the connection with
+    /// GOAWAY `ENHANCE_YOUR_CALM`.
     pub const fn max_header_list_size(mut self, bytes: u32) -> Self {
         self.connection.max_header_list_size = bytes;
         self
     }
 
-    /// Sets the size in bytes of the table that a client may compress its headers with. Default: 4,096.
+    /// Limits the HPACK table that a client may compress its headers with, in bytes for each connection ([RFC 7541, section
+    /// 4.2](https://www.rfc-editor.org/rfc/rfc7541#section-4.2)). Default: 4,096. A client with a smaller table compresses less.
     pub const fn header_table_size(mut self, bytes: u32) -> Self {
         self.connection.header_table_size = bytes;
         self
     }
 
-    /// Sets how many streams that the server has reset are remembered, so that frames still on their way to them are ignored. Default:
-    /// as many as [`max_concurrent_streams`](Self::max_concurrent_streams). For one that is
-    /// forgotten, DATA is answered with RST_STREAM (`STREAM_CLOSED`), and HEADERS end the connection.
+    /// Limits how many of the streams that the server has reset it remembers, so that it can ignore frames that were already on their way.
+    /// Default: as many as [`max_concurrent_streams`](Self::max_concurrent_streams). The server answers DATA for a forgotten stream with
+    /// RST_STREAM `STREAM_CLOSED`; HEADERS for a forgotten stream end the connection.
     pub const fn max_concurrent_reset_streams(mut self, streams: usize) -> Self {
         self.connection.max_concurrent_reset_streams = Some(streams);
         self
     }
 
-    /// Sets how long they are remembered. Default: 5 s.
+    /// Sets how long the server remembers a stream that it has reset, so that it can ignore frames that were already on their way. Default:
+    /// 5 s. Afterwards the server answers DATA for the stream with RST_STREAM `STREAM_CLOSED`; HEADERS for the stream end the connection.
     pub const fn reset_stream_duration(mut self, duration: Duration) -> Self {
         self.connection.reset_stream_duration = duration;
         self
     }
 
-    /// Sets how many streams a client may reset before the server has seen them (rapid reset, CVE-2023-44487). Default: 256. One more
-    /// ends the connection with `ENHANCE_YOUR_CALM`.
+    /// Limits how many streams a client may open and reset before the server has accepted them (rapid reset, CVE-2023-44487). Default: 256.
+    /// One more ends the connection with GOAWAY `ENHANCE_YOUR_CALM`.
     pub const fn max_pending_accept_reset_streams(mut self, streams: usize) -> Self {
         self.connection.max_pending_accept_reset_streams = streams;
         self
     }
 
-    /// Sets how many streams the server may have to reset for a client's errors, refused ones included, in the life of a connection
-    /// (`MadeYouReset`, CVE-2025-8671). Default: 1,024. One more ends the connection with `ENHANCE_YOUR_CALM`.
+    /// Limits how many streams the server resets for a client's errors during the life of one connection, refused streams included
+    /// (`MadeYouReset`, CVE-2025-8671). Default: 1,024. One more ends the connection with GOAWAY `ENHANCE_YOUR_CALM`.
     pub const fn max_local_error_reset_streams(mut self, streams: usize) -> Self {
         self.connection.max_local_error_reset_streams = streams;
         self
     }
 
-    /// Sets how many bytes of one reply are taken from a handler before the client has made room for them. Default: 65,536.
+    /// Limits how many bytes of one call's replies h2 holds while they cannot be written. Range: 1 to 2^32 - 1. Default: 65,536. The client
+    /// gets the rest of the replies as it reads.
+    ///
+    /// # Panics
+    ///
+    /// [`build`](Self::build) panics if `bytes` is more than 2^32 - 1.
     pub const fn max_send_buffer_size(mut self, bytes: usize) -> Self {
         self.connection.max_send_buffer_size = bytes;
         self
     }
 
-    /// Sets h2's budget for small DATA frames that no handler has read yet: each takes 256 less its length. Default: 32,768 for each of
-    /// [`max_concurrent_streams`](Self::max_concurrent_streams), and 5,242,880 at least, which is enough for one stream full of the
-    /// smallest messages there are. When it is used up the connection ends with `ENHANCE_YOUR_CALM`.
+    /// Limits the small DATA frames of one connection that no handler has read yet. Each takes 256 less its length from the budget.
+    /// Default: 32,768 for each of [`max_concurrent_streams`](Self::max_concurrent_streams), and at least 5,242,880, which is enough for
+    /// one stream full of the smallest possible messages. A used-up budget ends the connection with GOAWAY `ENHANCE_YOUR_CALM`.
     pub const fn data_frame_budget(mut self, budget: usize) -> Self {
         self.connection.data_frame_budget = Some(budget);
         self
     }
 
-    /// Sets how many PING frames a client may send at once. Default: 100. As many again come in evenly over
-    /// [`burst_refill`](Self::burst_refill), and one more for each HEADERS and DATA frame that the server writes: clients that measure
-    /// the path send one for what they read. One too many ends the connection with `ENHANCE_YOUR_CALM`, as it does for each of the
-    /// bursts below.
+    /// Limits how many PING frames a client may send in one burst. Default: 100. [`burst_refill`](Self::burst_refill) fills the burst
+    /// again, and each HEADERS or DATA frame that the server writes adds one PING, since some clients measure the path with a PING for what
+    /// they read. One PING too many ends the connection with GOAWAY `ENHANCE_YOUR_CALM`.
     pub const fn ping_burst(mut self, frames: u32) -> Self {
         self.connection.ping_burst = frames;
         self
     }
 
-    /// Sets how many SETTINGS frames a client may send at once, those of its handshake included. Default: 100. A new window size in
-    /// one costs a walk over all streams.
+    /// Limits how many SETTINGS frames a client may send in one burst, the first of the connection included: a new window size costs a walk
+    /// over all streams. Default: 100. [`burst_refill`](Self::burst_refill) fills the burst again. One frame too many ends the connection
+    /// with GOAWAY `ENHANCE_YOUR_CALM`.
     pub const fn settings_burst(mut self, frames: u32) -> Self {
         self.connection.settings_burst = frames;
         self
     }
 
-    /// Sets how many PRIORITY frames a client may send at once. Default: 1,000. They are ignored.
+    /// Limits how many PRIORITY frames a client may send in one burst. The server ignores their content. Default: 1,000.
+    /// [`burst_refill`](Self::burst_refill) fills the burst again. One frame too many ends the connection with GOAWAY `ENHANCE_YOUR_CALM`.
     pub const fn priority_burst(mut self, frames: u32) -> Self {
         self.connection.priority_burst = frames;
         self
     }
 
-    /// Sets how many WINDOW_UPDATE frames a client may send at once. Default: 1,000. Two more are added for each HEADERS and DATA frame
-    /// that the server writes, for each full KiB of DATA, and for each DATA frame that the client sends with something in it.
+    /// Limits how many WINDOW_UPDATE frames a client may send in one burst. Default: 1,000. [`burst_refill`](Self::burst_refill) fills the
+    /// burst again, and two frames are added for each HEADERS or DATA frame that the server writes, for each full KiB of that DATA, and for
+    /// each DATA frame with content that the client sends. One frame too many ends the connection with GOAWAY `ENHANCE_YOUR_CALM`.
     pub const fn window_update_burst(mut self, frames: u32) -> Self {
         self.connection.window_update_burst = frames;
         self
     }
 
-    /// Sets how many streams a client may reset at once, whether or not the server has seen them (rapid reset, CVE-2023-44487).
-    /// Default: 1,000.
+    /// Limits how many streams a client may reset in one burst, whether or not the server has accepted them (rapid reset, CVE-2023-44487).
+    /// Default: 1,000. [`burst_refill`](Self::burst_refill) fills the burst again. One reset too many ends the connection with GOAWAY
+    /// `ENHANCE_YOUR_CALM`.
     pub const fn reset_burst(mut self, frames: u32) -> Self {
         self.connection.reset_burst = frames;
         self
     }
 
-    /// Sets how many frames of types without a use a client may send at once, GOAWAY among them. Default: 100.
+    /// Limits how many frames of unknown or useless types a client may send in one burst, GOAWAY included. Default: 100.
+    /// [`burst_refill`](Self::burst_refill) fills the burst again. One frame too many ends the connection with GOAWAY `ENHANCE_YOUR_CALM`.
     pub const fn unknown_frame_burst(mut self, frames: u32) -> Self {
         self.connection.unknown_frame_burst = frames;
         self
     }
 
-    /// Sets how many DATA, HEADERS and CONTINUATION frames without content a client may send at once, not counting those that end a
-    /// stream or a header block. Default: 100. h2 has a limit of 100 such DATA frames in the life of a connection.
+    /// Limits how many empty DATA, HEADERS and CONTINUATION frames a client may send in one burst. A frame that ends a stream or a header
+    /// block does not count. Default: 100. [`burst_refill`](Self::burst_refill) fills the burst again. One frame too many ends the
+    /// connection with GOAWAY `ENHANCE_YOUR_CALM`. h2 itself allows 100 empty DATA frames during the life of a connection.
     pub const fn empty_frame_burst(mut self, frames: u32) -> Self {
         self.connection.empty_frame_burst = frames;
         self
     }
 
-    /// Sets the time in which a burst that is used up is full again, evenly. Default: 30 s, which makes 33 resets a second, and 3 PINGs.
+    /// Sets the time in which each used-up burst, such as [`ping_burst`](Self::ping_burst), becomes full again at an even rate. Default: 30
+    /// s. With the default bursts a client may go on with 33 resets and 3 PINGs a second.
     pub const fn burst_refill(mut self, duration: Duration) -> Self {
         self.connection.burst_refill = duration;
         self
     }
 
-    /// Sets how long a header block may take to come in. Default: 10 s. Until it is whole a connection can do nothing else. The
-    /// connection ends with `ENHANCE_YOUR_CALM`.
+    /// Limits how long one header block may take to arrive, since the connection can do nothing else meanwhile ([RFC 9113, section
+    /// 4.3](https://www.rfc-editor.org/rfc/rfc9113#section-4.3)). Default: 10 s. A slower header block ends the connection with GOAWAY
+    /// `ENHANCE_YOUR_CALM`.
     pub const fn header_block_timeout(mut self, duration: Duration) -> Self {
         self.connection.header_block_timeout = duration;
         self
     }
 
-    /// Sets after how many bytes read a connection lets other tasks run; at least one. Default: 65,536.
+    /// Sets how many bytes one connection reads before it lets other tasks run. Range: 1 and more. Default: 65,536. A client sees no
+    /// difference.
     pub const fn read_budget(mut self, bytes: usize) -> Self {
         self.connection.read_budget = bytes;
         self
     }
 
-    /// Sets after how many bytes of requests' headers read a connection looks at the requests, and lets other tasks run; at least one.
-    /// Default: 8,192. Until then they are in memory as HPACK unfolds them, where one byte may stand for a whole field. No read is larger,
-    /// so it is up to twice as many. Those of streams that the client resets do not count: they have
-    /// [a limit](Self::max_pending_accept_reset_streams).
+    /// Sets how many bytes of header blocks one connection reads before it takes the requests from h2 and lets other tasks run. Range: 1
+    /// and more. Default: 8,192. A client sees no difference.
+    ///
+    /// The budget bounds memory: h2 holds these headers uncompressed, and HPACK can make a whole field of one byte. One read may bring the
+    /// total to twice the budget. Headers of streams that the client resets do not count here:
+    /// [`max_pending_accept_reset_streams`](Self::max_pending_accept_reset_streams) limits those streams.
     pub const fn header_budget(mut self, bytes: usize) -> Self {
         self.connection.header_budget = bytes;
         self
     }
 
-    /// Sets how long a client may take to connect: until it has sent its HTTP/2 preface and the SETTINGS that belong
-    /// to it, TLS included. Default: 10 s. Then the socket is closed.
+    /// Limits how long a client may take to connect: for TLS, the HTTP/2 preface and the first SETTINGS frame ([RFC 9113, section
+    /// 3.4](https://www.rfc-editor.org/rfc/rfc9113#section-3.4)). Default: 10 s. Then the server closes the socket, with GOAWAY
+    /// `ENHANCE_YOUR_CALM` if the preface has arrived.
     pub const fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.connection.handshake_timeout = timeout;
         self
@@ -243,73 +268,83 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Sets how long the socket may take no byte while there are some to be written. Default: 20 s. Then the connection is closed.
+    /// Limits how long the socket may take no byte while the connection has bytes to write. Default: 20 s. Then the server closes the
+    /// connection.
     pub const fn write_stall_timeout(mut self, timeout: Duration) -> Self {
         self.connection.write_stall_timeout = timeout;
         self
     }
 
-    /// Sets how long a connection may be without a call; `None` for ever. Default: 300 s. Then the client is told to go away (GOAWAY),
-    /// and the connection is closed. A `Watch` is a call.
+    /// Limits how long a connection may stay without an open call and without a byte from the client; `None` means no limit ([gRFC
+    /// A9](https://github.com/grpc/proposal/blob/master/A9-server-side-conn-mgt.md)). Default: 300 s. Then the server sends GOAWAY and
+    /// closes the connection. An open `Watch` is a call.
     pub const fn max_connection_idle(mut self, idle: Option<Duration>) -> Self {
         self.connection.max_connection_idle = idle;
         self
     }
 
-    /// Sets how long a connection may live, give or take a tenth at random; `None` for ever. Default: off. Then the client is told to go
-    /// away (GOAWAY), which lets a balancer spread its clients anew.
+    /// Limits how long a connection may live; `None` means no limit ([gRFC
+    /// A9](https://github.com/grpc/proposal/blob/master/A9-server-side-conn-mgt.md)). Default: off. Then the server sends GOAWAY, and the
+    /// client connects anew, which lets a balancer spread clients. Each connection's limit is up to a tenth more or less at random, so that
+    /// connections do not end together.
     pub const fn max_connection_age(mut self, age: Option<Duration>) -> Self {
         self.connection.max_connection_age = age;
         self
     }
 
-    /// Sets how long calls may take to complete once the client was told to go away for its connection's age or idleness. Default: 10 s.
-    /// Then the connection is closed.
+    /// Limits how long calls may take to complete after a GOAWAY that the server has sent for a connection's age or idleness ([gRFC
+    /// A9](https://github.com/grpc/proposal/blob/master/A9-server-side-conn-mgt.md)). Default: 10 s. Then the server closes the connection.
     pub const fn max_connection_age_grace(mut self, grace: Duration) -> Self {
         self.connection.max_connection_age_grace = grace;
         self
     }
 
-    /// Sets after how long a silence the client is asked whether it is there (PING); `None` for never. Default: off.
+    /// Sets after how long a silence of the client the server sends a PING; `None` means never ([gRFC
+    /// A9](https://github.com/grpc/proposal/blob/master/A9-server-side-conn-mgt.md)). Default: off. A client that does not answer within
+    /// [`keepalive_timeout`](Self::keepalive_timeout) loses the connection.
     pub const fn keepalive_interval(mut self, interval: Option<Duration>) -> Self {
         self.connection.keepalive_interval = interval;
         self
     }
 
-    /// Sets how long the client may take to answer that, with anything. Default: 20 s. Then the connection is closed. With an interval
-    /// set this is also the `TCP_USER_TIMEOUT` of accepted sockets (Linux).
+    /// Limits how long a client may stay silent after a keepalive PING ([`keepalive_interval`](Self::keepalive_interval)). Default: 20 s.
+    /// Then the server closes the connection. With an interval set, the time is also the `TCP_USER_TIMEOUT` of accepted sockets on Linux
+    /// ([gRFC A18](https://github.com/grpc/proposal/blob/master/A18-tcp-user-timeout.md)).
     pub const fn keepalive_timeout(mut self, timeout: Duration) -> Self {
         self.connection.keepalive_timeout = timeout;
         self
     }
 
-    /// Sets how many connections there may be at once. Default: 10,000. Further ones are closed as soon as they are accepted.
+    /// Limits how many connections the server may have open at once. Default: 10,000. The server closes a further connection as soon as it
+    /// is accepted.
     pub const fn max_connections(mut self, connections: usize) -> Self {
         self.config.max_connections = connections;
         self
     }
 
-    /// Sets how many there may be from one IP address; `None` for as many as there may be. Default: off, since the probes of a node
-    /// and all clients behind one NAT share an address.
+    /// Limits how many connections one IP address may have open at once; `None` means no limit. Default: off, since the probes of a node,
+    /// and all clients behind one NAT, share an address. The server closes a further connection as soon as it is accepted.
     pub const fn max_connections_per_ip(mut self, connections: Option<usize>) -> Self {
         self.config.max_connections_per_ip = connections;
         self
     }
 
-    /// Sets how many connections may be in their handshake at once. Default: 2,048. Further ones are closed as soon as they are accepted.
+    /// Limits how many connections may be in their handshake at once: in TLS, or before the HTTP/2 preface is complete. Default: 2,048. The
+    /// server closes a further connection as soon as it is accepted.
     pub const fn max_handshakes(mut self, handshakes: usize) -> Self {
         self.config.max_handshakes = handshakes;
         self
     }
 
-    /// Sets how long the server goes on as before once its shutdown is announced, so that balancers notice. Default: 0 s. Until then it can
-    /// be [taken back](super::DrainHandle::resume).
+    /// Sets how long the server accepts connections and calls after a shutdown has begun. Meanwhile health checks show NOT_SERVING, so that
+    /// balancers notice, and [`DrainHandle::resume`](super::DrainHandle::resume) can take the shutdown back. Default: 0 s.
     pub const fn shutdown_linger(mut self, linger: Duration) -> Self {
         self.config.shutdown_linger = linger;
         self
     }
 
-    /// Sets how long calls may take to complete once clients are told to go away. Default: 10 s. What is left then is cut.
+    /// Limits how long calls may take to complete after the server has sent GOAWAY for a shutdown. Default: 10 s. Then the server cuts the
+    /// connections that are left.
     pub const fn shutdown_deadline(mut self, deadline: Duration) -> Self {
         self.config.shutdown_deadline = deadline;
         self
@@ -321,31 +356,32 @@ impl<S: Service> Builder<S> {
     ///
     /// # Panics
     ///
-    /// When [`max_frame_size`](Self::max_frame_size) is out of its range.
+    /// If [`max_frame_size`](Self::max_frame_size) or [`max_send_buffer_size`](Self::max_send_buffer_size) is out of range.
     #[must_use]
     pub fn build(self) -> Server<S> {
         Server::new(self.service, self.config, self.connection)
     }
 
-    /// Makes a server that listens on `addr`; see [`Server::bind`].
+    /// Makes a server that listens on the TCP address `addr`; see [`Server::bind`].
     ///
     /// # Errors
     ///
-    /// Those of binding a TCP socket, such as an address in use.
+    /// Those of [`Server::bind`].
     ///
     /// # Panics
     ///
-    /// As [`build`](Self::build).
+    /// As [`build`](Self::build), and outside a tokio runtime with I/O enabled.
     pub async fn bind(self, addr: impl ToSocketAddrs) -> io::Result<Server<S>> {
         let server = self.build();
         server.bind(addr).await?;
         Ok(server)
     }
+
     /// Makes a server that listens on the Unix domain socket `path`; see [`Server::bind_unix`].
     ///
     /// # Errors
     ///
-    /// Those of [`Server::bind_unix`].
+    /// As [`Server::bind_unix`].
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! The limits of a server as a whole, and their defaults. Those of each connection are `connection`'s.
+//! The limits of a server as a whole, and their defaults. `connection` has those of each connection.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The way down: which connections there are, how far the server has gone, and who has to know.
+//! The drain of a server: its connections, the phase of its shutdown, and who is told of the phase.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::connection::{LAST_WORDS, Link, Phase};
 use crate::service::Lifecycle;
 
-/// All connections of a server, and its phase.
+/// All connections of a server, and the phase of its shutdown.
 #[derive(Debug)]
 pub(super) struct Drain {
     members: Mutex<Slab<Arc<Link>>>,
@@ -32,10 +32,10 @@ impl Drain {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a connection, until the result is dropped.
+    /// Adds a connection until the result is dropped.
     pub(super) fn join(self: &Arc<Self>, link: Arc<Link>) -> Member {
         let mut members = self.members();
-        // Under the lock, so that `advance` either finds the link or is found here.
+        // Under the lock, so that either `step` finds the link, or the link gets the new phase here.
         link.set_phase(*self.phase.borrow());
         let key = members.insert(link);
         drop(members);
@@ -46,12 +46,12 @@ impl Drain {
         }
     }
 
-    /// The number of connections.
+    /// The number of open connections.
     pub(super) fn open(&self) -> usize {
         *self.open.borrow()
     }
 
-    /// Goes from `from` to `to`. False if the server is elsewhere.
+    /// Moves the server from phase `from` to phase `to`. False if the server is not in phase `from`.
     fn step(&self, from: Phase, to: Phase) -> bool {
         let members = self.members();
         let stepped = self.phase.send_if_modified(|current| {
@@ -69,16 +69,16 @@ impl Drain {
         stepped
     }
 
-    /// How far the server has gone.
+    /// The phase of the server's shutdown.
     pub(super) fn phase(&self) -> Phase {
         *self.phase.borrow()
     }
 
-    /// Completes when the server is at `phase` or past it.
+    /// Completes when the server is in `phase` or a later one.
     pub(super) fn reached(&self, phase: Phase) -> impl Future<Output = ()> + Send + use<> {
         let mut current = self.phase.subscribe();
         async move {
-            // An error means that the server is gone, which is past everything.
+            // An error means that the server is gone, which is later than every phase.
             let _ = current.wait_for(|current| *current >= phase).await;
         }
     }
@@ -89,7 +89,8 @@ impl Drain {
         let _ = open.wait_for(|open| *open == 0).await;
     }
 
-    /// Goes all the way down, telling `tell` what is next before it is done. False if the drain was begun before, or is taken back.
+    /// Runs a shutdown to its end, and tells `tell` of each step before the step is taken. False if another shutdown has begun, or if this
+    /// one is taken back.
     pub(super) async fn run(&self, times: Times, tell: impl Fn(Lifecycle)) -> bool {
         if !self.step(Phase::Serving, Phase::Announced) {
             return false;
@@ -104,7 +105,7 @@ impl Drain {
         tell(Lifecycle::Closing);
         if timeout(times.deadline, self.empty()).await.is_err() {
             self.step(Phase::Closing, Phase::Cut);
-            // A connection whose task is held up by a handler does not end in time; it is left behind.
+            // A handler that blocks may keep its connection's task from ending in time: such a connection is left behind.
             let _ = timeout(LAST_WORDS, self.empty()).await;
             self.step(Phase::Cut, Phase::Gone);
         } else {
@@ -113,22 +114,22 @@ impl Drain {
         true
     }
 
-    /// Takes the announcement back. False unless the drain lingers.
+    /// Takes a shutdown back. False unless the shutdown lingers.
     pub(super) fn take_back(&self) -> bool {
         self.step(Phase::Announced, Phase::Serving)
     }
 }
 
-/// How long a drain takes its time.
+/// The times of a shutdown.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
-    /// After the announcement, for balancers to notice.
+    /// How long the server goes on after the announcement, so that balancers notice.
     pub(super) linger: Duration,
-    /// After the GOAWAY, for calls to complete.
+    /// How long calls may take to complete after the GOAWAY.
     pub(super) deadline: Duration,
 }
 
-/// A connection's place in the drain.
+/// A connection's membership in the drain.
 #[derive(Debug)]
 pub(super) struct Member {
     drain: Arc<Drain>,
@@ -161,7 +162,7 @@ mod tests {
         deadline: Duration::from_secs(10),
     };
 
-    /// What was told, and in which second.
+    /// The events that were told, each with the second in which it was told.
     type Told = Arc<Mutex<Vec<(Lifecycle, u64)>>>;
 
     fn run(drain: &Arc<Drain>) -> (JoinHandle<bool>, Told) {

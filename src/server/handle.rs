@@ -1,4 +1,4 @@
-//! A hold on a server's way down, for code that need not know what is served.
+//! A handle to a server's shutdown, for code that need not know the service's type.
 
 use std::fmt;
 use std::future::Future;
@@ -9,13 +9,13 @@ use super::shared::Shared;
 use crate::connection::Phase;
 use crate::service::Service;
 
-/// Takes a [`Server`](crate::Server) down, or keeps it; from [`Server::drain_handle`](crate::Server::drain_handle).
+/// Begins the shutdown of a [`Server`](crate::Server), or takes it back; from [`Server::drain_handle`](crate::Server::drain_handle).
 ///
 /// Clones are handles of the same server.
 #[derive(Clone)]
 pub struct DrainHandle(Arc<dyn Drained>);
 
-/// A server whose service is nobody's business.
+/// A server without its service's type.
 trait Drained: Send + Sync {
     fn drain(&self) -> &Drain;
     fn begin(self: Arc<Self>);
@@ -41,8 +41,8 @@ impl DrainHandle {
         Self(shared)
     }
 
-    /// Begins the drain, in a task of its own on the current runtime; [`Server::shutdown`](crate::Server::shutdown) says what it does.
-    /// Nothing happens if it has begun.
+    /// Begins the shutdown in a task of its own on the current runtime; [`Server::shutdown`](crate::Server::shutdown) lists its steps. Does
+    /// nothing if a shutdown has begun already.
     ///
     /// # Panics
     ///
@@ -51,19 +51,20 @@ impl DrainHandle {
         Arc::clone(&self.0).begin();
     }
 
-    /// Takes the drain back: services show again what was last set, and the server goes on. True if it was still possible, which it is
-    /// while the drain [lingers](super::Builder::shutdown_linger).
+    /// Takes the shutdown back: the server goes on, and health checks show again the statuses that were set last. Possible only during
+    /// [`Builder::shutdown_linger`](super::Builder::shutdown_linger). True if the shutdown was taken back; false if none has begun or it is
+    /// too late.
     pub fn resume(&self) -> bool {
         self.0.resume()
     }
 
-    /// Whether a drain has begun and was not taken back.
+    /// Whether a shutdown has begun and was not taken back.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.0.drain().phase() != Phase::Serving
     }
 
-    /// Completes when the server is down.
+    /// Completes when the server's shutdown is complete.
     ///
     /// # Cancel safety
     ///

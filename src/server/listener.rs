@@ -1,4 +1,4 @@
-//! The accept loop, which no error of `accept` ends.
+//! The accept loop. No error of `accept` ends it.
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
@@ -9,15 +9,15 @@ use tokio::time::sleep;
 
 use crate::service::PeerInfo;
 
-/// The first pause after an error that is likely to come again at once, such as a process out of file descriptors.
+/// The first pause after an error of `accept` that is likely to come again at once, such as too many open files.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 
-/// The longest such pause, and so the longest that a new client waits once the cause is gone.
+/// The longest pause after an error of `accept`, and so the longest that a new client waits once the cause is gone.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A source of connections.
 pub(super) trait Accept {
-    /// A connection.
+    /// The byte stream of a connection.
     type Io;
 
     /// Waits for the next connection.
@@ -36,7 +36,7 @@ impl Accept for TcpListener {
     }
 }
 
-/// Gives each accepted connection to `connected` and each error to `failed`, for ever.
+/// Gives each accepted connection to `connected` and each error of `accept` to `failed`, for ever.
 pub(super) async fn accept_loop<A: Accept>(
     listener: &A,
     connected: impl Fn(A::Io, PeerInfo),
@@ -60,7 +60,7 @@ pub(super) async fn accept_loop<A: Accept>(
     }
 }
 
-/// Whether the error says only that the connection went away before it was accepted.
+/// Whether the error means only that the connection went away before it was accepted.
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -1,6 +1,6 @@
-//! A server of one [`Service`](crate::service::Service): listeners, admission, limits and the way down.
+//! A server of one [`Service`](crate::service::Service): its listeners, the admission of connections, its limits and its shutdown.
 //!
-//! Each connection is one task, which serves it to its end.
+//! Each connection is one task, which serves the connection to its end.
 
 mod arrival;
 #[cfg(unix)]

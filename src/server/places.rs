@@ -1,4 +1,4 @@
-//! The connections that a server may have, and those that it has.
+//! Admission: how many connections a server may have, and how many it has.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,15 +6,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::config::Config;
 
-/// The connections that there may be, and those that there are.
+/// The places for connections of a server.
 #[derive(Debug, Default)]
 pub(super) struct Places(Mutex<Taken>);
 
+/// The places that are taken: by all connections, by those in their handshake, and by each address.
 #[derive(Debug, Default)]
 struct Taken {
     total: usize,
     handshakes: usize,
-    /// Only kept where the number for each address is limited.
+    /// Empty unless the number for each address is limited.
     by_ip: HashMap<IpAddr, usize>,
 }
 
@@ -23,7 +24,7 @@ impl Places {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a connection from `ip`, until it is dropped. `None` if there is none left.
+    /// Takes a place for a connection from `ip`, until the result is dropped. `None` if there is no place left.
     pub(super) fn take(self: &Arc<Self>, config: &Config, ip: Option<IpAddr>) -> Option<Place> {
         let mut taken = self.taken();
         if taken.total >= config.max_connections || taken.handshakes >= config.max_handshakes {
@@ -47,7 +48,7 @@ impl Places {
     }
 }
 
-/// One of the places.
+/// One connection's place.
 #[derive(Debug)]
 pub(super) struct Place {
     places: Arc<Places>,
@@ -56,7 +57,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The handshake is done.
+    /// Tells that the connection's handshake is done.
     pub(super) fn settle(&mut self) {
         self.places.taken().settle(&mut self.settled);
     }

@@ -1,4 +1,4 @@
-//! The server itself.
+//! The server: its listeners, and how they are served.
 
 use std::fmt;
 use std::future::{Future, poll_fn, ready};
@@ -31,9 +31,10 @@ use crate::service::{PeerInfo, Service};
 #[cfg(feature = "tls")]
 use crate::tls::ServerTls;
 
-/// Serves a [`Service`] to HTTP/2 clients, with prior knowledge or over TLS (feature `tls`).
+/// Serves a [`Service`] over gRPC to HTTP/2 clients: with prior knowledge ([RFC 9113, section
+/// 3.3](https://www.rfc-editor.org/rfc/rfc9113#section-3.3)), or over TLS with feature `tls`.
 ///
-/// It takes a tokio runtime with sockets and timers (`enable_all`, as `#[tokio::main]` has it). Clones are the same server.
+/// A server needs a tokio runtime with I/O and timers (`enable_all`, as `#[tokio::main]` has it). Clones are handles of the same server.
 pub struct Server<S> {
     shared: Arc<Shared<S>>,
     listeners: Arc<Mutex<Listeners>>,
@@ -41,7 +42,7 @@ pub struct Server<S> {
 
 #[derive(Default)]
 pub(super) struct Listeners {
-    /// Bound, and not served yet.
+    /// The listeners that are bound and that no `serve` has taken yet.
     pub(super) bound: Vec<Listener>,
     addrs: Vec<SocketAddr>,
     #[cfg(unix)]
@@ -57,7 +58,7 @@ pub(super) enum Listener {
 }
 
 impl Server<NoService> {
-    /// A server's settings, to begin with.
+    /// Begins a server with the default settings.
     pub fn builder() -> Builder<NoService> {
         Builder::new()
     }
@@ -128,13 +129,13 @@ impl<S: Service> Server<S> {
         listeners.bound.push(listener);
     }
 
-    /// The address of the first TCP listener, with the port that the system chose if it was bound to port 0.
+    /// The address of the TCP listener that was added first. Its port is the one that the system chose if it was bound to port 0.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.listeners().addrs.first().copied()
     }
 
-    /// The addresses of all TCP listeners, in the order they were added.
+    /// The addresses of all TCP listeners, in the order in which they were added.
     #[must_use]
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.listeners().addrs.clone()
@@ -144,12 +145,11 @@ impl<S: Service> Server<S> {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if there is no listener that is not served yet. Errors of `accept` are survived, and counted in
-    /// [`stats`](Self::stats).
+    /// `InvalidInput` if no listener is left to serve. Errors of `accept` do not end the server; [`Stats::accept_errors`] counts them.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes the listeners; connections that were accepted go on.
+    /// Dropping the future closes the listeners. Connections that were accepted go on.
     pub fn serve(&self) -> impl Future<Output = io::Result<()>> + Send + use<S> {
         let listeners = std::mem::take(&mut self.listeners().bound);
         let shared = Arc::clone(&self.shared);
@@ -157,7 +157,7 @@ impl<S: Service> Server<S> {
             if listeners.is_empty() {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidInput,
-                    "there is no listener",
+                    "the server has no listener left to serve",
                 ));
             }
             shared.start_background();
@@ -199,15 +199,15 @@ impl<S: Service> Server<S> {
         }
     }
 
-    /// Serves as [`serve`](Self::serve) does, and shuts down when `signal` completes.
+    /// Serves as [`serve`](Self::serve) does, and shuts down as [`shutdown`](Self::shutdown) does when `signal` completes.
     ///
     /// # Errors
     ///
-    /// Those of [`serve`](Self::serve).
+    /// As [`serve`](Self::serve).
     ///
     /// # Cancel safety
     ///
-    /// As [`serve`](Self::serve). A shutdown that has begun goes on.
+    /// Dropping the future closes the listeners. Connections that were accepted go on, and so does a shutdown that has begun.
     pub fn serve_with_shutdown<F>(
         &self,
         signal: F,
@@ -234,11 +234,11 @@ impl<S: Service> Server<S> {
         }
     }
 
-    /// Serves as [`serve`](Self::serve) does, on a listener made elsewhere.
+    /// Serves as [`serve`](Self::serve) does, on all listeners and on `listener`, a TCP listener that was made elsewhere.
     ///
     /// # Errors
     ///
-    /// Those of asking `listener` for its address.
+    /// The error of asking `listener` for its address.
     ///
     /// # Cancel safety
     ///
@@ -251,7 +251,8 @@ impl<S: Service> Server<S> {
         async move { serving?.await }
     }
 
-    /// Serves one connection, until it is closed: for streams that no listener of this server gives, such as a pipe in memory.
+    /// Serves one connection over `io` until the connection is closed. Use it for byte streams that no listener of the server accepts, such
+    /// as an in-memory pipe.
     ///
     /// # Cancel safety
     ///
@@ -263,11 +264,11 @@ impl<S: Service> Server<S> {
         self.serve_connection_with(io, PeerInfo::default())
     }
 
-    /// Serves as [`serve_connection`](Self::serve_connection) does, and tells the service who the peer is.
+    /// Serves one connection over `io` until the connection is closed, and tells the service that `peer` is at the other end.
     ///
     /// # Cancel safety
     ///
-    /// As [`serve_connection`](Self::serve_connection).
+    /// Dropping the future closes the connection at once.
     pub fn serve_connection_with<T>(
         &self,
         io: T,
@@ -280,40 +281,40 @@ impl<S: Service> Server<S> {
         arrival::serve(Arc::clone(&self.shared), ready(Ok((io, peer))), addr)
     }
 
-    /// Shuts the server down, in order:
+    /// Shuts the server down, in this order:
     ///
-    /// 1. the service is told, and so are the clients that watch;
-    /// 2. for [`Builder::shutdown_linger`] all goes on as before, and [`DrainHandle::resume`] can keep the server;
-    /// 3. listeners are closed, and every client is told to go away (GOAWAY);
-    /// 4. streams that have no end of their own, such as `Watch`, end with `UNAVAILABLE` (14);
-    /// 5. other calls complete;
-    /// 6. after [`Builder::shutdown_deadline`] what is left is cut.
+    /// 1. The service and the clients that watch are told: health checks show NOT_SERVING.
+    /// 2. The server goes on as before for [`Builder::shutdown_linger`]. [`DrainHandle::resume`] can take the shutdown back.
+    /// 3. The server closes its listeners and sends GOAWAY to every client.
+    /// 4. Long-lived calls, such as `Watch`, end with `UNAVAILABLE` (14).
+    /// 5. Other calls complete.
+    /// 6. After [`Builder::shutdown_deadline`] the server cuts the connections that are left.
     ///
-    /// Completes when the last connection is closed, or 250 ms after the deadline. If the shutdown is taken back, that may be never.
+    /// Completes when the last connection is closed, or 250 ms after the deadline; after a resume, with the next shutdown.
     ///
     /// # Cancel safety
     ///
-    /// A shutdown that has begun goes on when the future is dropped. It begins when the future is first polled.
+    /// A shutdown begins when the future is first polled. It goes on when the future is dropped.
     pub async fn shutdown(&self) {
         let handle = self.drain_handle();
         handle.begin();
         handle.drained().await;
     }
 
-    /// What takes the server down, or keeps it, from elsewhere.
+    /// A handle that begins the server's shutdown, or takes it back, from elsewhere.
     #[must_use]
     pub fn drain_handle(&self) -> DrainHandle {
         DrainHandle::new(Arc::clone(&self.shared))
     }
 
-    /// What the server has done so far.
+    /// The server's counters at this moment.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.shared.stats()
     }
 }
 
-/// Accepts connections for ever. `open` makes byte streams of them, in their own tasks.
+/// Accepts connections for ever. Each has a task of its own, in which `open` turns it into a byte stream.
 async fn accept<S, L, F, T>(
     shared: Arc<Shared<S>>,
     listener: L,
@@ -339,7 +340,7 @@ async fn accept<S, L, F, T>(
 fn prepare(io: &TcpStream, config: &connection::Config) {
     // Replies are small and written once per turn: there is nothing to wait for.
     let _ = io.set_nodelay(true);
-    // The kernel gives up on bytes that are not acknowledged when the PING would: gRFC A18.
+    // The kernel gives up on unacknowledged bytes when an unanswered PING would end the connection: gRFC A18.
     #[cfg(target_os = "linux")]
     if config.keepalive_interval.is_some() {
         let timeout = Some(config.keepalive_timeout);

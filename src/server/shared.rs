@@ -1,4 +1,4 @@
-//! What all clones of a server, and all its tasks, share.
+//! The state that all clones of a server, and all its tasks, share.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
@@ -16,7 +16,7 @@ use crate::service::{Lifecycle, Service};
 /// One server.
 #[derive(Debug)]
 pub(super) struct Shared<S> {
-    /// What its connections need.
+    /// The state that the server's connections need.
     pub(super) host: Arc<Host<S>>,
     pub(super) config: Config,
     pub(super) counters: Counters,
@@ -37,12 +37,12 @@ impl<S: Service> Shared<S> {
         }
     }
 
-    /// What the server has done so far.
+    /// The server's counters at this moment.
     pub(super) fn stats(&self) -> Stats {
         Stats::read(&self.counters, &self.host.counters, self.drain.open())
     }
 
-    /// Spawns the service's background work on the current runtime, the first time.
+    /// Spawns the service's background work on the current runtime, the first time it is called.
     pub(super) fn start_background(&self) {
         self.background.get_or_init(|| {
             self.host
@@ -52,14 +52,14 @@ impl<S: Service> Shared<S> {
         });
     }
 
-    /// Tells the service, whose panic must not keep the server up.
+    /// Tells the service of `event`. A panic of the service must not stop the shutdown.
     fn tell(&self, event: Lifecycle) {
         if catch_unwind(AssertUnwindSafe(|| self.host.service.lifecycle(event))).is_err() {
             self.host.counters.panics.fetch_add(1, Relaxed);
         }
     }
 
-    /// Takes the server down, in order. False if another does, or it is taken back.
+    /// Shuts the server down. False if another shutdown has begun, or if this one is taken back.
     pub(super) async fn shut_down(&self) -> bool {
         let times = Times {
             linger: self.config.shutdown_linger,
@@ -68,7 +68,7 @@ impl<S: Service> Shared<S> {
         self.drain.run(times, |event| self.tell(event)).await
     }
 
-    /// Stays, if the drain lingers.
+    /// Takes a shutdown back. False unless the shutdown lingers.
     pub(super) fn resume(&self) -> bool {
         let resumed = self.drain.take_back();
         if resumed {

@@ -1,49 +1,51 @@
-//! What a server has done so far.
+//! The counters of a server.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::connection;
 
-/// Counters of a [`Server`](crate::Server) since it was made. Each is read on its own: together they are no snapshot of one moment.
+/// Counters of a [`Server`](crate::Server) since it was made; from [`Server::stats`](crate::Server::stats).
+///
+/// Each counter is read on its own, so they are not a snapshot of one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Connections that are open now, handshakes included.
+    /// Connections that are open now, including those in their handshake.
     pub connections_open: u64,
-    /// Connections that were accepted or brought.
+    /// Connections that a listener has accepted, or that were given to [`Server::serve_connection`](crate::Server::serve_connection).
     pub connections: u64,
-    /// Connections that ended with an error: of the socket, of TLS, or of HTTP/2.
+    /// Connections that ended with an error of the socket, of TLS, or of HTTP/2.
     pub connection_errors: u64,
-    /// Connections that were closed at once because there were too many.
+    /// Connections that were closed at once because there were too many connections or handshakes.
     pub connections_refused: u64,
-    /// Connections that were closed because the peer was silent, did not read, or did not complete its handshake or a header block, for
-    /// too long.
+    /// Connections that were closed because the peer took too long: it was silent, did not read, or did not complete its handshake or a
+    /// header block.
     pub connections_timed_out: u64,
-    /// Connections that were ended because the peer sent too many frames of no use, or reset too many streams. h2's own limits are not
-    /// counted here.
+    /// Connections that were ended because the peer sent too many useless frames or reset too many streams. Connections that h2 ends for
+    /// limits of its own are not counted here.
     pub floods: u64,
-    /// Errors of `accept`, such as a process out of file descriptors.
+    /// Errors of `accept`, such as too many open files.
     pub accept_errors: u64,
-    /// Requests that were accepted, refused ones included.
+    /// Requests that were accepted, including those that were refused afterwards.
     pub calls: u64,
-    /// Calls that wait now: for the rest of the request, for a handler, for the next status, for the peer to read.
+    /// Calls that wait now: for the rest of the request, for a handler, for the next status, or for the peer to read.
     pub calls_waiting: u64,
     /// Calls that the peer reset, or whose connection ended, before the answer was complete.
     pub calls_cancelled: u64,
-    /// Calls whose deadline passed, or whose request did not come in time.
+    /// Calls whose deadline passed, or whose request did not arrive within [`body_timeout`](super::Builder::body_timeout).
     pub deadlines_exceeded: u64,
-    /// Calls that were reset because the peer did not take the reply.
+    /// Calls that were reset because the peer did not read the reply within [`send_stall_timeout`](super::Builder::send_stall_timeout).
     pub calls_stalled: u64,
     /// Panics of the service that were caught.
     pub panics: u64,
-    /// Bytes read from all connections, HTTP/2 framing included.
+    /// Bytes read from all connections, HTTP/2 framing included and TLS excluded.
     pub bytes_read: u64,
-    /// Bytes written to all connections, HTTP/2 framing included.
+    /// Bytes written to all connections, HTTP/2 framing included and TLS excluded.
     pub bytes_written: u64,
 }
 
-/// What only the server counts.
+/// The counters that only the server, and no connection, writes.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     pub(super) connections: AtomicU64,

@@ -1,4 +1,4 @@
-//! Unix domain sockets: the listener, and its file from the making to the removal.
+//! A listener on a Unix domain socket, and the socket's file from its making to its removal.
 
 use std::ffi::OsString;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -18,22 +18,22 @@ use tokio::sync::Mutex;
 use super::listener::Accept;
 use crate::service::{PeerInfo, UnixCredentials, UnixPeer};
 
-/// Only the server's own user may connect.
+/// The mode of a socket's file: only the server's own user may connect.
 pub(super) const DEFAULT_MODE: u32 = 0o600;
 
-/// As many connections may wait to be accepted as the system allows up to this, as tokio has it for TCP.
+/// The number of connections that may wait to be accepted, unless the system allows fewer. tokio has the same for TCP.
 const BACKLOG: i32 = 1024;
 
-/// How often a path is taken that another server takes away at the same time.
+/// How often to bind a path when other servers remove it at the same time.
 const ATTEMPTS: usize = 3;
 
-/// Held while a path is taken, so that servers of one process take turns.
+/// Held while a path is bound, so that the servers of one process take turns.
 static BINDING: Mutex<()> = Mutex::const_new(());
 
-/// A listener, and the file that goes with it.
+/// A listener and its socket's file.
 #[derive(Debug)]
 pub(super) struct UnixServer {
-    // Dropped first: once the socket is closed, another file may get the number of this one's inode.
+    // Dropped first: once the socket is closed, another file may get this file's inode number.
     _file: Option<SocketFile>,
     listener: UnixListener,
 }
@@ -54,7 +54,7 @@ impl Accept for UnixServer {
 }
 
 impl From<UnixListener> for UnixServer {
-    /// A listener made elsewhere, whose file is left alone.
+    /// Takes a listener that was made elsewhere, whose file is never removed.
     fn from(listener: UnixListener) -> Self {
         Self {
             _file: None,
@@ -66,11 +66,11 @@ impl From<UnixListener> for UnixServer {
 impl UnixServer {
     pub(super) async fn bind(path: &Path, mode: u32) -> io::Result<Self> {
         if mode > 0o777 {
-            return Err(invalid("a socket's mode is one of 0000 to 0777"));
+            return Err(invalid("the socket's mode is not between 0000 and 0777"));
         }
         match path.as_os_str().as_bytes() {
-            [] => Err(invalid("a socket needs a path")),
-            [b'@' | 0] => Err(invalid("an abstract socket needs a name")),
+            [] => Err(invalid("the socket's path is empty")),
+            [b'@' | 0] => Err(invalid("the abstract socket's name is empty")),
             [b'@' | 0, name @ ..] => {
                 if cfg!(not(any(target_os = "linux", target_os = "android"))) {
                     return Err(ErrorKind::Unsupported.into());
@@ -80,8 +80,8 @@ impl UnixServer {
                     listener: UnixListener::bind(prefixed(0, name))?,
                 })
             }
-            bytes if bytes.contains(&0) => Err(invalid("a path has no NUL in it")),
-            // The process may change its directory before the file is removed.
+            bytes if bytes.contains(&0) => Err(invalid("the socket's path contains a NUL")),
+            // The process may change its working directory before the file is removed.
             _ => Self::bind_file(path, &path::absolute(path)?, mode).await,
         }
     }
@@ -89,7 +89,7 @@ impl UnixServer {
     async fn bind_file(path: &Path, absolute: &Path, mode: u32) -> io::Result<Self> {
         let addr = SockAddr::unix(path)?;
         let aside = aside(path);
-        // A path too long for this fails at the first start, and not at the one after a crash.
+        // Checked at every start: a path that is too long for `aside` must not fail only at the start after a crash.
         SockAddr::unix(&aside)?;
         let _alone = BINDING.lock().await;
         for _ in 0..ATTEMPTS {
@@ -104,9 +104,9 @@ impl UnixServer {
             }
             let file = SocketFile::new(absolute)?;
             fs::set_permissions(absolute, fs::Permissions::from_mode(mode))?;
-            // Nobody can connect before this.
+            // Nobody can connect before `listen`.
             socket.listen(BACKLOG)?;
-            // Another server that starts may have found us between `bind` and `listen`, and taken our file for a stale one.
+            // Between `bind` and `listen`, another server may have taken our file for a stale one and removed it.
             if file.is_in_place() {
                 socket.set_nonblocking(true)?;
                 return Ok(Self {
@@ -119,7 +119,7 @@ impl UnixServer {
     }
 }
 
-/// The file of a socket, removed when this is dropped.
+/// The file of a socket. Dropping this removes the file.
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
@@ -147,20 +147,20 @@ impl SocketFile {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if self.is_in_place() {
-            // If it stays the next server replaces it.
+            // A file that cannot be removed stays, and the next server replaces it.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Removes the file at `path` if it is a socket without a server.
+/// Removes the file at `path` if it is a socket that nobody listens on.
 async fn remove_stale(path: &Path, aside: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_socket() => {}
         Ok(_) => {
             return Err(io::Error::new(
                 ErrorKind::AlreadyExists,
-                "there is a file that is not a socket",
+                "the path belongs to a file that is not a socket",
             ));
         }
         Err(error) => return gone(error),
@@ -171,9 +171,9 @@ async fn remove_stale(path: &Path, aside: &Path) -> io::Result<()> {
     move_and_remove(path, aside).await
 }
 
-/// Removes the file at `path`, unless it has a server after all: one that started at the same time may have replaced the file since
-/// it was asked. So it is moved out of everyone's way and asked again. Nothing portable removes a file only if it is a given one: in
-/// this moment a third server finds the path free.
+/// Removes the stale file at `path` without removing a live server's: a server that starts now may have replaced the file since it was
+/// found stale. So the file is first moved to `aside` and asked again there. No portable call removes a file only if it is a given one, so
+/// for a moment a third server finds the path free.
 async fn move_and_remove(path: &Path, aside: &Path) -> io::Result<()> {
     if let Err(error) = fs::rename(path, aside) {
         return gone(error);
@@ -181,7 +181,7 @@ async fn move_and_remove(path: &Path, aside: &Path) -> io::Result<()> {
     if is_refused(aside).await {
         return fs::remove_file(aside);
     }
-    // Back, and not over what is there by now.
+    // Moves the live server's file back, unless another file is there by now.
     match fs::hard_link(aside, path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => fs::rename(aside, path)?,
         _ => fs::remove_file(aside)?,
@@ -189,14 +189,14 @@ async fn move_and_remove(path: &Path, aside: &Path) -> io::Result<()> {
     Err(in_use())
 }
 
-/// Whether nobody listens. Any other failure, such as a missing permission or a full queue, says nothing of the kind.
+/// Whether nobody listens on the socket at `path`. Any other failure, such as a missing permission or a full queue, does not show that.
 async fn is_refused(path: &Path) -> bool {
     UnixStream::connect(path)
         .await
         .is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
-/// What is gone need not be removed.
+/// Takes the absence of a file for its removal.
 fn gone(error: io::Error) -> io::Result<()> {
     match error.kind() {
         ErrorKind::NotFound => Ok(()),
@@ -204,13 +204,13 @@ fn gone(error: io::Error) -> io::Result<()> {
     }
 }
 
-/// A name that nothing has, in the same directory.
+/// An unused name in the directory of `path`.
 fn aside(path: &Path) -> PathBuf {
     let random = RandomState::new().build_hasher().finish();
     path.with_file_name(format!(".{:08x}", random >> 32))
 }
 
-/// The path of an abstract socket: tokio wants a NUL before the name, people an `@`.
+/// The path of an abstract socket: `name` behind a NUL for tokio, or behind an `@` for people.
 fn prefixed(prefix: u8, name: &[u8]) -> PathBuf {
     let mut path = vec![prefix];
     path.extend(name);
@@ -245,7 +245,10 @@ fn abstract_name_of(_: &SocketAddr) -> Option<&[u8]> {
 }
 
 fn in_use() -> io::Error {
-    io::Error::new(ErrorKind::AddrInUse, "a server listens there")
+    io::Error::new(
+        ErrorKind::AddrInUse,
+        "the path belongs to a running server, or may",
+    )
 }
 
 fn invalid(why: &'static str) -> io::Error {
@@ -258,7 +261,7 @@ mod tests {
 
     use super::*;
 
-    /// The race that no test can win: the file was found stale, and is a live server's by the time it is moved.
+    /// A race that a test cannot run through `bind`: the file was found stale, and is a live server's by the time it is moved.
     #[tokio::test]
     async fn a_server_that_came_meanwhile_gets_its_file_back() {
         let dir = std::env::temp_dir().join(format!("grpc-health-unix-{}", std::process::id()));

@@ -1,4 +1,4 @@
-//! The client's end: whom it trusts, and who it says it is.
+//! The client's side of TLS: which servers it trusts, and which certificate it shows.
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -14,29 +14,31 @@ use tokio_rustls::client::TlsStream;
 
 use super::{H2, TlsError, pem};
 
-/// A client's TLS, for [`Client::connect_tls`](crate::client::Client::connect_tls).
+/// The TLS settings of a client, for [`Client::connect_tls`](crate::client::Client::connect_tls). Clones are cheap.
 #[derive(Debug, Clone)]
 pub struct ClientTls {
     config: Arc<ClientConfig>,
 }
 
 impl ClientTls {
-    /// TLS to servers that one of these certificates (PEM text) vouches for.
+    /// TLS to servers whose certificate is signed by one of the CA certificates in `ca` (PEM text).
     ///
     /// # Errors
     ///
-    /// When there is no certificate in `ca`, or one is malformed.
+    /// If `ca` has no certificate, or a malformed one.
     pub fn new(ca: &[u8]) -> Result<Self, TlsError> {
         Ok(Self::with(
             builder(pem::roots("the CA", ca)?)?.with_no_client_auth(),
         ))
     }
 
-    /// Mutual TLS: shows this certificate, with its intermediates, to a server that asks for one (all as PEM text).
+    /// Mutual TLS: trusts the CA certificates in `ca`, and shows `certificates`, the client's certificate followed by its intermediates, to
+    /// a server that asks for one. `key` is the private key (PKCS #8, PKCS #1 or SEC 1). All three are PEM text.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new), and when there is no certificate or no key, or the key is not that of the certificate.
+    /// If `ca` or `certificates` has no certificate, `key` has no private key, one of them is malformed, or the key does not belong to the
+    /// certificate.
     pub fn with_identity(ca: &[u8], certificates: &[u8], key: &[u8]) -> Result<Self, TlsError> {
         let certificates = pem::certificates("the certificate", certificates)?;
         let config = builder(pem::roots("the CA", ca)?)?

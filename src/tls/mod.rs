@@ -1,7 +1,7 @@
-//! TLS and mutual TLS, with certificates that can be replaced while a server runs.
+//! TLS and mutual TLS. A server's certificates can be replaced while the server runs.
 //!
-//! Both ends speak TLS 1.2 or 1.3 and HTTP/2 only (ALPN `h2`). There is no early data (0-RTT), which could be replayed, and a
-//! server resumes no sessions, so that every handshake is judged by the certificates of its own moment.
+//! The server and the client speak TLS 1.2 or 1.3, and only HTTP/2 over it (ALPN `h2`). Early data (0-RTT) is off, because it could be
+//! replayed. A server resumes no sessions, so that it checks every client against the certificates that are current at the handshake.
 //!
 //! ```no_run
 //! use grpc_health::tls::{ServerPem, ServerTls};
@@ -13,10 +13,10 @@
 //!
 //! let server = Server::builder().service(HealthService::new(Registry::new())).build();
 //! server.bind_tls("[::]:50051", &tls).await?;
-//! // For the probes of this machine, beside it.
+//! // A plain-text listener for the probes of this machine.
 //! server.bind("127.0.0.1:50052").await?;
 //!
-//! // Now and then, or when told to: new handshakes see the new files, open connections go on.
+//! // Every few seconds, or on SIGHUP: new handshakes use the new files, open connections go on.
 //! match read().and_then(|pem| tls.replace(pem)) {
 //!     Ok(changed) => println!("certificates {}", if changed { "replaced" } else { "unchanged" }),
 //!     Err(error) => eprintln!("certificates kept: {error}"),
@@ -37,5 +37,5 @@ pub use client::ClientTls;
 pub use error::TlsError;
 pub use server::{ServerPem, ServerTls};
 
-/// HTTP/2's name in ALPN ([RFC 9113, section 3.2](https://www.rfc-editor.org/rfc/rfc9113#section-3.2)).
+/// The name of HTTP/2 in ALPN ([RFC 9113, section 3.2](https://www.rfc-editor.org/rfc/rfc9113#section-3.2)).
 const H2: &[u8] = b"h2";

@@ -1,4 +1,4 @@
-//! The server's end: which certificates it shows, whose clients it takes, and how both are replaced.
+//! The server's side of TLS: which certificate it shows, which clients it trusts, and how both are replaced.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -18,10 +18,10 @@ use tokio_rustls::server::TlsStream;
 
 use super::{H2, TlsError, pem};
 
-/// How long a client that was refused may take to read why.
+/// How long a refused client may take to read the reason.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
-/// What a server's TLS is made from, as PEM text.
+/// The certificates and the key of a server's TLS, as PEM text. They are not checked before [`ServerTls::new`] or [`ServerTls::replace`].
 #[derive(Clone, PartialEq, Eq)]
 #[must_use]
 pub struct ServerPem {
@@ -31,7 +31,8 @@ pub struct ServerPem {
 }
 
 impl ServerPem {
-    /// The server's certificate with its intermediates, and its private key (PKCS #8, PKCS #1 or SEC 1). Any client may connect.
+    /// TLS that any client may use. `certificates` is the server's certificate followed by its intermediates. `key` is the private key
+    /// (PKCS #8, PKCS #1 or SEC 1). Both are PEM text.
     pub fn new(certificates: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
         Self {
             certificates: certificates.into(),
@@ -40,18 +41,20 @@ impl ServerPem {
         }
     }
 
-    /// Mutual TLS: a client must have a certificate that one of these vouches for. Others fail the handshake, and no call of theirs
-    /// is seen. Services see what it has shown: [`PeerInfo::certificates`](crate::service::PeerInfo::certificates).
+    /// Demands mutual TLS: a client must show a certificate that is signed by one of the CA certificates in `certificates` (PEM text). The
+    /// handshake of any other client fails, before the server sees a call.
+    ///
+    /// Services see a client's certificates in [`PeerInfo::certificates`](crate::service::PeerInfo::certificates).
     pub fn client_ca(mut self, certificates: impl Into<Vec<u8>>) -> Self {
         self.client_ca = Some(certificates.into());
         self
     }
 
-    /// Reads all of it from files, in blocking calls.
+    /// Reads the server's certificates, its key and, for mutual TLS, the client CA from PEM files, in blocking calls.
     ///
     /// # Errors
     ///
-    /// When a file cannot be read. What is in it is judged by [`ServerTls::new`] and [`ServerTls::replace`].
+    /// If a file cannot be read. [`ServerTls::new`] and [`ServerTls::replace`] check the contents.
     pub fn read(
         certificates: &Path,
         key: &Path,
@@ -87,7 +90,7 @@ impl ServerPem {
             .with_single_cert(certificates, pem::private_key(&self.key)?)
             .map_err(|error| TlsError::refused("the certificate and its key", error))?;
         config.alpn_protocols = vec![H2.to_vec()];
-        // A session resumed would be one whose client certificate nobody looks at again.
+        // With a resumed session nobody would check the client's certificate again.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         config.max_early_data_size = 0;
@@ -103,7 +106,8 @@ impl fmt::Debug for ServerPem {
     }
 }
 
-/// A server's TLS, for [`Server::bind_tls`](crate::Server::bind_tls). Clones share their certificates, and see them replaced together.
+/// The TLS settings of a server, for [`Server::bind_tls`](crate::Server::bind_tls). Clones share their certificates, so one
+/// [`replace`](Self::replace) changes all of them.
 #[derive(Clone)]
 pub struct ServerTls {
     current: Arc<RwLock<Current>>,
@@ -115,12 +119,12 @@ struct Current {
 }
 
 impl ServerTls {
-    /// TLS with these certificates.
+    /// Makes the TLS settings of a server.
     ///
     /// # Errors
     ///
-    /// When there is no certificate, no key, no client CA where one is asked for, one of them is malformed, or the key is not that of
-    /// the certificate.
+    /// If there is no certificate, no private key, or no certificate in a given client CA; if one of them is malformed; or if the key does
+    /// not belong to the certificate.
     pub fn new(pem: ServerPem) -> Result<Self, TlsError> {
         let config = Arc::new(pem.config()?);
         Ok(Self {
@@ -128,12 +132,12 @@ impl ServerTls {
         })
     }
 
-    /// Replaces the certificates for all handshakes from now on; connections that are open, and handshakes that have begun, go on with
-    /// what they have. False if `pem` is what is used already.
+    /// Replaces the certificates, the key and the client CA for handshakes that begin from now on. Open connections, and handshakes that
+    /// have begun, keep the old ones. False if `pem` is the same as the one in use.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new). What was used before stays in use.
+    /// As [`new`](Self::new). Then the old certificates stay in use.
     pub fn replace(&self, pem: ServerPem) -> Result<bool, TlsError> {
         if self.with_current(|current| current.pem == pem) {
             return Ok(false);
@@ -152,11 +156,11 @@ impl ServerTls {
         f(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Shakes hands with a client, which shows its certificates where it is asked to.
+    /// Performs the handshake with a client over `io`, and returns the certificates that the client has shown.
     ///
     /// # Errors
     ///
-    /// `InvalidData` for a client that was refused or that refused us, and those of `io`.
+    /// `InvalidData` if either side refuses the other, and errors of `io`.
     pub(crate) fn accept<T>(
         &self,
         io: T,
@@ -167,14 +171,17 @@ impl ServerTls {
         let config = self.with_current(|current| Arc::clone(&current.config));
         async move {
             match TlsAcceptor::from(config).accept(io).into_fallible().await {
-                // rustls refuses a client whose protocols are all others, and takes one that names none.
+                // rustls refuses a client that offers only other protocols, and accepts one that offers none.
                 Ok(stream) if stream.get_ref().1.alpn_protocol() == Some(H2) => {
                     let certificates = certificates(stream.get_ref().1);
                     Ok((stream, certificates))
                 }
                 Ok(stream) => {
                     hang_up(stream).await;
-                    Err(io::Error::new(ErrorKind::InvalidData, "ALPN without h2"))
+                    Err(io::Error::new(
+                        ErrorKind::InvalidData,
+                        "the client does not ask for HTTP/2 (ALPN h2)",
+                    ))
                 }
                 Err((error, io)) => {
                     if error.kind() == ErrorKind::InvalidData {
@@ -187,18 +194,18 @@ impl ServerTls {
     }
 }
 
-/// What a client has shown: the certificate that was verified, and those it sent along with it.
+/// The certificates that a client has shown: the verified one, and those that the client sent along. `None` without mutual TLS.
 type Certificates = Option<Arc<[Bytes]>>;
 
-/// rustls asks for them with mutual TLS only, and then does not complete a handshake without.
+/// The client's certificates. With mutual TLS rustls completes no handshake without them; otherwise it does not ask for them.
 fn certificates(session: &ServerConnection) -> Certificates {
     let copy = |certificate: &CertificateDer<'_>| Bytes::copy_from_slice(certificate);
     let certificates = session.peer_certificates()?;
     Some(certificates.iter().map(copy).collect())
 }
 
-/// Closes our side and reads on until the peer closes its own, for a while: a socket closed with unread bytes resets the connection,
-/// and the peer may lose the alert that says why.
+/// Closes our side and reads on until the peer closes its side, or for a short while. To close a socket with unread bytes resets the
+/// connection, and the peer may lose the alert that tells the reason.
 async fn hang_up<T: AsyncRead + AsyncWrite + Unpin>(mut io: T) {
     let _ = timeout(LAST_WORDS, async {
         io.shutdown().await?;

@@ -92,7 +92,10 @@ fn bytes_that_are_no_set() {
             matches!(error, DescriptorError::Malformed(_)),
             "{bytes:x?}: {error:?}"
         );
-        assert_eq!(error.to_string(), "not a FileDescriptorSet");
+        assert_eq!(
+            error.to_string(),
+            "the descriptor set is not a FileDescriptorSet"
+        );
         assert!(error.source().is_some());
     }
 }

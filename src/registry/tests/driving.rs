@@ -132,7 +132,7 @@ fn a_standby_that_leaves_is_passed_over() {
     drop(gone);
     drop(first);
     assert_eq!(last_count.take(), 1);
-    // It has the seat without having been polled since: its leaving must not strand anybody.
+    // The driver has the seat and has not been polled since: dropping it must not strand a watcher.
     registry.shutdown();
     assert_eq!(count.take(), 0);
     drop(last);
