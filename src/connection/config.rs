@@ -1,5 +1,6 @@
 //! The limits of one connection, their defaults, and h2's builder with these limits.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use h2::server::Builder as Http2;
@@ -51,6 +52,8 @@ const DATA_BUDGET_PER_STREAM: usize = 32 << 10;
 const MIN_DATA_BUDGET: usize = 5 << 20;
 /// The largest flow-control window (RFC 9113, section 6.9.1).
 const MAX_WINDOW: u32 = (1 << 31) - 1;
+/// The values of SETTINGS_MAX_FRAME_SIZE (RFC 9113, section 6.5.2).
+const FRAME_SIZES: RangeInclusive<u32> = 16_384..=16_777_215;
 
 impl Default for Config {
     fn default() -> Self {
@@ -96,6 +99,33 @@ impl Config {
     /// The number of streams as a count of things in memory.
     pub(super) fn streams(&self) -> usize {
         usize::try_from(self.max_concurrent_streams).unwrap_or(usize::MAX)
+    }
+
+    /// Checks the values that HTTP/2 or h2 bounds.
+    ///
+    /// # Panics
+    ///
+    /// If a value is outside its range.
+    #[track_caller]
+    pub(crate) fn check(&self) {
+        let windows = [
+            ("initial_stream_window", Some(self.initial_stream_window)),
+            ("initial_connection_window", self.initial_connection_window),
+        ];
+        for (name, window) in windows {
+            let fits = window.is_none_or(|window| (1..=MAX_WINDOW).contains(&window));
+            assert!(fits, "{name} is not between 1 and {MAX_WINDOW}: {window:?}");
+        }
+        let (frame, buffer) = (self.max_frame_size, self.max_send_buffer_size);
+        assert!(
+            FRAME_SIZES.contains(&frame),
+            "max_frame_size is not between 16384 and 16777215: {frame}"
+        );
+        assert!(
+            u32::try_from(buffer).is_ok(),
+            "max_send_buffer_size is not between 0 and {}: {buffer}",
+            u32::MAX
+        );
     }
 
     fn reset_streams(&self) -> usize {
@@ -159,6 +189,52 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// h2 asserts these in each connection's task, long after the server was built.
+    #[test]
+    fn a_value_outside_http2s_range_is_refused_with_the_range() {
+        type Change = fn(&mut Config);
+        let refused = |change: Change| {
+            let mut config = Config::default();
+            change(&mut config);
+            let panic = std::panic::catch_unwind(|| config.check()).expect_err("refused");
+            panic.downcast_ref::<String>().expect("a text").clone()
+        };
+        let cases: [(Change, &str); 5] = [
+            (
+                |config| config.initial_stream_window = 0,
+                "initial_stream_window is not between 1 and 2147483647",
+            ),
+            (
+                |config| config.initial_connection_window = Some(u32::MAX),
+                "initial_connection_window is not between 1 and 2147483647",
+            ),
+            (
+                |config| config.max_frame_size = 16_383,
+                "max_frame_size is not between 16384 and 16777215",
+            ),
+            (
+                |config| config.max_frame_size = 1 << 24,
+                "max_frame_size is not between 16384 and 16777215",
+            ),
+            (
+                |config| config.max_send_buffer_size = 1 << 32,
+                "max_send_buffer_size is not between 0 and 4294967295",
+            ),
+        ];
+        for (change, expected) in cases {
+            let text = refused(change);
+            assert!(text.starts_with(expected), "{text}");
+        }
+        let mut config = Config::default();
+        config.check();
+        config.initial_stream_window = MAX_WINDOW;
+        config.initial_connection_window = Some(MAX_WINDOW);
+        config.max_frame_size = 16_777_215;
+        config.max_send_buffer_size = u32::MAX as usize;
+        config.check();
+        let _ = config.http2();
+    }
 
     #[test]
     fn limits_derived_from_the_number_of_streams_follow_it() {

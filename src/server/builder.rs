@@ -1,25 +1,21 @@
 //! The settings of a server, and how a server is made from them.
 
-use std::io;
 use std::time::Duration;
 
-use tokio::net::ToSocketAddrs;
-
 use super::config::Config;
-use super::server::Server;
 use crate::connection;
 use crate::service::Service;
 
-/// The settings of a [`Server`]; from [`Server::builder`].
+/// The settings of a [`Server`](crate::Server); from [`Server::builder`](crate::Server::builder).
 ///
 /// Each connection has every limit for itself, except the limits on the number of connections and the times of a shutdown, which the server
 /// has as a whole. README.md has all limits in one table.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Builder<S> {
-    service: S,
-    config: Config,
-    connection: connection::Config,
+    pub(super) service: S,
+    pub(super) config: Config,
+    pub(super) connection: connection::Config,
 }
 
 /// Stands in a [`Builder`] for a service that has not been set yet.
@@ -66,6 +62,10 @@ impl<S> Builder<S> {
     /// Limits how many bytes of one request a client may send before the handler has read them: the stream's [flow-control
     /// window](https://www.rfc-editor.org/rfc/rfc9113#section-6.9.2). Range: 1 to 2^31 - 1. Default: 65,536. The client waits while the
     /// window is used up.
+    ///
+    /// # Panics
+    ///
+    /// [`build`](Self::build) panics if `bytes` is out of range.
     pub const fn initial_stream_window(mut self, bytes: u32) -> Self {
         self.connection.initial_stream_window = bytes;
         self
@@ -348,48 +348,5 @@ impl<S> Builder<S> {
     pub const fn shutdown_deadline(mut self, deadline: Duration) -> Self {
         self.config.shutdown_deadline = deadline;
         self
-    }
-}
-
-impl<S: Service> Builder<S> {
-    /// Makes a server without a listener.
-    ///
-    /// # Panics
-    ///
-    /// If [`max_frame_size`](Self::max_frame_size) or [`max_send_buffer_size`](Self::max_send_buffer_size) is out of range.
-    #[must_use]
-    pub fn build(self) -> Server<S> {
-        Server::new(self.service, self.config, self.connection)
-    }
-
-    /// Makes a server that listens on the TCP address `addr`; see [`Server::bind`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Server::bind`].
-    ///
-    /// # Panics
-    ///
-    /// As [`build`](Self::build), and outside a tokio runtime with I/O enabled.
-    pub async fn bind(self, addr: impl ToSocketAddrs) -> io::Result<Server<S>> {
-        let server = self.build();
-        server.bind(addr).await?;
-        Ok(server)
-    }
-
-    /// Makes a server that listens on the Unix domain socket `path`; see [`Server::bind_unix`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Server::bind_unix`].
-    ///
-    /// # Panics
-    ///
-    /// As [`build`](Self::build) and [`Server::bind_unix`].
-    #[cfg(unix)]
-    pub async fn bind_unix(self, path: impl AsRef<std::path::Path>) -> io::Result<Server<S>> {
-        let server = self.build();
-        server.bind_unix(path).await?;
-        Ok(server)
     }
 }

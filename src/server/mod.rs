@@ -5,6 +5,7 @@
 mod arrival;
 #[cfg(unix)]
 mod bind_unix;
+mod build;
 mod builder;
 mod config;
 mod drain;

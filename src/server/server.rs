@@ -18,7 +18,6 @@ use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::task::JoinSet;
 
 use super::arrival;
-use super::builder::{Builder, NoService};
 use super::config::Config;
 use super::handle::DrainHandle;
 use super::listener::{Accept, accept_loop};
@@ -55,13 +54,6 @@ pub(super) enum Listener {
     Tls(TcpListener, ServerTls),
     #[cfg(unix)]
     Unix(UnixServer),
-}
-
-impl Server<NoService> {
-    /// Begins a server with the default settings.
-    pub fn builder() -> Builder<NoService> {
-        Builder::new()
-    }
 }
 
 impl<S: Service> Server<S> {
@@ -284,11 +276,12 @@ impl<S: Service> Server<S> {
     /// Shuts the server down, in this order:
     ///
     /// 1. The service and the clients that watch are told: health checks show NOT_SERVING.
-    /// 2. The server goes on as before for [`Builder::shutdown_linger`]. [`DrainHandle::resume`] can take the shutdown back.
+    /// 2. The server goes on as before for [`Builder::shutdown_linger`](super::Builder::shutdown_linger). [`DrainHandle::resume`] can take
+    ///    the shutdown back.
     /// 3. The server closes its listeners and sends GOAWAY to every client.
     /// 4. Long-lived calls, such as `Watch`, end with `UNAVAILABLE` (14).
     /// 5. Other calls complete.
-    /// 6. After [`Builder::shutdown_deadline`] the server cuts the connections that are left.
+    /// 6. After [`Builder::shutdown_deadline`](super::Builder::shutdown_deadline) the server cuts the connections that are left.
     ///
     /// Completes when the last connection is closed, or 250 ms after the deadline; after a resume, with the next shutdown.
     ///

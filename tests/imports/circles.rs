@@ -5,9 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::rules::{File, is_test_file, module};
 use crate::source::{Path, paths, tokens, without_tests};
 
-/// Pairs of files that are one thought in two files, and may import each other. ARCHITECTURE.md says why.
-pub(crate) const PAIRS: &[(&str, &str)] = &[("server/builder.rs", "server/server.rs")];
-
 /// A source file as the search for circles sees it.
 struct Source<'a> {
     path: &'a str,
@@ -130,41 +127,33 @@ pub(crate) fn circles(files: &[File]) -> Vec<String> {
         .map(|(at, source)| (source.module.clone(), at))
         .collect();
 
-    let is_pair = |a: &str, b: &str| {
-        PAIRS
-            .iter()
-            .any(|&(x, y)| (x, y) == (a, b) || (y, x) == (a, b))
-    };
-    let mut reached = vec![vec![false; sources.len()]; sources.len()];
+    let mut reached = vec![BTreeSet::new(); sources.len()];
     for (from, source) in sources.iter().enumerate() {
         for written in source.paths.iter().filter(|written| !written.exported) {
             let target = source.absolute(written);
             let Some(to) = target.and_then(|target| defined_in(&target, &all, &sources)) else {
                 continue;
             };
-            if to != from && !is_pair(source.path, sources[to].path) {
-                reached[from][to] = true;
+            if to != from {
+                reached[from].insert(to);
             }
         }
     }
     for via in 0..sources.len() {
-        for from in 0..sources.len() {
-            if reached[from][via] {
-                for to in 0..sources.len() {
-                    reached[from][to] |= reached[via][to];
-                }
+        let beyond = reached[via].clone();
+        for from in &mut reached {
+            if from.contains(&via) {
+                from.extend(&beyond);
             }
         }
     }
-    let mut found = BTreeSet::new();
-    for at in 0..sources.len() {
-        if reached[at][at] {
-            let circle = (0..sources.len()).filter(|&to| reached[at][to] && reached[to][at]);
-            let names: Vec<_> = circle
-                .map(|at| format!("src/{}", sources[at].path))
-                .collect();
-            found.insert(format!("import each other: {}", names.join(", ")));
-        }
-    }
+    let circle_of = |(at, from): (usize, &BTreeSet<usize>)| {
+        let circle = from.iter().filter(|&&to| reached[to].contains(&at));
+        let names: Vec<_> = circle
+            .map(|&to| format!("src/{}", sources[to].path))
+            .collect();
+        (!names.is_empty()).then(|| format!("import each other: {}", names.join(", ")))
+    };
+    let found: BTreeSet<String> = reached.iter().enumerate().filter_map(circle_of).collect();
     found.into_iter().collect()
 }
