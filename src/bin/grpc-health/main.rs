@@ -7,6 +7,7 @@ mod output;
 mod query;
 mod serve;
 mod tls;
+mod values;
 
 use std::process::ExitCode;
 

@@ -9,8 +9,9 @@ use grpc_health::{
 use tokio::{runtime::Builder, time};
 
 use crate::{
-    args::{Addr, CheckArgs, ListArgs, Target, WatchArgs},
+    args::{CheckArgs, ListArgs, Target, WatchArgs},
     output::{Exit, line, log},
+    values::Addr,
 };
 
 pub(crate) fn check(args: &CheckArgs) -> Exit {

@@ -18,8 +18,8 @@ use tokio::{
 };
 
 use crate::{
-    args::{Addr, duration},
     output::{Exit, log},
+    values::{Addr, duration},
 };
 
 #[derive(Clone, Debug, Args)]
