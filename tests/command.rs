@@ -6,7 +6,7 @@
 mod support;
 
 use std::{
-    io::BufReader,
+    io::{BufReader, Write},
     net::TcpListener,
     os::{fd::OwnedFd, unix::net::UnixStream},
     process::{Command, Stdio},
@@ -237,6 +237,34 @@ async fn a_second_signal_ends_at_once() {
         (code, stdout.as_str(), stderr.as_str()),
         (0, "", "stopping at once\n")
     );
+    connection.abort();
+}
+
+/// Clients that compress by default exist.
+#[tokio::test]
+async fn a_question_compressed_with_gzip() {
+    let (_server, addr) = serve(&["--service", "a=not-serving"]);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(&[10, 1, b'a']).unwrap();
+    let message = gzip.finish().unwrap();
+    let len = u32::try_from(message.len()).unwrap().to_be_bytes();
+    let envelope = [&[1], &len[..], &message].concat();
+
+    let tcp = tokio::net::TcpStream::connect(&addr).await.unwrap();
+    let (client, connection) = h2::client::handshake(tcp).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let request = Request::post(format!("http://{addr}/grpc.health.v1.Health/Check"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("grpc-encoding", "gzip");
+    let mut client = client.ready().await.unwrap();
+    let (reply, mut body) = client
+        .send_request(request.body(()).unwrap(), false)
+        .unwrap();
+    body.send_data(envelope.into(), true).unwrap();
+    let mut reply = reply.await.unwrap().into_body();
+    let message = reply.data().await.unwrap().unwrap();
+    assert_eq!(&message[..], [0, 0, 0, 0, 2, 8, 2]);
     connection.abort();
 }
 
