@@ -6,8 +6,9 @@
 mod support;
 
 use std::{
+    collections::BTreeSet,
     io::{BufReader, Write},
-    net::TcpListener,
+    net::{TcpListener, ToSocketAddrs},
     os::{fd::OwnedFd, unix::net::UnixStream},
     process::{Command, Stdio},
 };
@@ -33,13 +34,22 @@ fn bad_arguments() {
         (&["serve", "--nope"], "unexpected argument '--nope'"),
         (&["serve", "extra"], "unexpected argument 'extra'"),
         (&["serve", "--listen"], "a value is required"),
-        (&["serve", "--listen", "50051"], "expected IP:PORT"),
-        (&["serve", "--listen", "127.0.0.1"], "expected IP:PORT"),
+        (
+            &["serve", "--listen", "50051"],
+            "expected IP:PORT, HOST:PORT or :PORT",
+        ),
+        (
+            &["serve", "--listen", "127.0.0.1"],
+            "expected IP:PORT, HOST:PORT or :PORT",
+        ),
         (
             &["serve", "--listen", "127.0.0.1:65536"],
-            "expected IP:PORT",
+            "expected IP:PORT, HOST:PORT or :PORT",
         ),
-        (&["serve", "--listen", "::1:0"], "expected IP:PORT"),
+        (
+            &["serve", "--listen", "::1:0"],
+            "expected IP:PORT, HOST:PORT or :PORT",
+        ),
         (
             &["serve", "--service", "a=SERVING"],
             "none of serving, not-serving, unknown",
@@ -137,6 +147,41 @@ fn one_line_for_each_listener() {
     server.signal("TERM");
     let (code, stdout, _) = server.end();
     assert_eq!((code, stdout.as_str()), (0, ""));
+}
+
+#[test]
+fn every_address_takes_both_families() {
+    for listen in ["[::]:0", ":0"] {
+        let mut server = Running::new(["serve", "--listen", listen]);
+        let addr = listening(&mut server);
+        assert!(addr.ip().is_unspecified());
+        for ip in ["127.0.0.1", "[::1]"] {
+            let (code, _, stderr) = run(["check", &format!("{ip}:{}", addr.port())]);
+            assert_eq!(code, 0, "{listen}, {ip}: {stderr}");
+        }
+    }
+}
+
+/// On every address that the name stands for here, all with one port.
+#[test]
+fn a_name_is_all_its_addresses() {
+    let addrs = ("localhost", 0).to_socket_addrs().unwrap();
+    let ips: BTreeSet<_> = addrs.map(|addr| addr.ip()).collect();
+    let mut server = Running::new(["serve", "--listen", "localhost:0"]);
+    let listening: Vec<_> = ips.iter().map(|_| listening(&mut server)).collect();
+    let listened: BTreeSet<_> = listening.iter().map(|addr| addr.ip()).collect();
+    assert_eq!(listened, ips);
+    let port = listening[0].port();
+    assert!(listening.iter().all(|addr| addr.port() == port));
+    let (code, _, stderr) = run(["check", &format!("localhost:{port}")]);
+    assert_eq!(code, 0, "{stderr}");
+
+    let (code, stdout, stderr) = run(["serve", "--listen", "no..where:0"]);
+    assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+    assert!(
+        stderr.contains("cannot listen on no..where:0: "),
+        "{stderr}"
+    );
 }
 
 #[test]

@@ -327,7 +327,7 @@ impl<S: Service> Builder<S> {
     ///
     /// # Errors
     ///
-    /// Those of binding a TCP socket, such as an address in use.
+    /// Those of [`Server::bind`].
     ///
     /// # Panics
     ///

@@ -3,6 +3,7 @@
 //! Each connection is one task, which owns its h2 connection and answers calls itself.
 
 mod arrival;
+mod bind;
 mod builder;
 mod config;
 mod connection;

@@ -1,13 +1,13 @@
 //! The command line.
 
-use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use grpc_health::ServingStatus;
 
 use crate::{
     tls::{ServeTls, TargetTls},
-    values::{Addr, addr, duration, duration_or_none, listen, mode, service},
+    values::{Addr, Listen, addr, duration, duration_or_none, listen, mode, service},
 };
 
 const EXIT_CODES: &str = "\
@@ -51,14 +51,15 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Address to listen on; repeatable. Port 0 takes a free one, printed as "listening on ADDR".
-    /// [default: 127.0.0.1:50051] unless there is a Unix socket or one from systemd.
+    /// Address to listen on: IP:PORT, HOST:PORT (every address of the name), or :PORT (every address
+    /// of the machine, IPv6 and IPv4); repeatable. Port 0 takes a free one, printed as "listening on
+    /// ADDR". [default: 127.0.0.1:50051] unless there is a Unix socket or one from systemd.
     #[arg(long, value_name = "ADDR", value_parser = listen)]
-    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) listen: Vec<Listen>,
     /// Address to listen on without TLS, beside those that have it; repeatable. Unix sockets never
     /// have it.
     #[arg(long, value_name = "ADDR", requires = "tls_cert", value_parser = listen)]
-    pub(crate) listen_plain: Vec<SocketAddr>,
+    pub(crate) listen_plain: Vec<Listen>,
     #[command(flatten)]
     pub(crate) tls: ServeTls,
     /// Unix domain socket to listen on, printed as "listening on unix:PATH"; repeatable. @NAME is

@@ -9,9 +9,42 @@ use std::{
 
 use grpc_health::ServingStatus;
 
-pub(crate) fn listen(text: &str) -> Result<SocketAddr, String> {
-    text.parse()
-        .map_err(|_| "expected IP:PORT, such as 127.0.0.1:50051 or [::]:50051".to_owned())
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Listen {
+    /// Every address of the machine, of either family.
+    Everywhere(u16),
+    At(SocketAddr),
+    /// Every address of a name.
+    Name(String, u16),
+}
+
+impl Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everywhere(port) => write!(f, ":{port}"),
+            Self::At(addr) => addr.fmt(f),
+            Self::Name(name, port) => write!(f, "{name}:{port}"),
+        }
+    }
+}
+
+pub(crate) fn listen(text: &str) -> Result<Listen, String> {
+    if let Ok(addr) = text.parse() {
+        return Ok(Listen::At(addr));
+    }
+    let parts = text.rsplit_once(':');
+    match parts.map(|(host, port)| (host, port.parse())) {
+        Some(("", Ok(port))) => Ok(Listen::Everywhere(port)),
+        // Not an IPv6 address without its brackets, nor a URL.
+        Some((host, Ok(port))) if !host.contains([':', '/', '[', ']']) => {
+            Ok(Listen::Name(host.to_owned(), port))
+        }
+        _ => Err(
+            "expected IP:PORT, HOST:PORT or :PORT, such as 127.0.0.1:50051, [::1]:50051 or :50051"
+                .to_owned(),
+        ),
+    }
 }
 
 /// The last `=` separates, so that a name may hold one.
@@ -122,6 +155,33 @@ mod tests {
         assert_eq!(service(""), Some((String::new(), ServingStatus::Serving)));
         assert_eq!(service("a=SERVING"), None);
         assert_eq!(service("a="), None);
+    }
+
+    #[test]
+    fn listening() {
+        let listen = |text| listen(text).ok();
+        assert_eq!(listen(":0"), Some(Listen::Everywhere(0)));
+        assert_eq!(
+            listen("localhost:1"),
+            Some(Listen::Name("localhost".to_owned(), 1))
+        );
+        for text in ["127.0.0.1:1", "[::]:1"] {
+            assert_eq!(listen(text), Some(Listen::At(text.parse().unwrap())));
+        }
+        for bad in [
+            "",
+            ":",
+            "1",
+            "a",
+            "a:b",
+            "::1:1",
+            "[::1]",
+            "[a]:1",
+            "http://a:1",
+            ":65536",
+        ] {
+            assert_eq!(listen(bad), None, "{bad}");
+        }
     }
 
     #[test]
