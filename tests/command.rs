@@ -231,6 +231,20 @@ fn either_signal_drains() {
     }
 }
 
+/// A terminal that closes, and a `reload` for every service of a machine, send one.
+#[test]
+fn a_hangup_is_survived() {
+    let (mut server, addr) = serve(&[]);
+    for _ in 0..2 {
+        server.signal("HUP");
+        let said = line(&mut server.stderr);
+        assert!(said.starts_with("SIGHUP ignored: "), "{said}");
+    }
+    assert_eq!(run(["check", &addr]).0, 0);
+    server.signal("TERM");
+    assert_eq!(server.end().0, 0);
+}
+
 /// While the drain lingers everything is served, and a pinned service is up.
 #[test]
 fn a_drain_lingers_and_spares_what_is_pinned() {

@@ -101,6 +101,13 @@ pub(crate) fn hangups() -> io::Result<Signal> {
     signal(SignalKind::hangup())
 }
 
+/// Says of each SIGHUP that there are no files to read again.
+pub(crate) async fn ignore(mut hangups: Signal) {
+    while hangups.recv().await.is_some() {
+        log("SIGHUP ignored: there are no certificates to read again");
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct TargetTls {
     /// Connect over TLS.
