@@ -378,6 +378,31 @@ fn list() {
     assert_eq!(run(["list", &addr]), (4, expected, String::new()));
 }
 
+/// A status message that would turn the terminal's text around, hide some, and begin a line of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_status_message_does_nothing_to_the_terminal() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    let server = tokio::spawn(async move {
+        let (tcp, _) = listener.accept().await.unwrap();
+        let mut connection = h2::server::handshake(tcp).await.unwrap();
+        let (_, mut respond) = connection.accept().await.unwrap().unwrap();
+        let head = http::Response::builder()
+            .header("content-type", "application/grpc")
+            .header("grpc-status", "14")
+            .header("grpc-message", "a%0Ab%1B[2J%E2%80%AEc%EF%BB%BFd");
+        respond.send_response(head.body(()).unwrap(), true).unwrap();
+        while connection.accept().await.is_some() {}
+    });
+    let (code, stdout, stderr) = run(["check", &addr]);
+    assert_eq!((code, stdout.as_str()), (3, ""));
+    assert_eq!(
+        stderr,
+        "error: health rpc failed: UNAVAILABLE: a\\nb\\u{1b}[2J\\u{202e}c\\u{feff}d\n"
+    );
+    server.await.unwrap();
+}
+
 #[test]
 fn no_connection() {
     // Bound by a socket that does not listen: nobody else can take the port meanwhile.

@@ -24,7 +24,7 @@ stdout (exit code 0 or 4, after the last status).";
 
 const LIST_NOTES: &str = "\
 One line per service, sorted by name: NAME, a tab, STATUS. The server as a whole has the empty
-name. Control characters and backslashes in a name are escaped.";
+name. Backslashes, and characters that are not visible, are escaped in names.";
 
 /// The gRPC Health Checking Protocol, both ends of it.
 #[derive(Debug, Parser)]

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod escape;
 mod listen;
 mod output;
 mod query;

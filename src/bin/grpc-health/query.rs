@@ -10,6 +10,7 @@ use tokio::{runtime::Builder, time};
 
 use crate::{
     args::{CheckArgs, ListArgs, Target, WatchArgs},
+    escape::Escaped,
     output::{Exit, line, log},
     values::Addr,
 };
@@ -49,7 +50,7 @@ pub(crate) fn list(args: &ListArgs) -> Exit {
         let client = connect(&args.target).await?.with_timeout(args.timeout);
         let statuses = client.list().await.map_err(|status| failed(&status))?;
         for (name, status) in &statuses {
-            if !print(format_args!("{}\t{status}", escape(name))) {
+            if !print(format_args!("{}\t{status}", Escaped(name))) {
                 break;
             }
         }
@@ -117,13 +118,12 @@ fn exit(status: ReportedStatus) -> Exit {
 }
 
 fn failed(status: &Status) -> Exit {
-    let text = escape(&status.to_string());
     if status.code() == Code::UNIMPLEMENTED {
         log(format_args!(
-            "error: the server does not implement this health method: {text}"
+            "error: the server does not implement this health method: {status}"
         ));
     } else {
-        log(format_args!("error: health rpc failed: {text}"));
+        log(format_args!("error: health rpc failed: {status}"));
     }
     Exit::Rpc
 }
@@ -131,31 +131,4 @@ fn failed(status: &Status) -> Exit {
 /// Whether anybody reads it.
 fn print(text: impl Display) -> bool {
     line(text).is_ok()
-}
-
-/// What a server says must not break lines, nor drive a terminal.
-fn escape(name: &str) -> String {
-    let mut escaped = String::with_capacity(name.len());
-    for c in name.chars() {
-        if c.is_control() || c == '\\' {
-            escaped.extend(c.escape_default());
-        } else {
-            escaped.push(c);
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::escape;
-
-    #[test]
-    fn names_stay_on_their_line() {
-        assert_eq!(escape("shop.Cart"), "shop.Cart");
-        assert_eq!(
-            escape("a\tb\nc\\d\u{1b}[0m\u{9b}é"),
-            "a\\tb\\nc\\\\d\\u{1b}[0m\\u{9b}é"
-        );
-    }
 }

@@ -26,13 +26,13 @@ pub(crate) fn run(args: &ServeArgs) -> Exit {
     let registry = Registry::new();
     for (name, status) in &args.service {
         if let Err(error) = registry.set_service_status(name, *status) {
-            log(format_args!("error: --service {name:?}: {error}"));
+            log(format_args!("error: --service \"{name}\": {error}"));
             return Exit::Arguments;
         }
     }
     for name in &args.pin {
         if !registry.pin(name) {
-            log(format_args!("error: --pin {name:?}: no such --service"));
+            log(format_args!("error: --pin \"{name}\": no such --service"));
             return Exit::Arguments;
         }
     }
