@@ -3,18 +3,18 @@
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
-use grpc_health::ServingStatus;
+use grpc_health::{ServingStatus, client};
 
 use crate::{
     tls::{ServeTls, TargetTls},
-    values::{Addr, Listen, addr, duration, duration_or_none, listen, mode, service},
+    values::{Listen, duration, duration_or_none, listen, mode, service},
 };
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  SERVING (serve: drained; list: every service is SERVING)
-  1  bad arguments
-  2  no connection (serve: cannot listen)
+  1  bad arguments (serve: or certificates that cannot be used)
+  2  no connection, or certificates that cannot be used (serve: cannot listen)
   3  the RPC failed
   4  any other status than SERVING (list: of any service)";
 
@@ -92,10 +92,12 @@ pub(crate) struct ServeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct Target {
-    /// Host and port of the server, or unix:PATH, or unix:@NAME.
-    #[arg(value_name = "ADDR", value_parser = addr)]
-    pub(crate) addr: Addr,
-    /// How long connecting may take, such as 500ms, 1s or 2m.
+    /// HOST:PORT, or :PORT for this machine; unix:PATH, unix-abstract:NAME, or another of gRPC's names:
+    /// dns:///HOST:PORT, ipv4:IP:PORT, ipv6:[IP]:PORT.
+    #[arg(value_name = "ADDR")]
+    pub(crate) addr: client::Target,
+    /// How long connecting may take, such as 500ms, 1s or 2m: until the server shows that it speaks
+    /// HTTP/2.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub(crate) connect_timeout: Duration,
     #[command(flatten)]

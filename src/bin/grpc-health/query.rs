@@ -4,15 +4,14 @@ use std::{fmt::Display, future::Future};
 
 use grpc_health::{
     Code, Status,
-    client::{Client, ReportedStatus},
+    client::{Client, Connector, ReportedStatus},
 };
-use tokio::{runtime::Builder, time};
+use tokio::runtime::Builder;
 
 use crate::{
     args::{CheckArgs, ListArgs, Target, WatchArgs},
     escape::Escaped,
     output::{Exit, line, log},
-    values::Addr,
 };
 
 pub(crate) fn check(args: &CheckArgs) -> Exit {
@@ -61,7 +60,12 @@ pub(crate) fn list(args: &ListArgs) -> Exit {
 
 fn ask(question: impl Future<Output = Result<Exit, Exit>>) -> Exit {
     match Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(question).unwrap_or_else(|exit| exit),
+        Ok(runtime) => {
+            let exit = runtime.block_on(question).unwrap_or_else(|exit| exit);
+            // A name that nobody resolves holds a thread up for longer than the question may take.
+            runtime.shutdown_background();
+            exit
+        }
         Err(error) => {
             log(format_args!("error: cannot start the runtime: {error}"));
             Exit::Connect
@@ -75,37 +79,11 @@ async fn connect(target: &Target) -> Result<Client, Exit> {
         connect_timeout,
         tls,
     } = target;
-    let secured = tls.load(addr)?;
-    let connecting = async {
-        match (addr, &secured) {
-            (Addr::Tcp(addr), None) => Client::connect(addr).await,
-            (Addr::Tcp(addr), Some(secured)) => {
-                Client::connect_tls(addr, tls.server_name(addr), secured).await
-            }
-            (Addr::Unix(path), _) => Client::connect_unix(path).await,
-        }
-    };
-    let client = match time::timeout(*connect_timeout, connecting).await {
-        Ok(Ok(client)) => client,
-        Ok(Err(error)) => {
-            log(format_args!("error: failed to connect to {addr}: {error}"));
-            return Err(Exit::Connect);
-        }
-        Err(_) => {
-            log(format_args!(
-                "timeout: failed to connect to {addr} within {connect_timeout:?}"
-            ));
-            return Err(Exit::Connect);
-        }
-    };
-    // The name as given: proxies route by it.
-    let authority = match addr {
-        Addr::Tcp(addr) => tls.authority(addr).parse().ok(),
-        Addr::Unix(_) => None,
-    };
-    Ok(match authority {
-        Some(authority) => client.with_authority(authority),
-        None => client,
+    let connector = Connector::new().timeout(*connect_timeout);
+    let connecting = tls.secure(connector, addr)?;
+    connecting.connect(addr).await.map_err(|error| {
+        log(format_args!("error: failed to connect to {addr}: {error}"));
+        Exit::Connect
     })
 }
 

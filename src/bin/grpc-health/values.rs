@@ -3,7 +3,6 @@
 use std::{
     fmt::{self, Display},
     net::SocketAddr,
-    path::PathBuf,
     time::Duration,
 };
 
@@ -68,39 +67,6 @@ pub(crate) fn mode(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
         Ok(mode @ 0..=0o777) if !text.starts_with('+') => Ok(mode),
         _ => Err("expected an octal number of up to 777, such as 660".to_owned()),
-    }
-}
-
-/// Where a server is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Addr {
-    /// Host and port.
-    Tcp(String),
-    Unix(PathBuf),
-}
-
-impl Display for Addr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(addr) => addr.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
-/// `unix:///PATH`, as gRPC clients have it too, is a path with two slashes too many.
-pub(crate) fn addr(text: &str) -> Result<Addr, String> {
-    if let Some(path) = text.strip_prefix("unix:") {
-        return match path {
-            "" | "@" => Err("expected unix:PATH or unix:@NAME".to_owned()),
-            path => Ok(Addr::Unix(path.into())),
-        };
-    }
-    match text.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
-            Ok(Addr::Tcp(text.to_owned()))
-        }
-        _ => Err("expected HOST:PORT, such as localhost:50051 or [::1]:50051".to_owned()),
     }
 }
 
@@ -181,20 +147,6 @@ mod tests {
             ":65536",
         ] {
             assert_eq!(listen(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn addresses() {
-        let addr = |text| addr(text).ok();
-        let unix = |path: &str| Some(Addr::Unix(path.into()));
-        assert_eq!(addr("[::1]:1"), Some(Addr::Tcp("[::1]:1".to_owned())));
-        assert_eq!(addr("unix:1"), unix("1"));
-        assert_eq!(addr("unix:/run/a"), unix("/run/a"));
-        assert_eq!(addr("unix:///run/a"), unix("/run/a"));
-        assert_eq!(addr("unix:@a"), unix("@a"));
-        for bad in ["", "a", ":1", "unix:", "unix:@", "a:b"] {
-            assert_eq!(addr(bad), None, "{bad}");
         }
     }
 
