@@ -46,7 +46,7 @@ impl<S: Service> Server<S> {
     /// Adds a listener for TLS on `addr`, as [`bind`](Self::bind) adds one without.
     ///
     /// A client that fails the handshake, or does not ask for `h2` in it (ALPN), is closed, and counted in
-    /// [`Stats::connection_errors`].
+    /// [`Stats::connection_errors`](super::Stats::connection_errors).
     ///
     /// # Errors
     ///
