@@ -1,6 +1,8 @@
 //! How a client gets its connection.
 
 use std::future::Future;
+#[cfg(feature = "tls")]
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
@@ -92,12 +94,7 @@ impl Origin {
     pub(super) async fn connect(&self) -> Result<Connected, ConnectError> {
         let within = Within::new(self.connector.timeout);
         let dialling = within.limit(NO_ANSWER, dial(&self.target));
-        let authority = self.target.to_string();
-        let connected = |connection, scheme, authority: &str| Connected {
-            connection,
-            scheme,
-            authority: authority.parse().ok(),
-        };
+        let authority = self.target.authority();
         match dialling.await? {
             #[cfg(unix)]
             Dialled::Unix(io) => {
@@ -106,29 +103,34 @@ impl Origin {
                     let why = "TLS is not spoken on Unix domain sockets";
                     return Err(ConnectError::refused(why.to_owned()));
                 }
-                let connection = within.limit(SILENT, Connection::open(io, false)).await?;
-                Ok(connected(connection, Scheme::HTTP, ""))
+                Ok(Connected {
+                    connection: within.limit(SILENT, Connection::open(io, false)).await?,
+                    scheme: Scheme::HTTP,
+                    authority,
+                })
             }
             #[cfg(feature = "tls")]
             Dialled::Tcp(io) if self.connector.tls.is_some() => {
                 let host = self.target.host().unwrap_or_default();
                 let name = self.connector.server_name.as_ref().unwrap_or(&host);
                 let io = within.limit(NO_TLS, self.secure(name, io)).await?;
-                let connection = within
-                    .limit(SILENT_IN_TLS, Connection::open(io, true))
-                    .await?;
-                let authority = if *name == host { &authority } else { name };
-                Ok(connected(connection, Scheme::HTTPS, authority))
+                let opening = within.limit(SILENT_IN_TLS, Connection::open(io, true));
+                Ok(Connected {
+                    connection: opening.await?,
+                    scheme: Scheme::HTTPS,
+                    authority: authority
+                        .filter(|_| *name == host)
+                        .or_else(|| name.parse().ok()),
+                })
             }
             Dialled::Tcp(io) => {
+                // Where we are, if the target does not say.
                 let reached = io.peer_addr().map(|addr| addr.to_string()).ok();
-                let connection = within.limit(SILENT, Connection::open(io, false)).await?;
-                let mut connected = connected(connection, Scheme::HTTP, &authority);
-                // One of several, or what is no authority as it is written: where we are.
-                connected.authority = connected
-                    .authority
-                    .or_else(|| reached.and_then(|addr| addr.parse().ok()));
-                Ok(connected)
+                Ok(Connected {
+                    connection: within.limit(SILENT, Connection::open(io, false)).await?,
+                    scheme: Scheme::HTTP,
+                    authority: authority.or_else(|| reached?.parse().ok()),
+                })
             }
         }
     }
@@ -143,20 +145,25 @@ impl Origin {
         let Some(tls) = &self.connector.tls else {
             return Err(ConnectError::refused("no TLS is set".to_owned()));
         };
-        let failed = match tls.connect(name, Recorded::new(io)).await {
+        let (error, io) = match tls.connect(name, Recorded::new(io)).await {
             Ok(io) => return Ok(io),
             Err(failed) => failed,
         };
-        let (error, io) = failed;
-        let in_tls = matches!(io.start(), [0x14..=0x17, 3, ..]);
-        Err(match explain(&error) {
-            Some(words) if in_tls => ConnectError::tls(words, error),
-            Some(_) => ConnectError::tls(describe(io.start(), true), error),
-            None if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                ConnectError::tls(describe(&[], true), error)
+        let start = match io.start() {
+            [0x14..=0x17, 3, ..] => None,
+            other => Some(other),
+        };
+        let words = match (explain(&error), error.kind()) {
+            (Some(words), _) if start.is_none() => words,
+            (Some(_), _) | (None, ErrorKind::UnexpectedEof) => {
+                describe(start.unwrap_or_default(), true)
             }
-            None => ConnectError::tls(error.to_string(), error),
-        })
+            (None, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
+                format!("the connection broke in the TLS handshake: {error}")
+            }
+            (None, _) => error.to_string(),
+        };
+        Err(ConnectError::tls(words, error))
     }
 }
 

@@ -89,8 +89,13 @@ fn words(error: &h2::Error, goaway: Option<Reason>) -> String {
             format!("the server does not keep to HTTP/2 ({})", name(reason))
         }
         (_, Some(_), Some(reason)) => going_away(reason),
-        // h2's own for a connection at its end.
-        (_, Some(error), _) if error.kind() == io::ErrorKind::BrokenPipe => {
+        // h2's own for a connection at its end, and that of TLS.
+        (_, Some(error), _)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof
+            ) =>
+        {
             "the server closed the connection".to_owned()
         }
         (_, Some(error), _) => format!("the connection broke: {error}"),

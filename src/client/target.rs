@@ -7,6 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::str::FromStr;
 
+use http::uri::Authority;
+
 use super::ConnectError;
 use super::place::{Place, parse};
 
@@ -31,6 +33,18 @@ impl Target {
         match &self.0 {
             Place::Host(host, _) => Some(host.clone()),
             Place::Addrs(addrs) => addrs.first().map(|addr| addr.ip().to_string()),
+            Place::Unix(_) => None,
+        }
+    }
+
+    /// What calls are addressed to. `None` where several addresses, or none, are meant.
+    pub(super) fn authority(&self) -> Option<Authority> {
+        match &self.0 {
+            Place::Host(..) => self.to_string().parse().ok(),
+            Place::Addrs(addrs) => match addrs.as_slice() {
+                [addr] => addr.to_string().parse().ok(),
+                _ => None,
+            },
             Place::Unix(_) => None,
         }
     }

@@ -11,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
 use super::opening::{SETTINGS, START};
+#[cfg(feature = "tls")]
+use crate::tls::explain;
 
 /// The length of a frame's head (RFC 9113, section 4.1), and of a GOAWAY's with the stream and the reason that follow it (6.8).
 const HEAD: usize = 9;
@@ -98,6 +100,11 @@ impl<T> Watched<T> {
         while self.opening.is_some() {
             let mut bytes = ReadBuf::new(&mut bytes);
             let read = ready!(Pin::new(&mut self.io).poll_read(cx, &mut bytes));
+            // TLS has an error of its own for an end without a farewell.
+            let read = read.or_else(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => Ok(()),
+                _ => Err(error),
+            });
             let over = bytes.filled().is_empty();
             self.held.extend(bytes.filled());
             let (opening, read) = match (read, self.held.get(3)) {
@@ -165,7 +172,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
         ready!(self.poll_opening(cx))?;
         let before = buf.filled().len();
         if self.held.is_empty() {
-            ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+            ready!(Pin::new(&mut self.io).poll_read(cx, buf)).map_err(plain)?;
         } else {
             let given = self.held.len().min(buf.remaining());
             buf.put_slice(self.held.get(..given).unwrap_or_default());
@@ -176,13 +183,22 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     }
 }
 
-fn broken(error: &io::Error) -> String {
-    // A server that refuses a client's certificate may say so after the handshake.
-    #[cfg(feature = "tls")]
-    if let Some(words) = crate::tls::explain(error) {
-        return words;
+#[cfg(not(feature = "tls"))]
+const fn explain(_: &io::Error) -> Option<String> {
+    None
+}
+
+/// An error of TLS in words: a server that refuses a client's certificate may say so after the handshake.
+fn plain(error: io::Error) -> io::Error {
+    match explain(&error) {
+        Some(words) => io::Error::new(error.kind(), words),
+        None => error,
     }
-    format!("the connection broke before the server said anything: {error}")
+}
+
+fn broken(error: &io::Error) -> String {
+    explain(error)
+        .unwrap_or_else(|| format!("the connection broke before the server said anything: {error}"))
 }
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {

@@ -2,7 +2,7 @@
 
 use std::{
     io::Read,
-    net::{SocketAddr, TcpListener},
+    net::{Shutdown, SocketAddr, TcpListener},
     sync::Arc,
     thread,
 };
@@ -28,8 +28,14 @@ impl ResolvesServerCert for Shown {
     }
 }
 
-/// A TLS server that rustls would not let us make by itself, with these protocols (ALPN).
-fn bare_server(cert: CertificateDer<'static>, key: &KeyPair, alpn: &[&str]) -> SocketAddr {
+/// A TLS server that rustls would not let us make by itself, with these protocols (ALPN). After the handshake it says nothing more, and
+/// may hang up without a farewell.
+fn bare_server(
+    cert: CertificateDer<'static>,
+    key: &KeyPair,
+    alpn: &[&str],
+    hang_up: bool,
+) -> SocketAddr {
     let provider = Arc::new(ring::default_provider());
     let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
     let key = provider.key_provider.load_private_key(key).unwrap();
@@ -49,8 +55,10 @@ fn bare_server(cert: CertificateDer<'static>, key: &KeyPair, alpn: &[&str]) -> S
         for tcp in listener.incoming() {
             let mut tcp = tcp.unwrap();
             let mut session = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
-            // Until the client has hung up.
             let _ = session.complete_io(&mut tcp);
+            if hang_up {
+                let _ = tcp.shutdown(Shutdown::Write);
+            }
             let _ = tcp.read_to_end(&mut Vec::new());
         }
     });
@@ -122,7 +130,7 @@ fn x509_version_1() {
     let cert = version_1(&key);
     let pem = pem("CERTIFICATE", &cert);
     let ca = files.write("v1.crt", &pem);
-    let addr = bare_server(cert, &key, &["h2"]).to_string();
+    let addr = bare_server(cert, &key, &["h2"], false).to_string();
     let words = "is of X.509 version 1, and TLS needs version 3";
     refused(
         &addr,
@@ -155,11 +163,27 @@ fn tls_without_http2() {
     let cert = params.self_signed(&key).unwrap();
     let ca = files.write("ca.crt", cert.pem());
     for alpn in [&["http/1.1"][..], &[]] {
-        let addr = bare_server(cert.der().clone(), &key, alpn).to_string();
+        let addr = bare_server(cert.der().clone(), &key, alpn, false).to_string();
         refused(
             &addr,
             &["--tls", "--tls-ca", &ca],
             "the server speaks TLS, and no HTTP/2 in it (ALPN h2)",
         );
+    }
+}
+
+#[test]
+fn tls_with_nothing_in_it() {
+    let files = Files::new("nothing");
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    let cert = params.self_signed(&key).unwrap();
+    let ca = files.write("ca.crt", cert.pem());
+    let tls = ["--tls", "--tls-ca", &ca, "--connect-timeout", "300ms"];
+    let silent = "the server completed the TLS handshake and said nothing within 300ms";
+    let gone = "the server closed the connection before it said anything";
+    for (hang_up, expected) in [(false, silent), (true, gone)] {
+        let addr = bare_server(cert.der().clone(), &key, &["h2"], hang_up).to_string();
+        refused(&addr, &tls, expected);
     }
 }
