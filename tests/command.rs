@@ -6,8 +6,9 @@
 mod support;
 
 use std::{
-    io::BufReader,
-    net::TcpListener,
+    collections::BTreeSet,
+    io::{BufReader, Write},
+    net::{TcpListener, ToSocketAddrs},
     os::{fd::OwnedFd, unix::net::UnixStream},
     process::{Command, Stdio},
 };
@@ -33,13 +34,22 @@ fn bad_arguments() {
         (&["serve", "--nope"], "unexpected argument '--nope'"),
         (&["serve", "extra"], "unexpected argument 'extra'"),
         (&["serve", "--listen"], "a value is required"),
-        (&["serve", "--listen", "50051"], "expected IP:PORT"),
-        (&["serve", "--listen", "127.0.0.1"], "expected IP:PORT"),
+        (
+            &["serve", "--listen", "50051"],
+            "expected IP:PORT, HOST:PORT or :PORT",
+        ),
+        (
+            &["serve", "--listen", "127.0.0.1"],
+            "expected IP:PORT, HOST:PORT or :PORT",
+        ),
         (
             &["serve", "--listen", "127.0.0.1:65536"],
-            "expected IP:PORT",
+            "expected IP:PORT, HOST:PORT or :PORT",
         ),
-        (&["serve", "--listen", "::1:0"], "expected IP:PORT"),
+        (
+            &["serve", "--listen", "::1:0"],
+            "expected IP:PORT, HOST:PORT or :PORT",
+        ),
         (
             &["serve", "--service", "a=SERVING"],
             "none of serving, not-serving, unknown",
@@ -58,7 +68,13 @@ fn bad_arguments() {
         ),
         (&["check"], "<ADDR>"),
         (&["check", "localhost"], "expected HOST:PORT"),
-        (&["check", ":50051"], "expected HOST:PORT"),
+        (&["check", "::1:50051"], "write [::1]:50051"),
+        (&["check", "http://localhost:1/"], "write localhost:1 alone"),
+        (&["list", "dns:///localhost"], "write localhost:50051"),
+        (
+            &["watch", "ipv4:[::1]:1"],
+            "write such as ipv4:127.0.0.1:50051",
+        ),
         (&["check", "localhost:grpc"], "expected HOST:PORT"),
         (
             &["check", "localhost:1", "--timeout", "0s"],
@@ -140,6 +156,41 @@ fn one_line_for_each_listener() {
 }
 
 #[test]
+fn every_address_takes_both_families() {
+    for listen in ["[::]:0", ":0"] {
+        let mut server = Running::new(["serve", "--listen", listen]);
+        let addr = listening(&mut server);
+        assert!(addr.ip().is_unspecified());
+        for ip in ["127.0.0.1", "[::1]"] {
+            let (code, _, stderr) = run(["check", &format!("{ip}:{}", addr.port())]);
+            assert_eq!(code, 0, "{listen}, {ip}: {stderr}");
+        }
+    }
+}
+
+/// On every address that the name stands for here, all with one port.
+#[test]
+fn a_name_is_all_its_addresses() {
+    let addrs = ("localhost", 0).to_socket_addrs().unwrap();
+    let ips: BTreeSet<_> = addrs.map(|addr| addr.ip()).collect();
+    let mut server = Running::new(["serve", "--listen", "localhost:0"]);
+    let listening: Vec<_> = ips.iter().map(|_| listening(&mut server)).collect();
+    let listened: BTreeSet<_> = listening.iter().map(|addr| addr.ip()).collect();
+    assert_eq!(listened, ips);
+    let port = listening[0].port();
+    assert!(listening.iter().all(|addr| addr.port() == port));
+    let (code, _, stderr) = run(["check", &format!("localhost:{port}")]);
+    assert_eq!(code, 0, "{stderr}");
+
+    let (code, stdout, stderr) = run(["serve", "--listen", "no..where:0"]);
+    assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+    assert!(
+        stderr.contains("cannot listen on no..where:0: "),
+        "{stderr}"
+    );
+}
+
+#[test]
 fn a_port_in_use() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
@@ -184,6 +235,20 @@ fn either_signal_drains() {
         assert_eq!((code, stdout.as_str()), (0, ""));
         assert!(stderr.contains("draining"), "{stderr}");
     }
+}
+
+/// A terminal that closes, and a `reload` for every service of a machine, send one.
+#[test]
+fn a_hangup_is_survived() {
+    let (mut server, addr) = serve(&[]);
+    for _ in 0..2 {
+        server.signal("HUP");
+        let said = line(&mut server.stderr);
+        assert!(said.starts_with("SIGHUP ignored: "), "{said}");
+    }
+    assert_eq!(run(["check", &addr]).0, 0);
+    server.signal("TERM");
+    assert_eq!(server.end().0, 0);
 }
 
 /// While the drain lingers everything is served, and a pinned service is up.
@@ -240,6 +305,34 @@ async fn a_second_signal_ends_at_once() {
     connection.abort();
 }
 
+/// Clients that compress by default exist.
+#[tokio::test]
+async fn a_question_compressed_with_gzip() {
+    let (_server, addr) = serve(&["--service", "a=not-serving"]);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(&[10, 1, b'a']).unwrap();
+    let message = gzip.finish().unwrap();
+    let len = u32::try_from(message.len()).unwrap().to_be_bytes();
+    let envelope = [&[1], &len[..], &message].concat();
+
+    let tcp = tokio::net::TcpStream::connect(&addr).await.unwrap();
+    let (client, connection) = h2::client::handshake(tcp).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let request = Request::post(format!("http://{addr}/grpc.health.v1.Health/Check"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("grpc-encoding", "gzip");
+    let mut client = client.ready().await.unwrap();
+    let (reply, mut body) = client
+        .send_request(request.body(()).unwrap(), false)
+        .unwrap();
+    body.send_data(envelope.into(), true).unwrap();
+    let mut reply = reply.await.unwrap().into_body();
+    let message = reply.data().await.unwrap().unwrap();
+    assert_eq!(&message[..], [0, 0, 0, 0, 2, 8, 2]);
+    connection.abort();
+}
+
 // --- check, watch, list ---
 
 #[test]
@@ -291,6 +384,31 @@ fn list() {
     assert_eq!(run(["list", &addr]), (4, expected, String::new()));
 }
 
+/// A status message that would turn the terminal's text around, hide some, and begin a line of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_status_message_does_nothing_to_the_terminal() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    let server = tokio::spawn(async move {
+        let (tcp, _) = listener.accept().await.unwrap();
+        let mut connection = h2::server::handshake(tcp).await.unwrap();
+        let (_, mut respond) = connection.accept().await.unwrap().unwrap();
+        let head = http::Response::builder()
+            .header("content-type", "application/grpc")
+            .header("grpc-status", "14")
+            .header("grpc-message", "a%0Ab%1B[2J%E2%80%AEc%EF%BB%BFd");
+        respond.send_response(head.body(()).unwrap(), true).unwrap();
+        while connection.accept().await.is_some() {}
+    });
+    let (code, stdout, stderr) = run(["check", &addr]);
+    assert_eq!((code, stdout.as_str()), (3, ""));
+    assert_eq!(
+        stderr,
+        "error: health rpc failed: UNAVAILABLE: a\\nb\\u{1b}[2J\\u{202e}c\\u{feff}d\n"
+    );
+    server.await.unwrap();
+}
+
 #[test]
 fn no_connection() {
     // Bound by a socket that does not listen: nobody else can take the port meanwhile.
@@ -312,15 +430,27 @@ fn no_connection() {
     }
 }
 
-/// The kernel takes the connection, and nobody ever answers on it.
+/// Every name that gRPC has for one address.
 #[test]
-fn no_answer() {
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = silent.local_addr().unwrap().to_string();
-    for command in ["check", "list"] {
-        let (code, stdout, stderr) = run([command, &addr, "--timeout", "20ms"]);
-        assert_eq!((code, stdout.as_str()), (3, ""), "{command}: {stderr}");
-        assert!(stderr.contains("DEADLINE_EXCEEDED"), "{stderr}");
+fn every_way_to_write_an_address() {
+    let (_server, addr) = serve(&[]);
+    let port = addr.rsplit_once(':').unwrap().1;
+    for target in [
+        format!(":{port}"),
+        format!("localhost:{port}"),
+        format!("dns:///localhost:{port}"),
+        format!("dns:localhost:{port}"),
+        format!("passthrough:///{addr}"),
+        format!("ipv4:{addr}"),
+        format!("ipv4:127.0.0.1:1,{addr}"),
+        format!("[::ffff:127.0.0.1]:{port}"),
+    ] {
+        let (code, stdout, stderr) = run(["check", &target]);
+        assert_eq!(
+            (code, stdout.as_str()),
+            (0, "SERVING\n"),
+            "{target}: {stderr}"
+        );
     }
 }
 

@@ -78,10 +78,13 @@ fn every_question_over_tls() {
     assert_eq!(named("localhost").0, 0);
 
     for (refused, why) in [
-        (named("shop.example"), "not valid for name"),
+        (
+            named("shop.example"),
+            "is not for shop.example, but for localhost, 127.0.0.1, ::1",
+        ),
         (
             check(&addr, &["--tls", "--tls-ca-cert", &other]),
-            "UnknownIssuer",
+            "is signed by no authority that is trusted here",
         ),
     ] {
         let (code, stdout, stderr) = refused;
@@ -89,9 +92,6 @@ fn every_question_over_tls() {
         assert!(stderr.contains(&format!("failed to connect to {addr}: ")));
         assert!(stderr.contains(why), "{stderr}");
     }
-    // Without TLS there is no answer that could be understood.
-    let (code, stdout, stderr) = check(&addr, &[]);
-    assert_eq!((code, stdout.as_str()), (3, ""), "{stderr}");
 }
 
 #[test]
@@ -123,11 +123,10 @@ fn mutual_tls_with_a_plain_listener_beside_it() {
 
     let (cert, key) = files.identity("stranger", &Ca::new("clients").client());
     for refused in [check(&addr, &tls), with(&cert, &key)] {
-        // TLS 1.3 lets a client send its call before it hears that it was refused.
+        // TLS 1.3 lets a client go on before it hears that it was refused.
         let (code, stdout, stderr) = refused;
-        assert!(matches!(code, 2 | 3), "{code}: {stderr}");
-        assert_eq!(stdout, "");
-        assert!(!stderr.contains("NOT_FOUND"), "{stderr}");
+        assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+        assert!(stderr.contains("client certificate"), "{stderr}");
     }
 }
 
@@ -138,6 +137,7 @@ fn certificates_that_cannot_be_used() {
     let (_, other_key) = files.identity("other", &ca.server());
     let empty = files.write("empty", "");
     let absent = files.path("absent");
+    let no_client_ca = format!("error: the client CA ({empty}): the text holds no certificate");
     let listen = ["serve", "--listen", "127.0.0.1:0"];
     let table: [(&[&str], &str); 7] = [
         (&["--tls-cert", &cert], "--tls-key"),
@@ -147,7 +147,7 @@ fn certificates_that_cannot_be_used() {
         (&["--tls-cert", &absent, "--tls-key", &key], &absent),
         (
             &["--tls-cert", &cert, "--tls-key", &other_key],
-            "error: the certificate and its key: ",
+            "the key is not that of the certificate",
         ),
         (
             &[
@@ -158,7 +158,7 @@ fn certificates_that_cannot_be_used() {
                 "--tls-client-ca",
                 &empty,
             ],
-            "error: the client CA: none in the PEM text",
+            &no_client_ca,
         ),
     ];
     for (args, expected) in table {
@@ -166,11 +166,9 @@ fn certificates_that_cannot_be_used() {
         assert_eq!((code, stdout.as_str()), (1, ""), "{args:?}: {stderr}");
         assert!(stderr.contains(expected), "{args:?}: {stderr}");
     }
-    let table: [(&[&str], &str); 5] = [
-        (&["--tls"], "--tls-ca"),
+    let table: [(&[&str], &str); 3] = [
         (&["--tls-ca", &cert], "--tls"),
         (&["--tls", "--tls-ca", &absent], &absent),
-        (&["--tls", "--tls-ca", &empty], "error: the CA: none"),
         (
             &["--tls", "--tls-ca", &cert, "--tls-client-cert", &cert],
             "--tls-client-key",

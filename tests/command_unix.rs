@@ -163,6 +163,7 @@ fn an_abstract_name() {
     let mut server = Serving::new(&["--unix", &name]);
     assert_eq!(server.listening(), format!("unix:{name}"));
     assert_serving(&format!("unix:{name}"));
+    assert_serving(&name.replacen('@', "unix-abstract:", 1));
     assert!(server.end("TERM"));
 }
 
@@ -222,8 +223,11 @@ fn bad_arguments() {
             &["serve", "--unix-mode", "1777"],
             "expected an octal number",
         ),
-        (&["check", "unix:"], "expected unix:PATH"),
-        (&["watch", "unix:@"], "expected unix:PATH"),
+        (&["check", "unix:"], "write unix:PATH or unix-abstract:NAME"),
+        (
+            &["watch", "unix:@"],
+            "write unix:PATH or unix-abstract:NAME",
+        ),
     ] {
         let (code, stdout, stderr) = run(args);
         assert_eq!((code, stdout.as_str()), (1, ""), "{args:?}: {stderr}");

@@ -1,8 +1,9 @@
 //! The three methods.
 
-use std::{collections::BTreeMap, future::Future};
+use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use bytes::{Bytes, BytesMut};
+use h2::Reason;
 use http::{
     HeaderValue, Method, Request, Uri, Version,
     header::{CONTENT_TYPE, HeaderName, TE, USER_AGENT},
@@ -11,7 +12,9 @@ use http::{
 use prost::Message;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Client, ReportedStatus, Watch, error::from_h2, messages::Messages};
+use super::{
+    Client, ReportedStatus, Watch, connection::Connection, error::from_h2, messages::Messages,
+};
 use crate::{
     proto::health::{
         HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse,
@@ -79,7 +82,7 @@ impl Client {
             service: service.to_owned(),
         };
         let deadline = self.deadline();
-        let messages = until(deadline, self.open(WATCH, &request)).await?;
+        let messages = until(deadline, self.open(WATCH, &request, deadline)).await?;
         Ok(Watch::new(messages, deadline))
     }
 
@@ -88,8 +91,9 @@ impl Client {
         path: PathAndQuery,
         request: &Q,
     ) -> Result<R, Status> {
-        until(self.deadline(), async {
-            let mut messages = self.open(path, request).await?;
+        let deadline = self.deadline();
+        until(deadline, async {
+            let mut messages = self.open(path, request, deadline).await?;
             let Some(message) = messages.next().await? else {
                 return Err(Status::new(Code::INTERNAL, "no message in a unary reply"));
             };
@@ -101,25 +105,44 @@ impl Client {
         .await
     }
 
-    /// Sends a request and waits for the head of its reply.
-    async fn open(&self, path: PathAndQuery, request: &impl Message) -> Result<Messages, Status> {
+    /// Sends a request and waits for the head of its reply. One that the server has not processed is sent a second time, on another
+    /// connection.
+    async fn open(
+        &self,
+        path: PathAndQuery,
+        request: &impl Message,
+        deadline: Option<Instant>,
+    ) -> Result<Messages, Status> {
         let mut body = BytesMut::new();
         envelope::encode(&mut body, false, request.encoded_len(), |dst| {
             // Fails only for want of room, and this buffer grows.
             let _ = request.encode(dst);
         });
-        let send = self.send.clone();
-        let mut send = send.ready().await.map_err(|error| from_h2(&error))?;
-        let (reply, mut stream) = send
-            .send_request(self.head(path)?, false)
-            .map_err(|error| from_h2(&error))?;
-        stream
-            .send_data(body.freeze(), true)
-            .map_err(|error| from_h2(&error))?;
-        Messages::new(reply.await.map_err(|error| from_h2(&error))?)
+        let body = body.freeze();
+        let connection = self.link.current();
+        let head = self.head(path.clone(), self.timeout)?;
+        let sent_away = match attempt(&connection, head, body.clone()).await {
+            Ok(messages) => return Ok(messages),
+            Err(Failed::Processed(status)) => return Err(status),
+            Err(Failed::SentAway(status)) => status,
+        };
+        let other = match self.link.renew(&connection).await {
+            Ok(Some(other)) => other,
+            Ok(None) => return Err(sent_away),
+            Err(error) => {
+                let text = sent_away.message();
+                let text = format!("{text}, and there is no other connection: {error}");
+                return Err(Status::new(sent_away.code(), text));
+            }
+        };
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        match attempt(&other, self.head(path, left)?, body).await {
+            Ok(messages) => Ok(messages),
+            Err(Failed::Processed(status) | Failed::SentAway(status)) => Err(status),
+        }
     }
 
-    fn head(&self, path: PathAndQuery) -> Result<Request<()>, Status> {
+    fn head(&self, path: PathAndQuery, limit: Option<Duration>) -> Result<Request<()>, Status> {
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(self.scheme.clone());
         parts.authority = Some(self.authority.clone());
@@ -138,7 +161,7 @@ impl Client {
             USER_AGENT,
             HeaderValue::from_static(concat!("grpc-health/", env!("CARGO_PKG_VERSION"))),
         );
-        if let Some(limit) = self.timeout {
+        if let Some(limit) = limit {
             headers.insert(
                 HeaderName::from_static("grpc-timeout"),
                 timeout::encode(limit),
@@ -151,6 +174,41 @@ impl Client {
     fn deadline(&self) -> Option<Instant> {
         Instant::now().checked_add(self.timeout?)
     }
+}
+
+/// Why a call has no reply.
+enum Failed {
+    /// The server may have processed it.
+    Processed(Status),
+    /// It has not, by its own word.
+    SentAway(Status),
+}
+
+async fn attempt(
+    connection: &Connection,
+    head: Request<()>,
+    body: Bytes,
+) -> Result<Messages, Failed> {
+    let Connection { send, processed } = connection;
+    // What is not sent is not processed. A connection that broke is another matter than one that the server sends us away from.
+    let unsent = |error| match processed.goaway() {
+        Some(_) => Failed::SentAway(from_h2(&error, processed)),
+        None => Failed::Processed(from_h2(&error, processed)),
+    };
+    let mut send = send.clone().ready().await.map_err(unsent)?;
+    let (reply, mut stream) = send.send_request(head, false).map_err(unsent)?;
+    let id = reply.stream_id().as_u32();
+    // Fails if the stream is over already; the reply says how it ended.
+    let _ = stream.send_data(body, true);
+    let reply = reply.await.map_err(|error| {
+        let refused = error.reason() == Some(Reason::REFUSED_STREAM);
+        if refused && error.is_reset() && error.is_remote() || processed.is_without(id) {
+            Failed::SentAway(from_h2(&error, processed))
+        } else {
+            Failed::Processed(from_h2(&error, processed))
+        }
+    })?;
+    Messages::new(reply, processed).map_err(Failed::Processed)
 }
 
 /// A call, or part of one, until the call's deadline.

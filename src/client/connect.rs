@@ -1,69 +1,97 @@
-//! The connection.
+//! The client, and its ways to connect.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use h2::client::SendRequest;
 use http::uri::{Authority, Scheme};
-#[cfg(unix)]
-use tokio::net::UnixStream;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::{TcpStream, ToSocketAddrs},
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::ConnectError;
+use super::connector::{Connected, Origin, TIMEOUT, Within};
+use super::link::Link;
+use super::{ConnectError, Connector, Target};
 #[cfg(feature = "tls")]
 use crate::tls::ClientTls;
-
-/// The longest header list we take in. Our own calls need a few hundred bytes.
-const MAX_HEADER_LIST_SIZE: u32 = 16 * 1024;
-
-/// What the frames of unread messages may cost, by h2's count of at most 256 bytes each. Its own
-/// choice is spent by 130 of our 7-byte messages, as many watches or calls at a time bring at once.
-const DATA_FRAME_BUDGET: usize = 4 * 1024 * 1024;
 
 /// A client of one server's health service, over one HTTP/2 connection.
 ///
 /// Clones are cheap and share the connection, which is closed when the last clone and the last
-/// [`Watch`](super::Watch) are gone. A connection that broke stays broken: every later call fails
-/// with UNAVAILABLE.
+/// [`Watch`](super::Watch) are gone.
+///
+/// A call that the server sends away before it has processed it (RST_STREAM with REFUSED_STREAM, or a GOAWAY that leaves it out) is
+/// [tried again once](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#transparent-retries) on a new connection to the
+/// same target, which is the client's from then on. A connection that broke in any other way stays broken: every later call fails with
+/// UNAVAILABLE.
 #[derive(Clone, Debug)]
 pub struct Client {
-    pub(super) send: SendRequest<Bytes>,
+    pub(super) link: Arc<Link>,
     pub(super) scheme: Scheme,
     pub(super) authority: Authority,
     pub(super) timeout: Option<Duration>,
 }
 
-impl Client {
-    /// Connects over TCP (without TLS), and spawns the connection's task on the current runtime.
+impl Connector {
+    /// Connects, and spawns the connection's task on the current runtime.
     ///
-    /// Returns once the TCP connection stands. Whether there is an HTTP/2 server behind it shows
-    /// at the first call.
+    /// Returns when the server has shown that it speaks HTTP/2, by the first frame of its preface.
     ///
     /// # Errors
     ///
-    /// When the address resolves to nothing, or none of what it resolves to can be reached.
+    /// When `target` is malformed, resolves to nothing, or cannot be reached; when it is no HTTP/2 server; when either side refuses the
+    /// other's certificate; and when the time is over. The text says which, in words for the user of a program.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime, or in one without I/O enabled.
+    /// Outside a tokio runtime, or in one without I/O or time enabled.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future abandons the attempt.
-    pub async fn connect(addr: impl ToSocketAddrs) -> Result<Self, ConnectError> {
-        let tcp = dial(addr).await?;
-        let authority = tcp
-            .peer_addr()
-            .ok()
-            .and_then(|peer| peer.to_string().parse().ok());
-        let client = Self::handshake(tcp).await?;
-        Ok(match authority {
-            Some(authority) => client.with_authority(authority),
-            None => client,
+    pub async fn connect<T>(&self, target: T) -> Result<Client, ConnectError>
+    where
+        T: TryInto<Target>,
+        ConnectError: From<T::Error>,
+    {
+        let target = target.try_into()?;
+        let origin = Origin {
+            connector: self.clone(),
+            target,
+        };
+        let Connected {
+            connection,
+            scheme,
+            authority,
+        } = origin.connect().await?;
+        Ok(Client {
+            link: Arc::new(Link::new(connection, Some(origin))),
+            scheme,
+            authority: authority.unwrap_or_else(localhost),
+            timeout: None,
         })
+    }
+}
+
+impl Client {
+    /// Connects without TLS, within 20 seconds; see [`Connector::connect`].
+    ///
+    /// `target` is a [`Target`], or what can be made one: a text such as `localhost:50051`, a `SocketAddr`, an IP address with a port.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Connector::connect`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Connector::connect`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the attempt.
+    pub async fn connect<T>(target: T) -> Result<Self, ConnectError>
+    where
+        T: TryInto<Target>,
+        ConnectError: From<T::Error>,
+    {
+        Connector::new().connect(target).await
     }
 
     /// Connects as [`connect`](Self::connect) does, to the Unix domain socket `path`. One that begins with `@` or with a NUL is a name
@@ -71,40 +99,28 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// When nobody listens there, or nobody who takes us.
+    /// When nobody listens there, or nobody who takes us; and those of [`connect`](Self::connect).
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime, or in one without I/O enabled.
+    /// As [`connect`](Self::connect).
     ///
     /// # Cancel safety
     ///
     /// Dropping the future abandons the attempt.
     #[cfg(unix)]
     pub async fn connect_unix(path: impl AsRef<std::path::Path>) -> Result<Self, ConnectError> {
-        use std::os::unix::ffi::OsStrExt;
-
-        let mut path = path.as_ref().as_os_str().as_bytes().to_vec();
-        if cfg!(any(target_os = "linux", target_os = "android")) {
-            if let Some(first @ b'@') = path.first_mut() {
-                *first = 0;
-            }
-        }
-        let unix = UnixStream::connect(std::ffi::OsStr::from_bytes(&path))
-            .await
-            .map_err(ConnectError::socket)?;
-        Self::handshake(unix).await
+        Self::connect(Target::unix(path)).await
     }
 
-    /// Connects over TLS, and spawns the connection's task on the current runtime.
+    /// Connects over TLS, within 20 seconds.
     ///
     /// The server's certificate must be for `server_name`, a host name or an IP address, which is also the `:authority` of calls.
     ///
     /// # Errors
     ///
     /// Those of [`connect`](Self::connect), when either side refuses the other's certificate, when the server does not speak HTTP/2,
-    /// or when `server_name` is none. A server that refuses the client's certificate may say so only after this has returned: then
-    /// the first call is UNAVAILABLE.
+    /// or when `server_name` is none.
     ///
     /// # Panics
     ///
@@ -114,33 +130,29 @@ impl Client {
     ///
     /// Dropping the future abandons the attempt.
     #[cfg(feature = "tls")]
-    pub async fn connect_tls(
-        addr: impl ToSocketAddrs,
+    pub async fn connect_tls<T>(
+        target: T,
         server_name: &str,
         tls: &ClientTls,
-    ) -> Result<Self, ConnectError> {
-        let tcp = dial(addr).await?;
-        let io = tls
-            .connect(server_name, tcp)
-            .await
-            .map_err(ConnectError::tls)?;
-        let mut client = Self::handshake(io).await?;
-        client.scheme = Scheme::HTTPS;
-        Ok(match server_name.parse() {
-            Ok(authority) => client.with_authority(authority),
-            Err(_) => client,
-        })
+    ) -> Result<Self, ConnectError>
+    where
+        T: TryInto<Target>,
+        ConnectError: From<T::Error>,
+    {
+        let connector = Connector::new().tls(tls).server_name(server_name);
+        connector.connect(target).await
     }
 
-    /// Makes a client of any byte stream, and spawns the connection's task on the current runtime.
+    /// Makes a client of any byte stream, and spawns the connection's task on the current runtime. Returns when the server has shown
+    /// that it speaks HTTP/2. There is no other connection to try a call again on.
     ///
     /// # Errors
     ///
-    /// When the stream fails as the HTTP/2 preface is written.
+    /// When the stream fails, when the peer is no HTTP/2 server, or when it has said nothing for 20 seconds.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime.
+    /// Outside a tokio runtime, or in one without time enabled.
     ///
     /// # Cancel safety
     ///
@@ -149,21 +161,11 @@ impl Client {
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (send, connection) = h2::client::Builder::new()
-            .enable_push(false)
-            .max_header_list_size(MAX_HEADER_LIST_SIZE)
-            .data_frame_budget(DATA_FRAME_BUDGET)
-            .handshake(io)
-            .await
-            .map_err(ConnectError::handshake)?;
-        // Its error reaches every call that is open; h2 ends it when nobody holds it any more.
-        tokio::spawn(async move {
-            let _ = connection.await;
-        });
+        let connection = Within::new(TIMEOUT).open(io).await?;
         Ok(Self {
-            send,
+            link: Arc::new(Link::new(connection, None)),
             scheme: Scheme::HTTP,
-            authority: Authority::from_static("localhost"),
+            authority: localhost(),
             timeout: None,
         })
     }
@@ -179,8 +181,8 @@ impl Client {
         self
     }
 
-    /// Replaces the `:authority` of each call made by this handle: by default the address
-    /// connected to, and `localhost` where that is no TCP address.
+    /// Replaces the `:authority` of each call made by this handle: by default the target as it was given, the address that was reached
+    /// where that is none, and `localhost` on a Unix domain socket.
     #[must_use]
     pub fn with_authority(mut self, authority: Authority) -> Self {
         self.authority = authority;
@@ -188,11 +190,7 @@ impl Client {
     }
 }
 
-async fn dial(addr: impl ToSocketAddrs) -> Result<TcpStream, ConnectError> {
-    let tcp = TcpStream::connect(addr)
-        .await
-        .map_err(ConnectError::socket)?;
-    // Calls are smaller than a segment; Nagle's algorithm would only delay them.
-    tcp.set_nodelay(true).map_err(ConnectError::socket)?;
-    Ok(tcp)
+/// What a server is called that has no address.
+fn localhost() -> Authority {
+    Authority::from_static("localhost")
 }

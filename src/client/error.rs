@@ -1,43 +1,67 @@
 //! What can go wrong below gRPC, and which status it becomes.
 
-use std::{error::Error, fmt, io};
+use std::{error::Error, fmt, io, time::Duration};
 
+use h2::Reason;
+
+use super::InvalidTarget;
+use super::watched::Processed;
 use crate::wire::{code::Code, envelope::EnvelopeError, status::Status};
 
-/// No connection was made.
+/// No connection was made. The text says why, for the user of a program.
 #[derive(Debug)]
 pub struct ConnectError(Kind);
 
 #[derive(Debug)]
 enum Kind {
+    Target(InvalidTarget),
     Socket(io::Error),
     #[cfg(feature = "tls")]
-    Tls(io::Error),
+    Tls(String, io::Error),
     Handshake(h2::Error),
+    Refused(String),
+    /// What did not happen, within what time, and what may be the cause.
+    Timeout(&'static str, Duration, &'static str),
 }
 
 impl ConnectError {
+    pub(super) const fn target(error: InvalidTarget) -> Self {
+        Self(Kind::Target(error))
+    }
+
     pub(super) const fn socket(error: io::Error) -> Self {
         Self(Kind::Socket(error))
     }
 
     #[cfg(feature = "tls")]
-    pub(super) const fn tls(error: io::Error) -> Self {
-        Self(Kind::Tls(error))
+    pub(super) const fn tls(words: String, error: io::Error) -> Self {
+        Self(Kind::Tls(words, error))
     }
 
     pub(super) const fn handshake(error: h2::Error) -> Self {
         Self(Kind::Handshake(error))
+    }
+
+    /// The server is not what it should be.
+    pub(super) const fn refused(why: String) -> Self {
+        Self(Kind::Refused(why))
+    }
+
+    pub(super) const fn timeout(what: &'static str, limit: Duration, why: &'static str) -> Self {
+        Self(Kind::Timeout(what, limit, why))
     }
 }
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
+            Kind::Target(error) => error.fmt(f),
             Kind::Socket(error) => error.fmt(f),
             #[cfg(feature = "tls")]
-            Kind::Tls(error) => write!(f, "TLS handshake: {error}"),
-            Kind::Handshake(error) => write!(f, "HTTP/2 handshake: {error}"),
+            Kind::Tls(words, _) => words.fmt(f),
+            Kind::Handshake(error) => write!(f, "HTTP/2 handshake: {}", words(error, None)),
+            Kind::Refused(why) => why.fmt(f),
+            Kind::Timeout(what, limit, why) => write!(f, "{what} within {limit:?}{why}"),
         }
     }
 }
@@ -45,11 +69,54 @@ impl fmt::Display for ConnectError {
 impl Error for ConnectError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
+            Kind::Target(error) => Some(error),
             Kind::Socket(error) => Some(error),
             #[cfg(feature = "tls")]
-            Kind::Tls(error) => Some(error),
+            Kind::Tls(_, error) => Some(error),
             Kind::Handshake(error) => Some(error),
+            Kind::Refused(_) | Kind::Timeout(..) => None,
         }
+    }
+}
+
+/// An error of h2's in words for people who do not know h2; `goaway` is the reason of a GOAWAY that the server has sent before.
+fn words(error: &h2::Error, goaway: Option<Reason>) -> String {
+    let by_server = error.is_remote();
+    match (error.reason(), error.get_io(), goaway) {
+        (Some(reason), ..) if by_server && error.is_go_away() => going_away(reason),
+        (Some(reason), ..) if by_server => format!("the server reset the call ({})", name(reason)),
+        (Some(reason), ..) if error.is_library() => {
+            format!("the server does not keep to HTTP/2 ({})", name(reason))
+        }
+        (_, Some(_), Some(reason)) => going_away(reason),
+        // h2's own for a connection at its end, and that of TLS.
+        (_, Some(error), _)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof
+            ) =>
+        {
+            "the server closed the connection".to_owned()
+        }
+        (_, Some(error), _) => format!("the connection broke: {error}"),
+        _ => "the connection is closed".to_owned(),
+    }
+}
+
+fn going_away(reason: Reason) -> String {
+    match reason {
+        Reason::NO_ERROR => "the server is going away".to_owned(),
+        reason => format!("the server closed the connection ({})", name(reason)),
+    }
+}
+
+/// The name that HTTP/2 has for a reason, or its number.
+fn name(reason: Reason) -> String {
+    let known = (0..=13).contains(&u32::from(reason));
+    if known {
+        format!("{reason:?}")
+    } else {
+        format!("error {}", u32::from(reason))
     }
 }
 
@@ -57,7 +124,7 @@ impl Error for ConnectError {
 ///
 /// Only a reset of the call's own stream says something of the call; a connection that went away
 /// is UNAVAILABLE whatever its GOAWAY said, and what the peer got wrong is INTERNAL.
-pub(super) fn from_h2(error: &h2::Error) -> Status {
+pub(super) fn from_h2(error: &h2::Error, processed: &Processed) -> Status {
     let code = match error.reason() {
         Some(reason) if error.is_reset() && error.is_remote() => {
             Code::from_h2_reason(u32::from(reason))
@@ -65,7 +132,7 @@ pub(super) fn from_h2(error: &h2::Error) -> Status {
         Some(_) if error.is_library() => Code::INTERNAL,
         _ => Code::UNAVAILABLE,
     };
-    Status::new(code, error.to_string())
+    Status::new(code, words(error, processed.goaway()))
 }
 
 /// The status of a call whose reply is not a sequence of envelopes.

@@ -1,10 +1,13 @@
 //! The reply to one call: its messages, then its status.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use h2::RecvStream;
 use http::{HeaderMap, Response, StatusCode, header::CONTENT_TYPE};
 
 use super::error::{from_envelope, from_h2};
+use super::watched::Processed;
 use crate::wire::{
     code::Code,
     content_type,
@@ -20,6 +23,8 @@ const MAX_MESSAGE_LEN: usize = 4 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Messages {
     body: RecvStream,
+    /// Of the connection's streams.
+    processed: Arc<Processed>,
     decoder: Decoder,
     /// Received and not decoded yet.
     chunk: Bytes,
@@ -32,7 +37,10 @@ impl Messages {
     ///
     /// A `grpc-status` in a head that ends the stream (Trailers-Only), or that is not HTTP's 200, is
     /// the server's word; without one the HTTP status decides.
-    pub(super) fn new(response: Response<RecvStream>) -> Result<Self, Status> {
+    pub(super) fn new(
+        response: Response<RecvStream>,
+        processed: &Arc<Processed>,
+    ) -> Result<Self, Status> {
         let (head, body) = response.into_parts();
         let mut ended = false;
         if body.is_end_stream() || head.status != StatusCode::OK {
@@ -51,6 +59,7 @@ impl Messages {
         }
         Ok(Self {
             body,
+            processed: Arc::clone(processed),
             decoder: Decoder::new(MAX_MESSAGE_LEN),
             chunk: Bytes::new(),
             ended,
@@ -79,12 +88,12 @@ impl Messages {
             }
             match self.body.data().await {
                 Some(data) => {
-                    let data = data.map_err(|error| from_h2(&error))?;
+                    let data = data.map_err(|error| from_h2(&error, &self.processed))?;
                     // The decoder bounds what is kept, so the window need not.
                     self.body
                         .flow_control()
                         .release_capacity(data.len())
-                        .map_err(|error| from_h2(&error))?;
+                        .map_err(|error| from_h2(&error, &self.processed))?;
                     self.chunk = data;
                 }
                 None => {
@@ -102,7 +111,7 @@ impl Messages {
             .body
             .trailers()
             .await
-            .map_err(|error| from_h2(&error))?;
+            .map_err(|error| from_h2(&error, &self.processed))?;
         let Some(trailers) = trailers else {
             return Err(Status::new(
                 Code::INTERNAL,

@@ -1,5 +1,4 @@
-//! A minimal client of the health service: one HTTP/2 connection, without reconnection or load
-//! balancing; over TLS with feature `tls`.
+//! A minimal client of the health service: one HTTP/2 connection, without load balancing; over TLS with feature `tls`.
 //!
 //! ```no_run
 //! # async fn probe() -> Result<(), Box<dyn std::error::Error>> {
@@ -20,12 +19,23 @@
 
 mod call;
 mod connect;
+mod connection;
+mod connector;
 mod error;
+mod link;
 mod messages;
+mod opening;
+mod place;
+#[cfg(feature = "tls")]
+mod recorded;
 mod reported;
+mod target;
 mod watch;
+mod watched;
 
 pub use connect::Client;
+pub use connector::Connector;
 pub use error::ConnectError;
 pub use reported::ReportedStatus;
+pub use target::{InvalidTarget, Target};
 pub use watch::Watch;

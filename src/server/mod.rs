@@ -3,6 +3,7 @@
 //! Each connection is one task, which serves the connection to its end.
 
 mod arrival;
+mod bind;
 #[cfg(unix)]
 mod bind_unix;
 mod build;

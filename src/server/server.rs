@@ -14,7 +14,7 @@ use std::task::Poll;
 #[cfg(target_os = "linux")]
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::arrival;
@@ -70,15 +70,6 @@ impl<S: Service> Server<S> {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a listener on `addr`. Clients can connect from now on; they are answered once the server is served.
-    ///
-    /// # Errors
-    ///
-    /// Those of binding a TCP socket, such as an address in use.
-    pub async fn bind(&self, addr: impl ToSocketAddrs) -> io::Result<()> {
-        self.add_listener(TcpListener::bind(addr).await?)
-    }
-
     /// Adds a listener made elsewhere, such as one that systemd passes to the process.
     ///
     /// # Errors
@@ -88,19 +79,6 @@ impl<S: Service> Server<S> {
         let addr = listener.local_addr()?;
         self.add(addr, Listener::Tcp(listener));
         Ok(())
-    }
-
-    /// Adds a listener for TLS on `addr`, as [`bind`](Self::bind) adds one without.
-    ///
-    /// A client that fails the handshake, or does not ask for `h2` in it (ALPN), is closed, and counted in
-    /// [`Stats::connection_errors`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`bind`](Self::bind).
-    #[cfg(feature = "tls")]
-    pub async fn bind_tls(&self, addr: impl ToSocketAddrs, tls: &ServerTls) -> io::Result<()> {
-        self.add_tls_listener(TcpListener::bind(addr).await?, tls)
     }
 
     /// Adds a listener made elsewhere, as [`add_listener`](Self::add_listener) does, for TLS.

@@ -1,23 +1,129 @@
 //! The client's side of TLS: which servers it trusts, and which certificate it shows.
 
 use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
-use rustls::client::WantsClientCert;
+use rustls::RootCertStore;
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
-use rustls::{ConfigBuilder, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{H2, TlsError, pem};
+use super::error::What;
+use super::pem::Source;
+use super::{H2, TlsError, refused_identity, words};
 
 /// The TLS settings of a client, for [`Client::connect_tls`](crate::client::Client::connect_tls). Clones are cheap.
 #[derive(Debug, Clone)]
 pub struct ClientTls {
     config: Arc<ClientConfig>,
+}
+
+/// What a client's TLS is made from, as PEM text or files of it.
+#[derive(Clone)]
+#[must_use]
+pub struct ClientPem {
+    /// `None`: the authorities of the machine.
+    ca: Option<Source>,
+    identity: Option<(Source, Source)>,
+}
+
+impl ClientPem {
+    /// Trusts the servers that one of these certificates vouches for.
+    pub fn new(ca: impl Into<Vec<u8>>) -> Self {
+        Self::trusting(Some(Source::new(ca)))
+    }
+
+    /// Does what [`new`](Self::new) does with the certificates of a file, read in a blocking call. What is wrong in it is told with
+    /// its name.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn read(ca: &Path) -> Result<Self, TlsError> {
+        Ok(Self::trusting(Some(Source::read(ca)?)))
+    }
+
+    /// Trusts the servers that an authority of this machine vouches for: the certificates that the operating system keeps, or those
+    /// that the environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+    #[cfg(feature = "native-roots")]
+    pub const fn native_roots() -> Self {
+        Self::trusting(None)
+    }
+
+    const fn trusting(ca: Option<Source>) -> Self {
+        Self { ca, identity: None }
+    }
+
+    /// Mutual TLS: shows this certificate, followed by its intermediates, to a server that asks for one.
+    pub fn identity(mut self, certificates: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        self.identity = Some((Source::new(certificates), Source::new(key)));
+        self
+    }
+
+    /// Does what [`identity`](Self::identity) does with a certificate and a key that are read from files, in blocking calls.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read.
+    pub fn read_identity(mut self, certificates: &Path, key: &Path) -> Result<Self, TlsError> {
+        self.identity = Some((Source::read(certificates)?, Source::read(key)?));
+        Ok(self)
+    }
+
+    fn config(&self) -> Result<ClientConfig, TlsError> {
+        let roots = match &self.ca {
+            Some(ca) => ca.roots("the CA")?,
+            None => native_roots()?,
+        };
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| TlsError::refused(What::new("TLS versions", None), error))?
+            .with_root_certificates(roots);
+        let mut config = match &self.identity {
+            None => builder.with_no_client_auth(),
+            Some((source, key)) => {
+                let certificates = source.certificates("the certificate")?;
+                let private_key = key.private_key("the private key")?;
+                builder
+                    .with_client_auth_cert(certificates, private_key)
+                    .map_err(|error| refused_identity(source, key, error))?
+            }
+        };
+        config.alpn_protocols = vec![H2.to_vec()];
+        Ok(config)
+    }
+}
+
+impl std::fmt::Debug for ClientPem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientPem")
+            .field("mutual", &self.identity.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Certificates in the machine's store that cannot be read are left out: there are always some.
+#[cfg(feature = "native-roots")]
+fn native_roots() -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        let what = What::new("the authorities of this machine", None);
+        let why = "none is found; SSL_CERT_FILE may name a file of them";
+        return Err(TlsError::text(what, why));
+    }
+    Ok(roots)
+}
+
+#[cfg(not(feature = "native-roots"))]
+const fn native_roots() -> Result<RootCertStore, TlsError> {
+    // Nobody can ask for them.
+    Ok(RootCertStore { roots: Vec::new() })
 }
 
 impl ClientTls {
@@ -27,9 +133,7 @@ impl ClientTls {
     ///
     /// If `ca` has no certificate, or a malformed one.
     pub fn new(ca: &[u8]) -> Result<Self, TlsError> {
-        Ok(Self::with(
-            builder(pem::roots("the CA", ca)?)?.with_no_client_auth(),
-        ))
+        Self::from_pem(&ClientPem::new(ca))
     }
 
     /// Mutual TLS: trusts the CA certificates in `ca`, and shows `certificates`, the client's certificate followed by its intermediates, to
@@ -40,18 +144,18 @@ impl ClientTls {
     /// If `ca` or `certificates` has no certificate, `key` has no private key, one of them is malformed, or the key does not belong to the
     /// certificate.
     pub fn with_identity(ca: &[u8], certificates: &[u8], key: &[u8]) -> Result<Self, TlsError> {
-        let certificates = pem::certificates("the certificate", certificates)?;
-        let config = builder(pem::roots("the CA", ca)?)?
-            .with_client_auth_cert(certificates, pem::private_key(key)?)
-            .map_err(|error| TlsError::refused("the certificate and its key", error))?;
-        Ok(Self::with(config))
+        Self::from_pem(&ClientPem::new(ca).identity(certificates, key))
     }
 
-    fn with(mut config: ClientConfig) -> Self {
-        config.alpn_protocols = vec![H2.to_vec()];
-        Self {
-            config: Arc::new(config),
-        }
+    /// TLS with what `pem` says.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`with_identity`](Self::with_identity), and when the machine has no authorities where those are asked for.
+    pub fn from_pem(pem: &ClientPem) -> Result<Self, TlsError> {
+        Ok(Self {
+            config: Arc::new(pem.config()?),
+        })
     }
 
     /// Shakes hands with the server of that name.
@@ -59,31 +163,33 @@ impl ClientTls {
     /// # Errors
     ///
     /// `InvalidInput` for a name that is neither a host name nor an IP address, `InvalidData` for a server that was refused or that
-    /// refused us, and those of `io`.
-    pub(crate) async fn connect<T>(&self, server_name: &str, io: T) -> io::Result<TlsStream<T>>
+    /// refused us, and those of `io`, each with `io` itself. [`explain`] has words for them.
+    pub(crate) async fn connect<T>(
+        &self,
+        server_name: &str,
+        io: T,
+    ) -> Result<TlsStream<T>, (io::Error, T)>
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
-        let name = ServerName::try_from(server_name.to_owned())
-            .map_err(|error| io::Error::new(ErrorKind::InvalidInput, error))?;
+        let Ok(name) = ServerName::try_from(server_name.to_owned()) else {
+            let why = format!("\"{server_name}\" is neither a host name nor an IP address");
+            return Err((io::Error::new(ErrorKind::InvalidInput, why), io));
+        };
         let stream = TlsConnector::from(Arc::clone(&self.config))
             .connect(name, io)
+            .into_fallible()
             .await?;
         if stream.get_ref().1.alpn_protocol() != Some(H2) {
-            return Err(io::Error::new(
-                ErrorKind::InvalidData,
-                "the server does not speak HTTP/2",
-            ));
+            let error = io::Error::new(ErrorKind::InvalidData, words::NO_HTTP2);
+            return Err((error, stream.into_inner().0));
         }
         Ok(stream)
     }
 }
 
-fn builder(roots: RootCertStore) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TlsError> {
-    Ok(
-        ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| TlsError::refused("TLS versions", error))?
-            .with_root_certificates(roots),
-    )
+/// Why a TLS connection failed, in words. `None` where it was not TLS that did.
+pub(crate) fn explain(error: &io::Error) -> Option<String> {
+    let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    Some(words::of_handshake(error))
 }

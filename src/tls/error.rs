@@ -1,21 +1,40 @@
 //! Why certificates cannot be used.
 
-use std::{error::Error, fmt, io, path::PathBuf};
+use std::path::{Path, PathBuf};
+use std::{error::Error, fmt, io};
 
 use rustls::pki_types::pem;
 use rustls::server::VerifierBuilderError;
 
-/// Certificates or keys that cannot be used.
+use super::words;
+
+/// Certificates or keys that cannot be used. The text names the file, where there is one.
 #[derive(Debug)]
 pub struct TlsError(Kind);
 
 #[derive(Debug)]
 enum Kind {
     Read(PathBuf, io::Error),
-    Pem(&'static str, pem::Error),
-    Missing(&'static str),
-    Refused(&'static str, rustls::Error),
+    Text(What, String),
+    Refused(What, rustls::Error),
     Verifier(VerifierBuilderError),
+}
+
+/// What an error is about, as in "the private key", and the file it was read from.
+#[derive(Clone, Debug)]
+pub(super) struct What(String);
+
+impl What {
+    pub(super) fn new(name: &str, path: Option<&Path>) -> Self {
+        Self(match path {
+            None => name.to_owned(),
+            Some(path) => format!("{name} ({})", path.display()),
+        })
+    }
+
+    pub(super) fn and(self, other: &Self) -> Self {
+        Self(format!("{} and {}", self.0, other.0))
+    }
 }
 
 impl TlsError {
@@ -23,19 +42,24 @@ impl TlsError {
         Self(Kind::Read(path, error))
     }
 
-    /// `what` is named as in "the private key".
-    pub(super) fn pem(what: &'static str, error: pem::Error) -> Self {
-        match error {
-            pem::Error::NoItemsFound => Self::missing(what),
-            error => Self(Kind::Pem(what, error)),
-        }
+    /// PEM text that cannot be read.
+    pub(super) fn pem(what: What, error: &pem::Error) -> Self {
+        let why = match error {
+            pem::Error::MissingSectionEnd { .. } => {
+                "the text is cut off: a line with END is missing"
+            }
+            pem::Error::IllegalSectionStart { .. } => "a line with BEGIN is malformed",
+            pem::Error::Base64Decode(_) => "the text is damaged: its base64 cannot be decoded",
+            _ => "the text is no PEM",
+        };
+        Self::text(what, why)
     }
 
-    pub(super) const fn missing(what: &'static str) -> Self {
-        Self(Kind::Missing(what))
+    pub(super) fn text(what: What, why: impl Into<String>) -> Self {
+        Self(Kind::Text(what, why.into()))
     }
 
-    pub(super) const fn refused(what: &'static str, error: rustls::Error) -> Self {
+    pub(super) const fn refused(what: What, error: rustls::Error) -> Self {
         Self(Kind::Refused(what, error))
     }
 
@@ -48,10 +72,12 @@ impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::Read(path, error) => write!(f, "{}: {error}", path.display()),
-            Kind::Pem(what, error) => write!(f, "{what}: {error}"),
-            Kind::Missing(what) => write!(f, "{what}: none in the PEM text"),
-            Kind::Refused(what, error) => write!(f, "{what}: {error}"),
-            Kind::Verifier(error) => write!(f, "the client CA: {error}"),
+            Kind::Text(What(what), why) => write!(f, "{what}: {why}"),
+            Kind::Refused(What(what), error) => write!(f, "{what}: {}", words::of_file(error)),
+            Kind::Verifier(VerifierBuilderError::NoRootAnchors) => {
+                f.write_str("the client CA: the text holds no certificate")
+            }
+            Kind::Verifier(_) => f.write_str("the client CA: its certificates cannot be used"),
         }
     }
 }
@@ -60,8 +86,7 @@ impl Error for TlsError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
             Kind::Read(_, error) => Some(error),
-            Kind::Pem(_, error) => Some(error),
-            Kind::Missing(_) => None,
+            Kind::Text(..) => None,
             Kind::Refused(_, error) => Some(error),
             Kind::Verifier(error) => Some(error),
         }

@@ -31,11 +31,26 @@ mod client;
 mod error;
 mod pem;
 mod server;
+mod words;
 
 #[cfg(feature = "client")]
-pub use client::ClientTls;
+pub(crate) use client::explain;
+#[cfg(feature = "client")]
+pub use client::{ClientPem, ClientTls};
 pub use error::TlsError;
 pub use server::{ServerPem, ServerTls};
 
 /// The name of HTTP/2 in ALPN ([RFC 9113, section 3.2](https://www.rfc-editor.org/rfc/rfc9113#section-3.2)).
 const H2: &[u8] = b"h2";
+
+/// A certificate and its key that do not go together, or with rustls.
+fn refused_identity(
+    certificates: &pem::Source,
+    key: &pem::Source,
+    error: rustls::Error,
+) -> TlsError {
+    let what = certificates
+        .what("the certificate")
+        .and(&key.what("its key"));
+    TlsError::refused(what, error)
+}

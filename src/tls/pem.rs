@@ -1,36 +1,107 @@
 //! Certificates and keys as PEM text ([RFC 7468](https://www.rfc-editor.org/rfc/rfc7468)).
 
+use std::path::{Path, PathBuf};
+
 use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{Error, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::TlsError;
+use super::error::What;
 
-/// All certificates of `pem`, which must hold one at least.
-pub(super) fn certificates(
-    what: &'static str,
-    pem: &[u8],
-) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    let found = found.map_err(|error| TlsError::pem(what, error))?;
-    if found.is_empty() {
-        return Err(TlsError::missing(what));
-    }
-    Ok(found)
+/// PEM text, and the file it is from.
+#[derive(Clone)]
+pub(super) struct Source {
+    text: Vec<u8>,
+    path: Option<PathBuf>,
 }
 
-/// The first private key of `pem`: PKCS #8, PKCS #1 or SEC 1.
-pub(super) fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_slice(pem).map_err(|error| TlsError::pem("the private key", error))
+/// The same text is the same wherever it is from.
+impl PartialEq for Source {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
 }
 
-/// The certificates of `pem`, to be trusted.
-pub(super) fn roots(what: &'static str, pem: &[u8]) -> Result<RootCertStore, TlsError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(what, pem)? {
-        roots
-            .add(certificate)
-            .map_err(|error| TlsError::refused(what, error))?;
+impl Eq for Source {}
+
+impl Source {
+    pub(super) fn new(text: impl Into<Vec<u8>>) -> Self {
+        Self {
+            text: text.into(),
+            path: None,
+        }
     }
-    Ok(roots)
+
+    pub(super) fn read(path: &Path) -> Result<Self, TlsError> {
+        let text = std::fs::read(path).map_err(|error| TlsError::read(path.to_owned(), error))?;
+        let path = Some(path.to_owned());
+        Ok(Self { text, path })
+    }
+
+    /// How an error calls this; `name` is as in "the private key".
+    pub(super) fn what(&self, name: &str) -> What {
+        What::new(name, self.path.as_deref())
+    }
+
+    /// All certificates, of which there must be one at least.
+    pub(super) fn certificates(
+        &self,
+        name: &str,
+    ) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.text).collect();
+        match found {
+            Ok(found) if !found.is_empty() => Ok(found),
+            Ok(_) | Err(Error::NoItemsFound) => Err(self.without(name, "certificate")),
+            Err(error) => Err(TlsError::pem(self.what(name), &error)),
+        }
+    }
+
+    /// The first private key: PKCS #8, PKCS #1 or SEC 1.
+    pub(super) fn private_key(&self, name: &str) -> Result<PrivateKeyDer<'static>, TlsError> {
+        PrivateKeyDer::from_pem_slice(&self.text).map_err(|error| match error {
+            Error::NoItemsFound => self.without(name, "private key"),
+            error => TlsError::pem(self.what(name), &error),
+        })
+    }
+
+    /// The certificates, to be trusted.
+    pub(super) fn roots(&self, name: &str) -> Result<RootCertStore, TlsError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in self.certificates(name)? {
+            roots
+                .add(certificate)
+                .map_err(|error| TlsError::refused(self.what(name), error))?;
+        }
+        Ok(roots)
+    }
+
+    /// There is no `item` in it: the commonest mistakes are told apart.
+    fn without(&self, name: &str, item: &str) -> TlsError {
+        let has = |text: &str| {
+            let text = text.as_bytes();
+            self.text.windows(text.len()).any(|found| found == text)
+        };
+        let swapped = "are certificate and key swapped?";
+        let why = if has("-----BEGIN ENCRYPTED PRIVATE KEY-----") {
+            "the private key is encrypted with a passphrase, and none can be given".to_owned()
+        } else if has("PRIVATE KEY-----") {
+            format!("the text holds a private key and no {item}: {swapped}")
+        } else if has("-----BEGIN CERTIFICATE-----") {
+            format!("the text holds a certificate and no {item}: {swapped}")
+        } else if self.text.first() == Some(&0x30) && !has("-----BEGIN") {
+            let command = if item == "certificate" {
+                "x509"
+            } else {
+                "pkey"
+            };
+            format!(
+                "the contents are binary (DER), where PEM is expected, a text that begins with \"-----BEGIN\": \
+                 convert the file with \"openssl {command} -inform der\""
+            )
+        } else {
+            format!("the text holds no {item}")
+        };
+        TlsError::text(self.what(name), why)
+    }
 }

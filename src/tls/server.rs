@@ -16,7 +16,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::{H2, TlsError, pem};
+use super::error::What;
+use super::pem::Source;
+use super::{H2, TlsError, refused_identity};
 
 /// How long a refused client may take to read the reason.
 const LAST_WORDS: Duration = Duration::from_millis(250);
@@ -25,9 +27,9 @@ const LAST_WORDS: Duration = Duration::from_millis(250);
 #[derive(Clone, PartialEq, Eq)]
 #[must_use]
 pub struct ServerPem {
-    certificates: Vec<u8>,
-    key: Vec<u8>,
-    client_ca: Option<Vec<u8>>,
+    certificates: Source,
+    key: Source,
+    client_ca: Option<Source>,
 }
 
 impl ServerPem {
@@ -35,8 +37,8 @@ impl ServerPem {
     /// (PKCS #8, PKCS #1 or SEC 1). Both are PEM text.
     pub fn new(certificates: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
         Self {
-            certificates: certificates.into(),
-            key: key.into(),
+            certificates: Source::new(certificates),
+            key: Source::new(key),
             client_ca: None,
         }
     }
@@ -46,11 +48,12 @@ impl ServerPem {
     ///
     /// Services see a client's certificates in [`PeerInfo::certificates`](crate::service::PeerInfo::certificates).
     pub fn client_ca(mut self, certificates: impl Into<Vec<u8>>) -> Self {
-        self.client_ca = Some(certificates.into());
+        self.client_ca = Some(Source::new(certificates));
         self
     }
 
     /// Reads the server's certificates, its key and, for mutual TLS, the client CA from PEM files, in blocking calls.
+    /// An error names the file it was found in.
     ///
     /// # Errors
     ///
@@ -60,13 +63,10 @@ impl ServerPem {
         key: &Path,
         client_ca: Option<&Path>,
     ) -> Result<Self, TlsError> {
-        let read = |path: &Path| {
-            std::fs::read(path).map_err(|error| TlsError::read(path.to_owned(), error))
-        };
-        let pem = Self::new(read(certificates)?, read(key)?);
-        Ok(match client_ca {
-            Some(path) => pem.client_ca(read(path)?),
-            None => pem,
+        Ok(Self {
+            certificates: Source::read(certificates)?,
+            key: Source::read(key)?,
+            client_ca: client_ca.map(Source::read).transpose()?,
         })
     }
 
@@ -74,21 +74,22 @@ impl ServerPem {
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .map_err(|error| TlsError::refused("TLS versions", error))?;
+            .map_err(|error| TlsError::refused(What::new("TLS versions", None), error))?;
         let builder = match &self.client_ca {
             None => builder.with_no_client_auth(),
             Some(ca) => {
-                let roots = Arc::new(pem::roots("the client CA", ca)?);
+                let roots = Arc::new(ca.roots("the client CA")?);
                 let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider)
                     .build()
                     .map_err(TlsError::verifier)?;
                 builder.with_client_cert_verifier(verifier)
             }
         };
-        let certificates = pem::certificates("the certificate", &self.certificates)?;
+        let certificates = self.certificates.certificates("the certificate")?;
+        let key = self.key.private_key("the private key")?;
         let mut config = builder
-            .with_single_cert(certificates, pem::private_key(&self.key)?)
-            .map_err(|error| TlsError::refused("the certificate and its key", error))?;
+            .with_single_cert(certificates, key)
+            .map_err(|error| refused_identity(&self.certificates, &self.key, error))?;
         config.alpn_protocols = vec![H2.to_vec()];
         // With a resumed session nobody would check the client's certificate again.
         config.session_storage = Arc::new(NoServerSessionStorage {});

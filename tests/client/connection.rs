@@ -13,7 +13,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use crate::script::{envelope, open_reply, pair, reply, serving};
+use crate::script::{envelope, open_reply, pair, reply, scripted, serving};
 
 #[tokio::test]
 async fn a_connection_that_breaks() {
@@ -90,17 +90,73 @@ async fn the_connection_lasts_as_long_as_it_is_held() {
 
 #[tokio::test]
 async fn a_server_that_does_not_speak_http2() {
+    // Whatever the pieces are that it comes in.
+    for size in [1, 3, 4, 100] {
+        let (ours, mut theirs) = duplex(1024);
+        let answer = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n";
+        let (refused, ()) = tokio::join!(Client::handshake(ours), async {
+            for piece in answer.chunks(size) {
+                // The client may have had enough.
+                let _ = theirs.write_all(piece).await;
+                tokio::task::yield_now().await;
+            }
+        });
+        let said = refused.unwrap_err().to_string();
+        assert!(
+            said.starts_with("the server answers in HTTP/1 (\"HTTP"),
+            "{said}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_up_at_once() {
     let (ours, mut theirs) = duplex(1024);
-    let client = Client::handshake(ours).await.unwrap();
-    theirs
-        .write_all(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")
-        .await
-        .unwrap();
-    let code = client.check("").await.unwrap_err().code();
+    theirs.shutdown().await.unwrap();
+    let said = Client::handshake(ours).await.unwrap_err().to_string();
     assert!(
-        [Code::INTERNAL, Code::UNAVAILABLE].contains(&code),
-        "{code:?}"
+        said.starts_with("the server closed the connection before it said anything"),
+        "{said}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_says_nothing() {
+    let start = tokio::time::Instant::now();
+    let (ours, theirs) = duplex(1024);
+    let said = Client::handshake(ours).await.unwrap_err().to_string();
+    assert_eq!(start.elapsed().as_secs(), 20);
+    assert!(said.contains("said nothing within 20s"), "{said}");
+    drop(theirs);
+}
+
+/// No text is h2's, in which a server that goes away is "not a result of an error".
+#[tokio::test]
+async fn what_went_wrong_in_words() {
+    for (reason, words) in [
+        (Reason::NO_ERROR, "the server is going away"),
+        (
+            Reason::ENHANCE_YOUR_CALM,
+            "the server closed the connection (ENHANCE_YOUR_CALM)",
+        ),
+    ] {
+        let (client, mut server) = pair().await;
+        let (check, ()) = tokio::join!(client.check(""), async {
+            let _call = server.accept().await.unwrap().unwrap();
+            server.abrupt_shutdown(reason);
+            assert!(
+                server
+                    .accept()
+                    .await
+                    .is_none_or(|accepted| accepted.is_err())
+            );
+        });
+        assert_eq!(check.unwrap_err().message(), words);
+        assert_eq!(client.check("").await.unwrap_err().message(), words);
+    }
+    let client = scripted(|_, mut respond| respond.send_reset(Reason::INTERNAL_ERROR)).await;
+    let said = client.check("").await.unwrap_err();
+    assert_eq!(said.message(), "the server reset the call (INTERNAL_ERROR)");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 #![cfg(feature = "client")]
 #![allow(clippy::unwrap_used)]
 
+mod again;
 mod connection;
 mod replies;
 mod script;

@@ -23,7 +23,6 @@ fi
 
 cargo build --locked --features cli --bin grpc-health --example flip_server --example reflection \
     --example interop_certs --example interop_echo
-# On its own: the command must refuse what is compressed.
 cargo build --locked --features gzip --example interop_server
 cargo build --locked --features gzip,tower --example interop_mounts
 certs=$target/interop-certs

@@ -47,6 +47,11 @@ impl Ca {
         let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
         params.extended_key_usages = vec![usage];
+        self.sign(params)
+    }
+
+    /// A certificate as it is asked for.
+    pub(crate) fn sign(&self, params: CertificateParams) -> Identity {
         let key = KeyPair::generate().unwrap();
         let cert = params.signed_by(&key, &self.0).unwrap();
         Identity {

@@ -69,7 +69,7 @@ async fn what_cannot_be_used_leaves_the_old_in_use() {
     let table = [
         (
             ServerPem::new("", new.key.as_str()),
-            "the certificate: none in the PEM text",
+            "the certificate: the text holds ",
         ),
         (
             ServerPem::new(garbage, new.key.as_str()),
@@ -82,11 +82,11 @@ async fn what_cannot_be_used_leaves_the_old_in_use() {
         ),
         (
             ServerPem::new(new.cert.as_str(), ""),
-            "the private key: none in the PEM text",
+            "the private key: the text holds no private key",
         ),
         (
             ServerPem::new(new.cert.as_str(), new.cert.as_str()),
-            "the private key: none in the PEM text",
+            "the private key: the text holds a certificate and no private key: ",
         ),
         // One file is new already and the other is not.
         (
@@ -96,11 +96,11 @@ async fn what_cannot_be_used_leaves_the_old_in_use() {
         // Nobody vouches for clients: that must not mean that anybody may come.
         (
             server_pem(&new).client_ca(""),
-            "the client CA: none in the PEM text",
+            "the client CA: the text holds ",
         ),
         (
             server_pem(&new).client_ca(clients.client().key),
-            "the client CA: none in the PEM text",
+            "the client CA: the text holds ",
         ),
         (server_pem(&new).client_ca(garbage), "the client CA: "),
     ];

@@ -1,23 +1,20 @@
 //! The command line.
 
-use std::{
-    fmt::{self, Display},
-    net::SocketAddr,
-    num::NonZeroUsize,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
-use grpc_health::ServingStatus;
+use grpc_health::{ServingStatus, client};
 
-use crate::tls::{ServeTls, TargetTls};
+use crate::{
+    tls::{ServeTls, TargetTls},
+    values::{Listen, duration, duration_or_none, listen, mode, service},
+};
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  SERVING (serve: drained; list: every service is SERVING)
-  1  bad arguments
-  2  no connection (serve: cannot listen)
+  1  bad arguments (serve: or certificates that cannot be used)
+  2  no connection, or certificates that cannot be used (serve: cannot listen)
   3  the RPC failed
   4  any other status than SERVING (list: of any service)";
 
@@ -27,7 +24,7 @@ stdout (exit code 0 or 4, after the last status).";
 
 const LIST_NOTES: &str = "\
 One line per service, sorted by name: NAME, a tab, STATUS. The server as a whole has the empty
-name. Control characters and backslashes in a name are escaped.";
+name. Backslashes, and characters that are not visible, are escaped in names.";
 
 /// The gRPC Health Checking Protocol, both ends of it.
 #[derive(Debug, Parser)]
@@ -54,14 +51,15 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Address to listen on; repeatable. Port 0 takes a free one, printed as "listening on ADDR".
-    /// [default: 127.0.0.1:50051] unless there is a Unix socket or one from systemd.
+    /// Address to listen on: IP:PORT, HOST:PORT (every address of the name), or :PORT (every address
+    /// of the machine, IPv6 and IPv4); repeatable. Port 0 takes a free one, printed as "listening on
+    /// ADDR". [default: 127.0.0.1:50051] unless there is a Unix socket or one from systemd.
     #[arg(long, value_name = "ADDR", value_parser = listen)]
-    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) listen: Vec<Listen>,
     /// Address to listen on without TLS, beside those that have it; repeatable. Unix sockets never
     /// have it.
     #[arg(long, value_name = "ADDR", requires = "tls_cert", value_parser = listen)]
-    pub(crate) listen_plain: Vec<SocketAddr>,
+    pub(crate) listen_plain: Vec<Listen>,
     #[command(flatten)]
     pub(crate) tls: ServeTls,
     /// Unix domain socket to listen on, printed as "listening on unix:PATH"; repeatable. @NAME is
@@ -94,10 +92,12 @@ pub(crate) struct ServeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct Target {
-    /// Host and port of the server, or unix:PATH, or unix:@NAME.
-    #[arg(value_name = "ADDR", value_parser = addr)]
-    pub(crate) addr: Addr,
-    /// How long connecting may take, such as 500ms, 1s or 2m.
+    /// HOST:PORT, or :PORT for this machine; unix:PATH, unix-abstract:NAME, or another of gRPC's names:
+    /// dns:///HOST:PORT, ipv4:IP:PORT, ipv6:[IP]:PORT.
+    #[arg(value_name = "ADDR")]
+    pub(crate) addr: client::Target,
+    /// How long connecting may take, such as 500ms, 1s or 2m: until the server shows that it speaks
+    /// HTTP/2.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub(crate) connect_timeout: Duration,
     #[command(flatten)]
@@ -144,93 +144,6 @@ pub(crate) struct ListArgs {
     pub(crate) timeout: Duration,
 }
 
-fn listen(text: &str) -> Result<SocketAddr, String> {
-    text.parse()
-        .map_err(|_| "expected IP:PORT, such as 127.0.0.1:50051 or [::]:50051".to_owned())
-}
-
-/// The last `=` separates, so that a name may hold one.
-fn service(text: &str) -> Result<(String, ServingStatus), String> {
-    let (name, status) = text.rsplit_once('=').unwrap_or((text, "serving"));
-    let status = match status {
-        "serving" => ServingStatus::Serving,
-        "not-serving" => ServingStatus::NotServing,
-        "unknown" => ServingStatus::Unknown,
-        _ => {
-            return Err(format!(
-                "'{status}' is none of serving, not-serving, unknown"
-            ));
-        }
-    };
-    Ok((name.to_owned(), status))
-}
-
-/// The permissions of a file, as `chmod` has them.
-fn mode(text: &str) -> Result<u32, String> {
-    match u32::from_str_radix(text, 8) {
-        Ok(mode @ 0..=0o777) if !text.starts_with('+') => Ok(mode),
-        _ => Err("expected an octal number of up to 777, such as 660".to_owned()),
-    }
-}
-
-/// Where a server is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Addr {
-    /// Host and port.
-    Tcp(String),
-    Unix(PathBuf),
-}
-
-impl Display for Addr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(addr) => addr.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
-/// `unix:///PATH`, as gRPC clients have it too, is a path with two slashes too many.
-fn addr(text: &str) -> Result<Addr, String> {
-    if let Some(path) = text.strip_prefix("unix:") {
-        return match path {
-            "" | "@" => Err("expected unix:PATH or unix:@NAME".to_owned()),
-            path => Ok(Addr::Unix(path.into())),
-        };
-    }
-    match text.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
-            Ok(Addr::Tcp(text.to_owned()))
-        }
-        _ => Err("expected HOST:PORT, such as localhost:50051 or [::1]:50051".to_owned()),
-    }
-}
-
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    match duration_or_none(text)? {
-        Duration::ZERO => Err("must be greater than zero".to_owned()),
-        duration => Ok(duration),
-    }
-}
-
-fn duration_or_none(text: &str) -> Result<Duration, String> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let milliseconds = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err("expected a whole number and ms, s, m or h, such as 500ms".to_owned()),
-    };
-    number
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_mul(milliseconds))
-        .map(Duration::from_millis)
-        .ok_or_else(|| "not a number of that size".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,78 +151,5 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         <Cli as clap::CommandFactory>::command().debug_assert();
-    }
-
-    #[test]
-    fn services() {
-        let service = |text| service(text).ok();
-        assert_eq!(
-            service("a.B"),
-            Some(("a.B".to_owned(), ServingStatus::Serving))
-        );
-        assert_eq!(
-            service("a.B=not-serving"),
-            Some(("a.B".to_owned(), ServingStatus::NotServing))
-        );
-        assert_eq!(
-            service("a=b=unknown"),
-            Some(("a=b".to_owned(), ServingStatus::Unknown))
-        );
-        assert_eq!(
-            service("=serving"),
-            Some((String::new(), ServingStatus::Serving))
-        );
-        assert_eq!(service(""), Some((String::new(), ServingStatus::Serving)));
-        assert_eq!(service("a=SERVING"), None);
-        assert_eq!(service("a="), None);
-    }
-
-    #[test]
-    fn addresses() {
-        let addr = |text| addr(text).ok();
-        let unix = |path: &str| Some(Addr::Unix(path.into()));
-        assert_eq!(addr("[::1]:1"), Some(Addr::Tcp("[::1]:1".to_owned())));
-        assert_eq!(addr("unix:1"), unix("1"));
-        assert_eq!(addr("unix:/run/a"), unix("/run/a"));
-        assert_eq!(addr("unix:///run/a"), unix("/run/a"));
-        assert_eq!(addr("unix:@a"), unix("@a"));
-        for bad in ["", "a", ":1", "unix:", "unix:@", "a:b"] {
-            assert_eq!(addr(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn modes() {
-        let mode = |text| mode(text).ok();
-        assert_eq!(mode("660"), Some(0o660));
-        assert_eq!(mode("0777"), Some(0o777));
-        assert_eq!(mode("0"), Some(0));
-        for bad in ["", "1000", "8", "-1", "+600", "rw"] {
-            assert_eq!(mode(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn durations() {
-        let duration = |text| duration(text).ok();
-        assert_eq!(duration("500ms"), Some(Duration::from_millis(500)));
-        assert_eq!(duration("1s"), Some(Duration::from_secs(1)));
-        assert_eq!(duration("2m"), Some(Duration::from_secs(120)));
-        assert_eq!(duration("1h"), Some(Duration::from_secs(3600)));
-        for bad in [
-            "",
-            "1",
-            "s",
-            "0s",
-            "-1s",
-            "1.5s",
-            "1S",
-            "+1s",
-            "1s1s",
-            "99999999999999999h",
-        ] {
-            assert_eq!(duration(bad), None, "{bad}");
-        }
-        assert_eq!(duration_or_none("0s"), Ok(Duration::ZERO));
     }
 }

@@ -3,20 +3,24 @@
 use std::{
     fmt::Display,
     io::{self, ErrorKind},
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::OwnedFd,
 };
 
 use grpc_health::{Server, service::Service, tls::ServerTls};
 use socket2::{Socket, Type};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, ToSocketAddrs, UnixListener};
 
 use crate::{
     args::ServeArgs,
     output::{line, log},
+    values::Listen,
 };
 
-const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 50051);
+const DEFAULT: Listen = Listen::At(SocketAddr::new(
+    std::net::IpAddr::V4(Ipv4Addr::LOCALHOST),
+    50051,
+));
 
 /// Adds every listener there is to be. An error begins with what it is about.
 pub(crate) async fn all<S: Service>(
@@ -33,13 +37,13 @@ pub(crate) async fn all<S: Service>(
         add(server, fd.into_std(), tls).map_err(on(format_args!("systemd's socket {i}")))?;
     }
     for addr in &args.listen {
-        bind(server, *addr, tls).await.map_err(on(addr))?;
+        bind(server, addr, tls).await.map_err(on(addr))?;
     }
     if args.listen.is_empty() && nothing_else {
-        bind(server, DEFAULT, tls).await.map_err(on(DEFAULT))?;
+        bind(server, &DEFAULT, tls).await.map_err(on(DEFAULT))?;
     }
     for addr in &args.listen_plain {
-        bind(server, *addr, None).await.map_err(on(addr))?;
+        bind(server, addr, None).await.map_err(on(addr))?;
     }
     for path in &args.unix {
         server
@@ -52,12 +56,28 @@ pub(crate) async fn all<S: Service>(
 
 async fn bind<S: Service>(
     server: &Server<S>,
-    addr: SocketAddr,
+    addr: &Listen,
     tls: Option<&ServerTls>,
 ) -> io::Result<()> {
-    match tls {
-        None => server.bind(addr).await,
-        Some(tls) => server.bind_tls(addr, tls).await,
+    async fn on<S: Service>(
+        server: &Server<S>,
+        addr: impl ToSocketAddrs,
+        tls: Option<&ServerTls>,
+    ) -> io::Result<()> {
+        match tls {
+            None => server.bind(addr).await,
+            Some(tls) => server.bind_tls(addr, tls).await,
+        }
+    }
+    match addr {
+        Listen::At(addr) => on(server, addr, tls).await,
+        Listen::Name(name, port) => on(server, (name.as_str(), *port), tls).await,
+        Listen::Everywhere(port) => {
+            // The second is for machines without IPv6: the first has IPv4, too.
+            let every = [Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()];
+            let every = every.map(|ip| SocketAddr::new(ip, *port));
+            on(server, &every[..], tls).await
+        }
     }
 }
 

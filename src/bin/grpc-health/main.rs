@@ -2,11 +2,13 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod escape;
 mod listen;
 mod output;
 mod query;
 mod serve;
 mod tls;
+mod values;
 
 use std::process::ExitCode;
 

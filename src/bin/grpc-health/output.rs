@@ -6,6 +6,8 @@ use std::{
     process::ExitCode,
 };
 
+use crate::escape::Escaped;
+
 /// The exit codes of grpc-health-probe.
 #[derive(Clone, Copy)]
 pub(crate) enum Exit {
@@ -29,7 +31,7 @@ pub(crate) fn line(text: impl Display) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Writes one line to stderr, if anybody reads it.
+/// Writes one line to stderr, if anybody reads it. What a peer has put into it is made harmless here.
 pub(crate) fn log(text: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", Escaped(text));
 }

@@ -4,12 +4,13 @@ use std::{fmt::Display, future::Future};
 
 use grpc_health::{
     Code, Status,
-    client::{Client, ReportedStatus},
+    client::{Client, Connector, ReportedStatus},
 };
-use tokio::{runtime::Builder, time};
+use tokio::runtime::Builder;
 
 use crate::{
-    args::{Addr, CheckArgs, ListArgs, Target, WatchArgs},
+    args::{CheckArgs, ListArgs, Target, WatchArgs},
+    escape::Escaped,
     output::{Exit, line, log},
 };
 
@@ -48,7 +49,7 @@ pub(crate) fn list(args: &ListArgs) -> Exit {
         let client = connect(&args.target).await?.with_timeout(args.timeout);
         let statuses = client.list().await.map_err(|status| failed(&status))?;
         for (name, status) in &statuses {
-            if !print(format_args!("{}\t{status}", escape(name))) {
+            if !print(format_args!("{}\t{status}", Escaped(name))) {
                 break;
             }
         }
@@ -59,7 +60,12 @@ pub(crate) fn list(args: &ListArgs) -> Exit {
 
 fn ask(question: impl Future<Output = Result<Exit, Exit>>) -> Exit {
     match Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(question).unwrap_or_else(|exit| exit),
+        Ok(runtime) => {
+            let exit = runtime.block_on(question).unwrap_or_else(|exit| exit);
+            // A name that nobody resolves holds a thread up for longer than the question may take.
+            runtime.shutdown_background();
+            exit
+        }
         Err(error) => {
             log(format_args!("error: cannot start the runtime: {error}"));
             Exit::Connect
@@ -73,37 +79,11 @@ async fn connect(target: &Target) -> Result<Client, Exit> {
         connect_timeout,
         tls,
     } = target;
-    let secured = tls.load(addr)?;
-    let connecting = async {
-        match (addr, &secured) {
-            (Addr::Tcp(addr), None) => Client::connect(addr).await,
-            (Addr::Tcp(addr), Some(secured)) => {
-                Client::connect_tls(addr, tls.server_name(addr), secured).await
-            }
-            (Addr::Unix(path), _) => Client::connect_unix(path).await,
-        }
-    };
-    let client = match time::timeout(*connect_timeout, connecting).await {
-        Ok(Ok(client)) => client,
-        Ok(Err(error)) => {
-            log(format_args!("error: failed to connect to {addr}: {error}"));
-            return Err(Exit::Connect);
-        }
-        Err(_) => {
-            log(format_args!(
-                "timeout: failed to connect to {addr} within {connect_timeout:?}"
-            ));
-            return Err(Exit::Connect);
-        }
-    };
-    // The name as given: proxies route by it.
-    let authority = match addr {
-        Addr::Tcp(addr) => tls.authority(addr).parse().ok(),
-        Addr::Unix(_) => None,
-    };
-    Ok(match authority {
-        Some(authority) => client.with_authority(authority),
-        None => client,
+    let connector = Connector::new().timeout(*connect_timeout);
+    let connecting = tls.secure(connector, addr)?;
+    connecting.connect(addr).await.map_err(|error| {
+        log(format_args!("error: failed to connect to {addr}: {error}"));
+        Exit::Connect
     })
 }
 
@@ -116,13 +96,12 @@ fn exit(status: ReportedStatus) -> Exit {
 }
 
 fn failed(status: &Status) -> Exit {
-    let text = escape(&status.to_string());
     if status.code() == Code::UNIMPLEMENTED {
         log(format_args!(
-            "error: the server does not implement this health method: {text}"
+            "error: the server does not implement this health method: {status}"
         ));
     } else {
-        log(format_args!("error: health rpc failed: {text}"));
+        log(format_args!("error: health rpc failed: {status}"));
     }
     Exit::Rpc
 }
@@ -130,31 +109,4 @@ fn failed(status: &Status) -> Exit {
 /// Whether anybody reads it.
 fn print(text: impl Display) -> bool {
     line(text).is_ok()
-}
-
-/// What a server says must not break lines, nor drive a terminal.
-fn escape(name: &str) -> String {
-    let mut escaped = String::with_capacity(name.len());
-    for c in name.chars() {
-        if c.is_control() || c == '\\' {
-            escaped.extend(c.escape_default());
-        } else {
-            escaped.push(c);
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::escape;
-
-    #[test]
-    fn names_stay_on_their_line() {
-        assert_eq!(escape("shop.Cart"), "shop.Cart");
-        assert_eq!(
-            escape("a\tb\nc\\d\u{1b}[0m\u{9b}é"),
-            "a\\tb\\nc\\\\d\\u{1b}[0m\\u{9b}é"
-        );
-    }
 }

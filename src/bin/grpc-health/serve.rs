@@ -26,13 +26,13 @@ pub(crate) fn run(args: &ServeArgs) -> Exit {
     let registry = Registry::new();
     for (name, status) in &args.service {
         if let Err(error) = registry.set_service_status(name, *status) {
-            log(format_args!("error: --service {name:?}: {error}"));
+            log(format_args!("error: --service \"{name}\": {error}"));
             return Exit::Arguments;
         }
     }
     for name in &args.pin {
         if !registry.pin(name) {
-            log(format_args!("error: --pin {name:?}: no such --service"));
+            log(format_args!("error: --pin \"{name}\": no such --service"));
             return Exit::Arguments;
         }
     }
@@ -58,7 +58,7 @@ fn runtime(args: &ServeArgs) -> io::Result<Runtime> {
 
 async fn serve(args: &ServeArgs, registry: Registry) -> Exit {
     // Before the first line on stdout: whoever reads it may send a signal at once.
-    let mut signals = match Signals::new() {
+    let (mut signals, hangups) = match Signals::new().and_then(|all| Ok((all, tls::hangups()?))) {
         Ok(signals) => signals,
         Err(error) => {
             log(format_args!("error: cannot handle signals: {error}"));
@@ -93,14 +93,9 @@ async fn serve(args: &ServeArgs, registry: Registry) -> Exit {
         log(format_args!("error: cannot listen on {error}"));
         return Exit::Connect;
     }
-    if let Some(tls) = tls {
-        match tls::hangups() {
-            Ok(hangups) => drop(tokio::spawn(args.tls.clone().follow(tls, hangups))),
-            Err(error) => {
-                log(format_args!("error: cannot handle signals: {error}"));
-                return Exit::Connect;
-            }
-        }
+    match tls {
+        Some(tls) => drop(tokio::spawn(args.tls.clone().follow(tls, hangups))),
+        None => drop(tokio::spawn(tls::ignore(hangups))),
     }
     listen::say(&server);
 

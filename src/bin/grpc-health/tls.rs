@@ -1,16 +1,12 @@
 //! TLS of both ends: its arguments, and the certificates of a server that runs.
 
-use std::{
-    fs,
-    future::poll_fn,
-    io,
-    path::{Path, PathBuf},
-    task::Poll,
-    time::Duration,
-};
+use std::{future::poll_fn, io, path::PathBuf, task::Poll, time::Duration};
 
 use clap::Args;
-use grpc_health::tls::{ClientTls, ServerPem, ServerTls, TlsError};
+use grpc_health::{
+    client::{Connector, Target},
+    tls::{ClientPem, ClientTls, ServerPem, ServerTls, TlsError},
+};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::spawn_blocking,
@@ -18,8 +14,8 @@ use tokio::{
 };
 
 use crate::{
-    args::{Addr, duration},
     output::{Exit, log},
+    values::duration,
 };
 
 #[derive(Clone, Debug, Args)]
@@ -101,12 +97,20 @@ pub(crate) fn hangups() -> io::Result<Signal> {
     signal(SignalKind::hangup())
 }
 
+/// Says of each SIGHUP that there are no files to read again.
+pub(crate) async fn ignore(mut hangups: Signal) {
+    while hangups.recv().await.is_some() {
+        log("SIGHUP ignored: there are no certificates to read again");
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct TargetTls {
     /// Connect over TLS.
-    #[arg(long, requires = "tls_ca")]
+    #[arg(long)]
     tls: bool,
-    /// The certificates that vouch for the server (PEM).
+    /// The certificates that vouch for the server (PEM). [default: those that this machine trusts, or
+    /// that the environment variable SSL_CERT_FILE names]
     #[arg(
         long,
         value_name = "FILE",
@@ -126,46 +130,42 @@ pub(crate) struct TargetTls {
 }
 
 impl TargetTls {
-    /// What the files hold. `None` if TLS is not asked for.
-    pub(crate) fn load(&self, addr: &Addr) -> Result<Option<ClientTls>, Exit> {
-        let Some(ca) = &self.tls_ca else {
-            return Ok(None);
-        };
-        if matches!(addr, Addr::Unix(_)) {
+    /// `connector` with TLS, if that is asked for.
+    pub(crate) fn secure(&self, connector: Connector, addr: &Target) -> Result<Connector, Exit> {
+        if !self.tls {
+            return Ok(connector);
+        }
+        if addr.is_unix() {
             log(format_args!("error: --tls: not for {addr}"));
             return Err(Exit::Arguments);
         }
-        let ca = read(ca)?;
-        let tls = match self
-            .tls_client_cert
-            .as_ref()
-            .zip(self.tls_client_key.as_ref())
-        {
-            None => ClientTls::new(&ca),
-            Some((cert, key)) => ClientTls::with_identity(&ca, &read(cert)?, &read(key)?),
+        let failed = |exit| {
+            move |error: TlsError| {
+                log(format_args!("error: {error}"));
+                exit
+            }
         };
-        tls.map(Some).map_err(|error| {
-            log(format_args!("error: {error}"));
-            Exit::Arguments
+        let pem = self.read().map_err(failed(Exit::Arguments))?;
+        let tls = ClientTls::from_pem(&pem).map_err(failed(Exit::Connect))?;
+        let connector = connector.tls(&tls);
+        Ok(match &self.tls_server_name {
+            Some(name) => connector.server_name(name),
+            None => connector,
         })
     }
 
-    /// The name that the server's certificate must have.
-    pub(crate) fn server_name<'a>(&'a self, addr: &'a str) -> &'a str {
-        let host = addr.rsplit_once(':').map_or(addr, |(host, _)| host);
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        self.tls_server_name.as_deref().unwrap_or(host)
+    fn read(&self) -> Result<ClientPem, TlsError> {
+        let pem = match &self.tls_ca {
+            Some(ca) => ClientPem::read(ca)?,
+            None => ClientPem::native_roots(),
+        };
+        let identity = self
+            .tls_client_cert
+            .as_ref()
+            .zip(self.tls_client_key.as_ref());
+        match identity {
+            Some((cert, key)) => pem.read_identity(cert, key),
+            None => Ok(pem),
+        }
     }
-
-    /// The name to call the server by.
-    pub(crate) fn authority<'a>(&'a self, addr: &'a str) -> &'a str {
-        self.tls_server_name.as_deref().unwrap_or(addr)
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Exit> {
-    fs::read(path).map_err(|error| {
-        log(format_args!("error: {}: {error}", path.display()));
-        Exit::Arguments
-    })
 }

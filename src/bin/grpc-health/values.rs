@@ -1,0 +1,187 @@
+//! What arguments say: addresses, statuses, permissions, durations.
+
+use std::{
+    fmt::{self, Display},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use grpc_health::ServingStatus;
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Listen {
+    /// Every address of the machine, of either family.
+    Everywhere(u16),
+    At(SocketAddr),
+    /// Every address of a name.
+    Name(String, u16),
+}
+
+impl Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everywhere(port) => write!(f, ":{port}"),
+            Self::At(addr) => addr.fmt(f),
+            Self::Name(name, port) => write!(f, "{name}:{port}"),
+        }
+    }
+}
+
+pub(crate) fn listen(text: &str) -> Result<Listen, String> {
+    if let Ok(addr) = text.parse() {
+        return Ok(Listen::At(addr));
+    }
+    let parts = text.rsplit_once(':');
+    match parts.map(|(host, port)| (host, port.parse())) {
+        Some(("", Ok(port))) => Ok(Listen::Everywhere(port)),
+        // Not an IPv6 address without its brackets, nor a URL.
+        Some((host, Ok(port))) if !host.contains([':', '/', '[', ']']) => {
+            Ok(Listen::Name(host.to_owned(), port))
+        }
+        _ => Err(
+            "expected IP:PORT, HOST:PORT or :PORT, such as 127.0.0.1:50051, [::1]:50051 or :50051"
+                .to_owned(),
+        ),
+    }
+}
+
+/// The last `=` separates, so that a name may hold one.
+pub(crate) fn service(text: &str) -> Result<(String, ServingStatus), String> {
+    let (name, status) = text.rsplit_once('=').unwrap_or((text, "serving"));
+    let status = match status {
+        "serving" => ServingStatus::Serving,
+        "not-serving" => ServingStatus::NotServing,
+        "unknown" => ServingStatus::Unknown,
+        _ => {
+            return Err(format!(
+                "'{status}' is none of serving, not-serving, unknown"
+            ));
+        }
+    };
+    Ok((name.to_owned(), status))
+}
+
+/// The permissions of a file, as `chmod` has them.
+pub(crate) fn mode(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode @ 0..=0o777) if !text.starts_with('+') => Ok(mode),
+        _ => Err("expected an octal number of up to 777, such as 660".to_owned()),
+    }
+}
+
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    match duration_or_none(text)? {
+        Duration::ZERO => Err("must be greater than zero".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+pub(crate) fn duration_or_none(text: &str) -> Result<Duration, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let milliseconds = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err("expected a whole number and ms, s, m or h, such as 500ms".to_owned()),
+    };
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(milliseconds))
+        .map(Duration::from_millis)
+        .ok_or_else(|| "not a number of that size".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services() {
+        let service = |text| service(text).ok();
+        assert_eq!(
+            service("a.B"),
+            Some(("a.B".to_owned(), ServingStatus::Serving))
+        );
+        assert_eq!(
+            service("a.B=not-serving"),
+            Some(("a.B".to_owned(), ServingStatus::NotServing))
+        );
+        assert_eq!(
+            service("a=b=unknown"),
+            Some(("a=b".to_owned(), ServingStatus::Unknown))
+        );
+        assert_eq!(
+            service("=serving"),
+            Some((String::new(), ServingStatus::Serving))
+        );
+        assert_eq!(service(""), Some((String::new(), ServingStatus::Serving)));
+        assert_eq!(service("a=SERVING"), None);
+        assert_eq!(service("a="), None);
+    }
+
+    #[test]
+    fn listening() {
+        let listen = |text| listen(text).ok();
+        assert_eq!(listen(":0"), Some(Listen::Everywhere(0)));
+        assert_eq!(
+            listen("localhost:1"),
+            Some(Listen::Name("localhost".to_owned(), 1))
+        );
+        for text in ["127.0.0.1:1", "[::]:1"] {
+            assert_eq!(listen(text), Some(Listen::At(text.parse().unwrap())));
+        }
+        for bad in [
+            "",
+            ":",
+            "1",
+            "a",
+            "a:b",
+            "::1:1",
+            "[::1]",
+            "[a]:1",
+            "http://a:1",
+            ":65536",
+        ] {
+            assert_eq!(listen(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn modes() {
+        let mode = |text| mode(text).ok();
+        assert_eq!(mode("660"), Some(0o660));
+        assert_eq!(mode("0777"), Some(0o777));
+        assert_eq!(mode("0"), Some(0));
+        for bad in ["", "1000", "8", "-1", "+600", "rw"] {
+            assert_eq!(mode(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn durations() {
+        let duration = |text| duration(text).ok();
+        assert_eq!(duration("500ms"), Some(Duration::from_millis(500)));
+        assert_eq!(duration("1s"), Some(Duration::from_secs(1)));
+        assert_eq!(duration("2m"), Some(Duration::from_secs(120)));
+        assert_eq!(duration("1h"), Some(Duration::from_secs(3600)));
+        for bad in [
+            "",
+            "1",
+            "s",
+            "0s",
+            "-1s",
+            "1.5s",
+            "1S",
+            "+1s",
+            "1s1s",
+            "99999999999999999h",
+        ] {
+            assert_eq!(duration(bad), None, "{bad}");
+        }
+        assert_eq!(duration_or_none("0s"), Ok(Duration::ZERO));
+    }
+}

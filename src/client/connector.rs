@@ -1,0 +1,262 @@
+//! How a client gets its connection.
+
+use std::future::Future;
+#[cfg(feature = "tls")]
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use http::uri::{Authority, Scheme};
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
+use tokio::time::{Instant, timeout_at};
+
+use super::ConnectError;
+use super::connection::Connection;
+#[cfg(feature = "tls")]
+use super::opening::describe;
+use super::place::Place;
+#[cfg(feature = "tls")]
+use super::recorded::Recorded;
+use super::target::Target;
+#[cfg(feature = "tls")]
+use crate::tls::{ClientTls, explain};
+
+/// As long gRPC clients give a connection at least.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How a [`Client`](super::Client) connects: a time limit, and TLS.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Connector {
+    timeout: Duration,
+    #[cfg(feature = "tls")]
+    tls: Option<ClientTls>,
+    #[cfg(feature = "tls")]
+    server_name: Option<String>,
+}
+
+impl Default for Connector {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Connector {
+    /// Without TLS, within 20 seconds.
+    pub const fn new() -> Self {
+        Self {
+            timeout: TIMEOUT,
+            #[cfg(feature = "tls")]
+            tls: None,
+            #[cfg(feature = "tls")]
+            server_name: None,
+        }
+    }
+
+    /// Limits how long it may take to resolve a name, to connect, and to hear the server's first word. Default: 20 seconds.
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Connects over TLS. The server's certificate must be for the target's host.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: &ClientTls) -> Self {
+        self.tls = Some(tls.clone());
+        self
+    }
+
+    /// Sets the name, or the IP address, that the server's certificate must be for. It is also the `:authority` of calls, if it is not
+    /// the target's host.
+    #[cfg(feature = "tls")]
+    pub fn server_name(mut self, name: impl Into<String>) -> Self {
+        self.server_name = Some(name.into());
+        self
+    }
+}
+
+/// Where a connection comes from, and a second one like it.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    pub(super) connector: Connector,
+    pub(super) target: Target,
+}
+
+/// A connection, and what its calls are sent to.
+pub(super) struct Connected {
+    pub(super) connection: Connection,
+    pub(super) scheme: Scheme,
+    pub(super) authority: Option<Authority>,
+}
+
+impl Origin {
+    pub(super) async fn connect(&self) -> Result<Connected, ConnectError> {
+        let within = Within::new(self.connector.timeout);
+        let dialling = within.limit(NO_ANSWER, dial(&self.target));
+        let authority = self.target.authority();
+        match dialling.await? {
+            #[cfg(unix)]
+            Dialled::Unix(io) => {
+                #[cfg(feature = "tls")]
+                if self.connector.tls.is_some() {
+                    let why = "TLS is not spoken on Unix domain sockets";
+                    return Err(ConnectError::refused(why.to_owned()));
+                }
+                Ok(Connected {
+                    connection: within.limit(SILENT, Connection::open(io, false)).await?,
+                    scheme: Scheme::HTTP,
+                    authority,
+                })
+            }
+            #[cfg(feature = "tls")]
+            Dialled::Tcp(io) if self.connector.tls.is_some() => {
+                let host = self.target.host().unwrap_or_default();
+                let name = self.connector.server_name.as_ref().unwrap_or(&host);
+                let io = within.limit(NO_TLS, self.secure(name, io)).await?;
+                let opening = within.limit(SILENT_IN_TLS, Connection::open(io, true));
+                Ok(Connected {
+                    connection: opening.await?,
+                    scheme: Scheme::HTTPS,
+                    authority: authority
+                        .filter(|_| *name == host)
+                        .or_else(|| name.parse().ok()),
+                })
+            }
+            Dialled::Tcp(io) => {
+                // Where we are, if the target does not say.
+                let reached = io.peer_addr().map(|addr| addr.to_string()).ok();
+                Ok(Connected {
+                    connection: within.limit(SILENT, Connection::open(io, false)).await?,
+                    scheme: Scheme::HTTP,
+                    authority: authority.or_else(|| reached?.parse().ok()),
+                })
+            }
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    async fn secure(
+        &self,
+        name: &str,
+        io: TcpStream,
+    ) -> Result<tokio_rustls::client::TlsStream<Recorded<TcpStream>>, ConnectError> {
+        // Looked at by the caller.
+        let Some(tls) = &self.connector.tls else {
+            return Err(ConnectError::refused("no TLS is set".to_owned()));
+        };
+        let (error, io) = match tls.connect(name, Recorded::new(io)).await {
+            Ok(io) => return Ok(io),
+            Err(failed) => failed,
+        };
+        let start = match io.start() {
+            [0x14..=0x17, 3, ..] => None,
+            other => Some(other),
+        };
+        let words = match (explain(&error), error.kind()) {
+            (Some(words), _) if start.is_none() => words,
+            (Some(_), _) | (None, ErrorKind::UnexpectedEof) => {
+                describe(start.unwrap_or_default(), true)
+            }
+            (None, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
+                format!("the connection broke in the TLS handshake: {error}")
+            }
+            (None, _) => error.to_string(),
+        };
+        Err(ConnectError::tls(words, error))
+    }
+}
+
+/// What a server does too late, and what may be the cause.
+type Late = (&'static str, &'static str);
+
+const NO_ANSWER: Late = ("no answer", "");
+const SILENT: Late = (
+    "the server took the connection and said nothing",
+    ": it may expect TLS, or be no gRPC server",
+);
+#[cfg(feature = "tls")]
+const NO_TLS: Late = (
+    "the server took the connection and did not complete the TLS handshake",
+    ": it may speak no TLS",
+);
+#[cfg(feature = "tls")]
+const SILENT_IN_TLS: Late = (
+    "the server completed the TLS handshake and said nothing",
+    "",
+);
+
+enum Dialled {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+async fn dial(target: &Target) -> Result<Dialled, ConnectError> {
+    let tcp = match &target.0 {
+        Place::Host(host, port) => TcpStream::connect((host.as_str(), *port)).await,
+        Place::Addrs(addrs) => TcpStream::connect(addrs.as_slice()).await,
+        #[cfg(unix)]
+        Place::Unix(path) => {
+            let unix = UnixStream::connect(unix_path(path)).await;
+            return unix.map(Dialled::Unix).map_err(ConnectError::socket);
+        }
+        #[cfg(not(unix))]
+        Place::Unix(_) => Err(std::io::ErrorKind::Unsupported.into()),
+    }
+    .map_err(ConnectError::socket)?;
+    // Calls are smaller than a segment; Nagle's algorithm would only delay them.
+    tcp.set_nodelay(true).map_err(ConnectError::socket)?;
+    Ok(Dialled::Tcp(tcp))
+}
+
+/// tokio wants a NUL before an abstract name, people an `@`.
+#[cfg(unix)]
+fn unix_path(path: &std::path::Path) -> std::path::PathBuf {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+    let mut path = path.as_os_str().as_bytes().to_vec();
+    if cfg!(any(target_os = "linux", target_os = "android")) {
+        if let Some(first @ b'@') = path.first_mut() {
+            *first = 0;
+        }
+    }
+    std::ffi::OsString::from_vec(path).into()
+}
+
+/// One limit for several steps.
+#[derive(Clone, Copy)]
+pub(super) struct Within {
+    limit: Duration,
+    /// A time too far away to be one is no limit.
+    deadline: Option<Instant>,
+}
+
+impl Within {
+    pub(super) fn new(limit: Duration) -> Self {
+        let deadline = Instant::now().checked_add(limit);
+        Self { limit, deadline }
+    }
+
+    /// Takes a step.
+    async fn limit<T>(
+        self,
+        (what, why): Late,
+        step: impl Future<Output = Result<T, ConnectError>>,
+    ) -> Result<T, ConnectError> {
+        match self.deadline {
+            None => step.await,
+            Some(deadline) => timeout_at(deadline, step)
+                .await
+                .unwrap_or_else(|_| Err(ConnectError::timeout(what, self.limit, why))),
+        }
+    }
+
+    /// Exchanges prefaces over a byte stream of the embedder's.
+    pub(super) async fn open<T>(self, io: T) -> Result<Connection, ConnectError>
+    where
+        T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    {
+        self.limit(SILENT, Connection::open(io, false)).await
+    }
+}

@@ -1,0 +1,189 @@
+//! Where a server is, as gRPC writes it.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::str::FromStr;
+
+use http::uri::Authority;
+
+use super::ConnectError;
+use super::place::{Place, parse};
+
+/// Where a server is: what [`Client::connect`](super::Client::connect) takes.
+///
+/// As text it is `HOST:PORT`, `IP:PORT` with an IPv6 address in brackets, or `:PORT` for this machine, and of
+/// [gRPC's names](https://github.com/grpc/grpc/blob/master/doc/naming.md) `dns:///HOST:PORT`, `ipv4:IP:PORT` and `ipv6:[IP]:PORT` (or
+/// several of those, separated by commas, of which the first that can be reached is used), `unix:PATH`, `unix:///PATH` and
+/// `unix-abstract:NAME`. There is no default port. `unix:@NAME` is `unix-abstract:NAME`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target(pub(super) Place);
+
+impl Target {
+    /// A Unix domain socket. A path that begins with `@` or with a NUL is a name in Linux's abstract namespace.
+    pub fn unix(path: impl AsRef<Path>) -> Self {
+        Self(Place::Unix(path.as_ref().to_owned()))
+    }
+
+    /// The host without its port. `None` for a Unix domain socket.
+    #[must_use]
+    pub fn host(&self) -> Option<String> {
+        match &self.0 {
+            Place::Host(host, _) => Some(host.clone()),
+            Place::Addrs(addrs) => addrs.first().map(|addr| addr.ip().to_string()),
+            Place::Unix(_) => None,
+        }
+    }
+
+    /// What calls are addressed to. `None` where several addresses, or none, are meant.
+    pub(super) fn authority(&self) -> Option<Authority> {
+        match &self.0 {
+            Place::Host(..) => self.to_string().parse().ok(),
+            Place::Addrs(addrs) => match addrs.as_slice() {
+                [addr] => addr.to_string().parse().ok(),
+                _ => None,
+            },
+            Place::Unix(_) => None,
+        }
+    }
+
+    /// Whether this is a Unix domain socket.
+    #[must_use]
+    pub const fn is_unix(&self) -> bool {
+        matches!(self.0, Place::Unix(_))
+    }
+}
+
+/// As it could be written.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Place::Host(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Place::Host(host, port) => write!(f, "{host}:{port}"),
+            Place::Addrs(addrs) => {
+                match addrs.as_slice() {
+                    [first, _, ..] if first.is_ipv4() => f.write_str("ipv4:")?,
+                    [_, _, ..] => f.write_str("ipv6:")?,
+                    _ => {}
+                }
+                for (i, addr) in addrs.iter().enumerate() {
+                    let comma = if i == 0 { "" } else { "," };
+                    write!(f, "{comma}{addr}")?;
+                }
+                Ok(())
+            }
+            Place::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// A text that says of no server where it is. The message says what to write in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidTarget(String);
+
+impl fmt::Display for InvalidTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for InvalidTarget {}
+
+impl FromStr for Target {
+    type Err = InvalidTarget;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTarget> {
+        parse(text).map(Self).map_err(InvalidTarget)
+    }
+}
+
+impl TryFrom<&str> for Target {
+    type Error = InvalidTarget;
+
+    fn try_from(text: &str) -> Result<Self, InvalidTarget> {
+        text.parse()
+    }
+}
+
+impl TryFrom<&String> for Target {
+    type Error = InvalidTarget;
+
+    fn try_from(text: &String) -> Result<Self, InvalidTarget> {
+        text.parse()
+    }
+}
+
+impl TryFrom<String> for Target {
+    type Error = InvalidTarget;
+
+    fn try_from(text: String) -> Result<Self, InvalidTarget> {
+        text.parse()
+    }
+}
+
+impl From<SocketAddr> for Target {
+    fn from(addr: SocketAddr) -> Self {
+        Self(Place::Addrs(vec![addr]))
+    }
+}
+
+/// The first of them that can be reached.
+impl From<Vec<SocketAddr>> for Target {
+    fn from(addrs: Vec<SocketAddr>) -> Self {
+        Self(Place::Addrs(addrs))
+    }
+}
+
+impl<I: Into<IpAddr>> From<(I, u16)> for Target {
+    fn from(addr: (I, u16)) -> Self {
+        Self(Place::Addrs(vec![addr.into()]))
+    }
+}
+
+impl From<&Self> for Target {
+    fn from(target: &Self) -> Self {
+        target.clone()
+    }
+}
+
+impl From<InvalidTarget> for ConnectError {
+    fn from(error: InvalidTarget) -> Self {
+        Self::target(error)
+    }
+}
+
+/// What is a [`Target`] already cannot be an invalid one.
+impl From<Infallible> for ConnectError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_can_be_read_again() {
+        for (text, shown) in [
+            ("a:1", "a:1"),
+            (":1", "localhost:1"),
+            ("[fe80::1%eth0]:1", "[fe80::1%eth0]:1"),
+            ("ipv6:[::1]:1", "[::1]:1"),
+            (
+                "ipv4:127.0.0.1:1,127.0.0.2:2",
+                "ipv4:127.0.0.1:1,127.0.0.2:2",
+            ),
+            #[cfg(unix)]
+            ("unix:///a", "unix:/a"),
+            #[cfg(unix)]
+            ("unix-abstract:a", "unix:@a"),
+        ] {
+            let target: Target = text.parse().unwrap();
+            assert_eq!(target.to_string(), shown);
+            assert_eq!(shown.parse(), Ok(target));
+        }
+    }
+}
