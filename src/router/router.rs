@@ -8,10 +8,9 @@ use futures_core::Stream;
 
 use super::codec::{Decode, Encode};
 use super::handler::{Handler, given_many, given_one};
-use super::nested::{Nested, NoInnerService};
+use super::nested::{MAX_LEVELS, METHODS, Nested, NoInnerService};
 use super::request::{Request, Response, Streaming};
 use super::route::Route;
-use super::serve::MAX_LEVELS;
 use crate::service::{Head, Limit, Service};
 use crate::wire::status::Status;
 
@@ -145,7 +144,7 @@ impl<S: Service> Router<S> {
         if streaming {
             route.method = route.method.streaming();
         }
-        route.method = route.method.numbered(id).routed(super::serve::METHODS);
+        route.method = route.method.numbered(id).routed(METHODS);
         // Its calls would go to the inner service, without a word.
         let inner_has = self.inner.method(&route.path).is_ok();
         assert!(!inner_has, "{} is the inner service's", route.path);

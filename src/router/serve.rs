@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use futures_core::Stream;
 
 use super::handler::{Arrival, BoxFuture, BoxStream, Input, Output};
-use super::nested::Nested;
+use super::nested::{INNER, METHODS, Nested, ROUTE_BITS, nest};
 use super::request::RequestParts;
 use super::router::{Entry, Router};
 use super::spawned::spawn;
@@ -19,14 +19,6 @@ use crate::service::{
 use crate::wire::code::Code;
 use crate::wire::encoding::Encoding;
 use crate::wire::status::Status;
-
-/// Routes of methods: the last 8 bits say which service, those above are that service's own.
-const ROUTE_BITS: u32 = 8;
-const INNER: u32 = 0;
-/// How many routers in one another have room in a route.
-pub(super) const MAX_LEVELS: u32 = u32::BITS / ROUTE_BITS;
-/// The handlers.
-pub(super) const METHODS: u32 = 0xFF;
 
 impl<S: Service> Router<S> {
     fn entry(&self, head: &Head<'_>) -> Option<&Entry> {
@@ -218,16 +210,6 @@ fn encoding(head: &Head<'_>, compress: bool) -> Encoding {
     #[cfg(not(feature = "gzip"))]
     let _ = (head, compress);
     Encoding::Identity
-}
-
-/// The route of a method of the service at `index`.
-fn nest(method: Method, index: u32) -> Result<Method, Unimplemented> {
-    let route = method.route();
-    // Deeper than there are bits for: a service hides from a router that it has routers in it.
-    if route.leading_zeros() < ROUTE_BITS {
-        return Err(Unimplemented::Method);
-    }
-    Ok(method.routed((route << ROUTE_BITS) | index))
 }
 
 fn one_of(

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 
-use super::Permit;
+use super::request::Permit;
 use crate::wire::encoding::Encoding;
 use crate::wire::metadata::Metadata;
 

@@ -5,9 +5,9 @@ use std::pin::Pin;
 
 use futures_core::Stream;
 
-use super::{
-    Answer, Head, Lifecycle, Message, Method, Permit, Rejection, Reply, Requests, Unimplemented,
-};
+use super::answer::{Answer, Reply};
+use super::head::{Head, Lifecycle, Method, Unimplemented};
+use super::request::{Message, Permit, Rejection, Requests};
 use crate::wire::code::Code;
 use crate::wire::status::Status;
 

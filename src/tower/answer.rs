@@ -12,7 +12,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tokio::time::{Instant, timeout_at};
 
-use super::Host;
+use super::host::Host;
 use super::replies::{Open, ResponseBody, Source};
 use crate::call::{self, Call, Chunks, Collector, Incoming, Refusal};
 use crate::service::{Answer, Head, Message, PeerInfo, Requests, Service, panicked};

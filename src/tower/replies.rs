@@ -14,7 +14,7 @@ use http::Response;
 use http_body::{Body, Frame};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{Closed, Host};
+use super::host::{Closed, Host};
 use crate::call::{self, Call};
 use crate::service::{Drain, Part, Permit, Reply, Service, panicked};
 use crate::wire::metadata::Metadata;
