@@ -21,10 +21,11 @@ use crate::service::{
     Head, Method, PeerInfo, Permit, Rejection, RequestContext, Service, Unimplemented,
 };
 use crate::wire::code::Code;
+use crate::wire::content_type;
 use crate::wire::encoding::{self, Encoding};
 use crate::wire::metadata::{self, Metadata};
 use crate::wire::status::Status;
-use crate::wire::{content_type, timeout};
+use crate::wire::timeout::{self, InvalidTimeout};
 
 const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
@@ -154,13 +155,9 @@ fn judge<S: Service>(service: &S, parts: &Parts) -> Result<Call, Box<Response<()
     {
         return Err(unsupported_media_type(fields.content_type));
     }
-    let timeout = match fields.timeout.map(|value| timeout::parse(value.as_bytes())) {
-        None => None,
-        Some(Ok(timeout)) if fields.timeouts == 1 => Some(timeout),
-        Some(_) => {
-            let message = "malformed grpc-timeout";
-            return Err(refuse(StatusCode::BAD_REQUEST, Code::INTERNAL, message));
-        }
+    let Ok(timeout) = fields.timeout else {
+        let message = "malformed grpc-timeout";
+        return Err(refuse(StatusCode::BAD_REQUEST, Code::INTERNAL, message));
     };
     if !fields.binary_is_valid {
         let message = "malformed binary metadata";
@@ -191,8 +188,8 @@ fn judge<S: Service>(service: &S, parts: &Parts) -> Result<Call, Box<Response<()
 struct Fields<'a> {
     hosts: usize,
     content_type: Option<&'a HeaderValue>,
-    timeout: Option<&'a HeaderValue>,
-    timeouts: usize,
+    /// The shortest of them. A peer that sends several gives up with the first that passes, whichever it meant.
+    timeout: Result<Option<Duration>, InvalidTimeout>,
     encoding: Option<&'a HeaderValue>,
     binary_is_valid: bool,
 }
@@ -203,8 +200,7 @@ impl<'a> Fields<'a> {
         let mut fields = Self {
             hosts: 0,
             content_type: None,
-            timeout: None,
-            timeouts: 0,
+            timeout: Ok(None),
             encoding: None,
             binary_is_valid: true,
         };
@@ -213,10 +209,7 @@ impl<'a> Fields<'a> {
                 "content-type" => fields.content_type = Some(value),
                 "host" => fields.hosts += 1,
                 "grpc-encoding" => fields.encoding = Some(value),
-                "grpc-timeout" => {
-                    fields.timeout = Some(value);
-                    fields.timeouts += 1;
-                }
+                "grpc-timeout" => fields.take_timeout(value),
                 name if metadata::is_binary(name) => {
                     fields.binary_is_valid &= metadata::check_binary(value).is_ok();
                 }
@@ -224,6 +217,15 @@ impl<'a> Fields<'a> {
             }
         }
         fields
+    }
+
+    fn take_timeout(&mut self, value: &HeaderValue) {
+        self.timeout = self.timeout.and_then(|shortest| {
+            let timeout = timeout::parse(value.as_bytes())?;
+            Ok(Some(
+                shortest.map_or(timeout, |shortest| shortest.min(timeout)),
+            ))
+        });
     }
 }
 

@@ -36,7 +36,7 @@ const ROWS: &[Row] = &[
     (21, &["row_21_timeouts_are_accepted", "row_21_the_longest_timeout_does_not_overflow"], ""),
     (22, &["row_22_malformed_timeouts_are_400"], ""),
     (23, &["row_23_a_timeout_of_zero_is_4"], ""),
-    (24, &["row_24_two_timeouts_are_400"], ""),
+    (24, &["row_24_of_two_timeouts_the_shorter_counts"], ""),
     (25, &["row_25_a_deadline_ends_a_watch_with_trailers",
            "row_25_deadlines_fire_in_their_own_order",
            "row_25_a_deadline_ends_a_call_whose_body_never_comes",
