@@ -34,7 +34,8 @@ const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encodin
 pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) timeout: Option<Duration>,
-    encoding: Encoding,
+    /// `None` for gzip without its feature: what is not compressed can be read all the same.
+    encoding: Option<Encoding>,
     /// Nothing of gRPC's is asked of the body.
     #[cfg(feature = "__internals")]
     bare: bool,
@@ -89,7 +90,7 @@ impl Call {
         Self {
             method: Method::new(0),
             timeout: None,
-            encoding: Encoding::Identity,
+            encoding: Some(Encoding::Identity),
             bare: true,
             kept: None,
         }
@@ -133,6 +134,15 @@ impl Call {
         }
     }
 
+    /// The whole answer of a call that ends before any reply.
+    pub(crate) fn trailers_only(&self, status: &Status) -> Response<()> {
+        let mut answer = trailers_only(status);
+        if self.encoding.is_none() {
+            say_what_is_accepted(answer.headers_mut());
+        }
+        answer
+    }
+
     /// What is to be kept until the call is over.
     pub(crate) fn take_permit(&mut self) -> Option<Permit> {
         self.kept.take()?.permit
@@ -170,9 +180,12 @@ fn judge<S: Service>(service: &S, parts: &Parts) -> Result<Call, Box<Response<()
         return Err(Box::new(trailers_only(&deadline_exceeded())));
     }
     let method = route(service, &parts.uri)?;
-    let encoding = match fields.encoding {
-        None => Encoding::Identity,
-        Some(value) => encoding::parse(value.as_bytes()).ok_or_else(|| unknown_encoding(value))?,
+    let encoding = match fields.encoding.map(|value| (value, value.as_bytes())) {
+        None => Some(Encoding::Identity),
+        Some((value, name)) => match encoding::parse(name) {
+            None if !encoding::is_gzip(name) => return Err(unknown_encoding(value)),
+            encoding => encoding,
+        },
     };
     Ok(Call {
         method,
@@ -272,11 +285,19 @@ fn method_not_allowed(method: &HttpMethod) -> Box<Response<()>> {
 
 fn unknown_encoding(value: &HeaderValue) -> Box<Response<()>> {
     let value = String::from_utf8_lossy(value.as_bytes());
-    let message = format!("grpc-encoding \"{value}\" is not supported");
-    let mut refusal = Box::new(trailers_only(&Status::new(Code::UNIMPLEMENTED, message)));
-    let accepted = HeaderValue::from_static(encoding::ACCEPT);
-    refusal.headers_mut().insert(ACCEPT_ENCODING, accepted);
+    let mut refusal = Box::new(trailers_only(&unsupported_encoding(&value)));
+    say_what_is_accepted(refusal.headers_mut());
     refusal
+}
+
+/// The status of a message, or a call, whose encoding cannot be read. Its answer has to [say](say_what_is_accepted) which can.
+fn unsupported_encoding(name: &str) -> Status {
+    let message = format!("grpc-encoding \"{name}\" is not supported");
+    Status::new(Code::UNIMPLEMENTED, message)
+}
+
+fn say_what_is_accepted(headers: &mut HeaderMap) {
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(encoding::ACCEPT));
 }
 
 fn refuse(

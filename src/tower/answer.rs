@@ -48,7 +48,9 @@ pub(super) async fn answer<S: Service, B: Body + Send + 'static>(
         let until = [deadline, patience].into_iter().flatten().min();
         match collect(body, Collector::new(&call), until).await {
             Ok(message) => ask(&mut call, &peer, |head| host.service.call(head, message)),
-            Err(status) => return refuse(&status),
+            Err(status) => {
+                return call.trailers_only(&status).map(|()| ResponseBody(None));
+            }
         }
     };
     let mut open = Open::new(host, source, call, deadline);

@@ -93,7 +93,9 @@ impl Reading {
                 finished
             }
             Err(status) => {
-                refuse(&mut self.respond, &status);
+                let _ = self
+                    .respond
+                    .send_response(self.call.trailers_only(&status), true);
                 Finished::Done
             }
         }
