@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
-use super::codec::{Decode, Encode, envelope};
+use super::codec::{Decode, Encode, Format};
 use super::request::{Request, RequestParts, Response, Streaming};
 use crate::service::{Message, Part, Reply, Requests};
 use crate::wire::encoding::Encoding;
@@ -20,7 +20,7 @@ pub(super) type BoxStream = Pin<Box<dyn Stream<Item = Reply> + Send>>;
 /// A call on its way to its handler.
 pub(super) struct Arrival {
     pub(super) parts: RequestParts,
-    pub(super) encoding: Encoding,
+    pub(super) format: Format,
     pub(super) input: Input,
 }
 
@@ -96,14 +96,14 @@ impl Handler {
         Self(Box::new(move |arrival| {
             let Arrival {
                 parts,
-                encoding,
+                format,
                 input,
             } = arrival;
             let response = A::ask(input).map(|asked| handler(asked, parts));
             Output::One(Box::pin(async move {
                 let (message, initial, trailing) = response?.await?.into_parts();
-                let part = Part::from(envelope(&message, encoding)?);
-                Ok(dress(part, encoding, initial, trailing))
+                let part = Part::from(format.envelope(&message)?);
+                Ok(dress(part, format.encoding, initial, trailing))
             }))
         }))
     }
@@ -118,15 +118,15 @@ impl Handler {
         St: Stream<Item = Result<U, Status>> + Send + 'static,
     {
         Self(Box::new(move |arrival| {
-            let encoding = arrival.encoding;
+            let format = arrival.format;
             Output::Many(match A::ask(arrival.input) {
                 Ok(asked) => Box::pin(Opening {
                     state: State::Opening(Box::pin(handler(asked, arrival.parts))),
-                    encoding,
+                    format,
                 }),
                 Err(status) => Box::pin(Opening::<Fut, St> {
                     state: State::Over(Some(status)),
-                    encoding,
+                    format,
                 }),
             })
         }))
@@ -155,7 +155,7 @@ fn with_encoding(part: Part, encoding: Encoding) -> Part {
 /// The replies of a handler that answers with a stream: of one that is still to say so, at first.
 struct Opening<Fut, St> {
     state: State<Fut, St>,
-    encoding: Encoding,
+    format: Format,
 }
 
 enum State<Fut, St> {
@@ -172,20 +172,20 @@ where
     St: Stream<Item = Result<U, Status>>,
 {
     fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
-        let encoding = self.encoding;
+        let format = self.format;
         match &mut self.state {
             State::Opening(opening) => {
                 let (stream, initial, trailing) = ready!(opening.as_mut().poll(cx))?.into_parts();
                 self.state = State::Open(Box::pin(stream));
                 // The head goes out before there is a message, as the client may wait for it.
-                let head = with_encoding(Part::default(), encoding)
+                let head = with_encoding(Part::default(), format.encoding)
                     .with_initial(initial)
                     .with_trailing(trailing);
                 Poll::Ready(Some(Ok(head)))
             }
             State::Open(stream) => {
                 let next = ready!(stream.as_mut().poll_next(cx)).transpose()?;
-                Poll::Ready(next.map(|message| envelope(&message, encoding).map(Part::from)))
+                Poll::Ready(next.map(|message| format.envelope(&message).map(Part::from)))
             }
             State::Over(status) => Poll::Ready(status.take().map(Err)),
         }

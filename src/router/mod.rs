@@ -51,7 +51,7 @@ mod spawned;
 
 pub use crate::service::{Drain, Head, PeerInfo};
 pub use crate::wire::metadata::Metadata;
-pub use codec::{Compressed, Decode, Encode, Raw};
+pub use codec::{Compressed, Decode, Encode, EncodeError, Raw};
 pub use futures_core::Stream;
 pub use nested::NoInnerService;
 pub use request::{BoxStream, Request, Response, Streaming};

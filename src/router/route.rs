@@ -10,6 +10,7 @@ pub struct Route {
     pub(super) spawned: bool,
     pub(super) compress: bool,
     pub(super) max_concurrent: Option<usize>,
+    pub(super) max_reply: usize,
 }
 
 /// Half of what a stream's window lets a peer be sent before it has read any of it, unless it says otherwise.
@@ -42,6 +43,7 @@ impl Route {
             spawned: false,
             compress: false,
             max_concurrent: None,
+            max_reply: usize::MAX,
         }
     }
 
@@ -67,6 +69,15 @@ impl Route {
     #[must_use]
     pub const fn max_request(mut self, bytes: usize) -> Self {
         self.method = self.method.max_request(bytes);
+        self
+    }
+
+    /// Sets the size, in bytes, of the largest reply message, before it is compressed. The call of a handler that answers with a larger one
+    /// ends with `RESOURCE_EXHAUSTED` (8), and nothing of that message is sent. Default: 4,294,967,295 bytes, which is what a message's
+    /// prefix can declare.
+    #[must_use]
+    pub const fn max_reply(mut self, bytes: usize) -> Self {
+        self.max_reply = bytes;
         self
     }
 

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
 
+use super::codec::Format;
 use super::handler::{Arrival, BoxFuture, BoxStream, Input, Output};
 use super::nested::{INNER, METHODS, Nested, ROUTE_BITS, nest};
 use super::request::RequestParts;
@@ -53,7 +54,10 @@ impl<S: Service> Router<S> {
         };
         let permit = head.permit();
         let arrival = Arrival {
-            encoding: encoding(&head, entry.route.compress),
+            format: Format {
+                encoding: encoding(&head, entry.route.compress),
+                max_reply: entry.route.max_reply,
+            },
             parts: RequestParts::new(head),
             input,
         };

@@ -9,6 +9,7 @@
 mod answers;
 mod backpressure;
 mod cancel;
+mod codec;
 mod drain;
 mod fairness;
 mod fixture;

@@ -3,7 +3,9 @@
 use std::task::Poll;
 
 use bytes::BytesMut;
-use grpc_health::router::{Decode, Encode, Raw, Request, Response, Route, Router, Streaming};
+use grpc_health::router::{
+    Decode, Encode, EncodeError, Raw, Request, Response, Route, Router, Streaming,
+};
 use grpc_health::service::{
     Answer as Answered, Head, Message, Method, Permit, Rejection, Service, Unimplemented,
 };
@@ -25,11 +27,7 @@ impl Decode for Rash {
 }
 
 impl Encode for Rash {
-    fn encoded_len(&self) -> usize {
-        1
-    }
-
-    fn encode(&self, dst: &mut BytesMut) {
+    fn encode(&self, dst: &mut BytesMut) -> Result<(), EncodeError> {
         panic!("as told: {dst:?}")
     }
 }
