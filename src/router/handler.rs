@@ -1,17 +1,14 @@
 //! Handlers of four kinds, behind one type.
 
+use futures_core::Stream;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-
-use futures_core::Stream;
 
 use super::codec::{Decode, Encode, Format};
+use super::replies::{Replies, dress, watch};
 use super::request::{Request, RequestParts, Response, Streaming};
 use crate::service::{Message, Part, Reply, Requests};
-use crate::wire::encoding::Encoding;
-use crate::wire::metadata::Metadata;
 use crate::wire::status::Status;
 
 pub(super) type BoxFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;
@@ -118,94 +115,15 @@ impl Handler {
         St: Stream<Item = Result<U, Status>> + Send + 'static,
     {
         Self(Box::new(move |arrival| {
-            let format = arrival.format;
-            Output::Many(match A::ask(arrival.input) {
-                Ok(asked) => Box::pin(Opening {
-                    state: State::Opening(Box::pin(handler(asked, arrival.parts))),
-                    format,
-                }),
-                Err(status) => Box::pin(Opening::<Fut, St> {
-                    state: State::Over(Some(status)),
-                    format,
-                }),
-            })
+            let Arrival {
+                parts,
+                format,
+                input,
+            } = arrival;
+            let (input, waits) = watch(input);
+            let opening = A::ask(input).map(|asked| handler(asked, parts));
+            Output::Many(Box::pin(Replies::new(opening, format, waits)))
         }))
-    }
-}
-
-/// A part of an answer with its metadata, where there is any.
-fn dress(part: Part, encoding: Encoding, initial: Metadata, trailing: Metadata) -> Part {
-    if encoding == Encoding::Identity && initial.is_empty() && trailing.is_empty() {
-        return part;
-    }
-    with_encoding(part, encoding)
-        .with_initial(initial)
-        .with_trailing(trailing)
-}
-
-/// Identity is what an answer has that says nothing.
-fn with_encoding(part: Part, encoding: Encoding) -> Part {
-    match encoding {
-        Encoding::Identity => part,
-        #[cfg(feature = "gzip")]
-        Encoding::Gzip => part.with_encoding(encoding),
-    }
-}
-
-/// The replies of a handler that answers with a stream: of one that is still to say so, at first.
-struct Opening<Fut, St> {
-    state: State<Fut, St>,
-    format: Format,
-}
-
-enum State<Fut, St> {
-    Opening(Pin<Box<Fut>>),
-    Open(Pin<Box<St>>),
-    /// But for this error. What has ended is not polled again, whoever asks.
-    Over(Option<Status>),
-}
-
-impl<Fut, St, U> Opening<Fut, St>
-where
-    U: Encode,
-    Fut: Future<Output = Result<Response<St>, Status>>,
-    St: Stream<Item = Result<U, Status>>,
-{
-    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
-        let format = self.format;
-        match &mut self.state {
-            State::Opening(opening) => {
-                let (stream, initial, trailing) = ready!(opening.as_mut().poll(cx))?.into_parts();
-                self.state = State::Open(Box::pin(stream));
-                // The head goes out before there is a message, as the client may wait for it.
-                let head = with_encoding(Part::default(), format.encoding)
-                    .with_initial(initial)
-                    .with_trailing(trailing);
-                Poll::Ready(Some(Ok(head)))
-            }
-            State::Open(stream) => {
-                let next = ready!(stream.as_mut().poll_next(cx)).transpose()?;
-                Poll::Ready(next.map(|message| format.envelope(&message).map(Part::from)))
-            }
-            State::Over(status) => Poll::Ready(status.take().map(Err)),
-        }
-    }
-}
-
-impl<Fut, St, U> Stream for Opening<Fut, St>
-where
-    U: Encode,
-    Fut: Future<Output = Result<Response<St>, Status>>,
-    St: Stream<Item = Result<U, Status>>,
-{
-    type Item = Reply;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
-        let next = ready!(self.poll_part(cx));
-        if !matches!(next, Some(Ok(_))) {
-            self.state = State::Over(None);
-        }
-        Poll::Ready(next)
     }
 }
 

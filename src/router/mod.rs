@@ -42,6 +42,7 @@
 mod codec;
 mod handler;
 mod nested;
+mod replies;
 mod request;
 mod route;
 #[expect(clippy::module_inception, reason = "the type of the room's name")]

@@ -116,6 +116,7 @@ pub struct Response<T> {
     message: T,
     initial: Metadata,
     trailing: Metadata,
+    pub(super) head_first: bool,
 }
 
 impl<T> Response<T> {
@@ -125,6 +126,7 @@ impl<T> Response<T> {
             message,
             initial: Metadata::new(),
             trailing: Metadata::new(),
+            head_first: false,
         }
     }
 

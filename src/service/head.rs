@@ -128,8 +128,8 @@ impl Method {
 pub enum Drain {
     /// Waits until it completes, at most until the drain's deadline.
     Finish,
-    /// Ends it with `UNAVAILABLE` (14) once the client has been told to go away and at least one reply was sent: for streams that
-    /// have no end of their own.
+    /// Ends it with `UNAVAILABLE` (14) once the client has been told to go away, and the reply that is due then has been sent: for streams
+    /// that have no end of their own.
     End,
 }
 

@@ -81,7 +81,12 @@ impl<S: Service> Open<S> {
 
     /// The head, once there is something to say in it or after it. An error is to be told in a head of its own.
     pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<()>, Status>> {
-        let head = match ready!(self.poll_reply(cx)).transpose()? {
+        let reply = match self.poll_reply(cx) {
+            // Nothing is due.
+            Poll::Pending if self.is_closed(cx) => return Poll::Ready(Err(call::going_away())),
+            reply => ready!(reply),
+        };
+        let head = match reply.transpose()? {
             None => self.host.prebuilt.head(),
             Some(part) if part.is_plain() && part.envelope().is_empty() => return again(cx),
             Some(part) => {
@@ -98,12 +103,8 @@ impl<S: Service> Open<S> {
         if !self.first.is_empty() {
             return Poll::Ready(Frame::data(std::mem::take(&mut self.first)));
         }
-        let closed = &mut self.closed;
-        if closed
-            .as_mut()
-            .is_some_and(|closed| closed.as_mut().poll(cx).is_ready())
-        {
-            *closed = None;
+        if self.is_closed(cx) {
+            self.closed = None;
             self.closing = Closing::Last;
         }
         let reply = match self.closing {
@@ -131,6 +132,12 @@ impl<S: Service> Open<S> {
         Poll::Ready(Frame::trailers(
             self.host.prebuilt.trailers(status.as_ref(), trailing),
         ))
+    }
+
+    /// Whether the mount is closed, and ends the call.
+    fn is_closed(&mut self, cx: &mut Context<'_>) -> bool {
+        let closed = self.closed.as_mut();
+        closed.is_some_and(|closed| closed.as_mut().poll(cx).is_ready())
     }
 
     /// The envelope of a part, whose trailing metadata is kept.

@@ -43,7 +43,7 @@ fn never<T>() -> Answer<T> {
 const METHODS: [(&str, bool); 10] = [
     ("Closure", false),
     ("Decode", false),
-    ("DecodeLater", true),
+    ("DecodeLater", false),
     ("Encode", false),
     ("Future", false),
     ("Later", false),

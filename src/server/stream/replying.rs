@@ -143,6 +143,10 @@ impl<S: Service> Replying<S> {
                 Poll::Ready(Ok(())) => {}
             }
             match self.next(cx, panics) {
+                // Nothing is due.
+                Poll::Pending if self.is_ended_by(conditions) => {
+                    self.end(Some(call::going_away()), panics);
+                }
                 Poll::Pending => {
                     self.sink.give_room_back();
                     return Progress::Waiting;
@@ -166,13 +170,12 @@ impl<S: Service> Replying<S> {
     /// Whether a drain ends the call now. A reply that has not begun is given up for it: the peer may never make room.
     fn is_to_end(&self, conditions: Conditions) -> bool {
         let torn = self.torn && !self.unsent.is_empty();
-        conditions.ending
-            && self.drain == Drain::End
-            && matches!(
-                (&self.source, &self.sink),
-                (Source::Stream(_), Sink::Body(_))
-            )
-            && !torn
+        self.is_ended_by(conditions) && matches!(self.sink, Sink::Body(_)) && !torn
+    }
+
+    /// Whether a drain ends the call, once what is due has been sent.
+    fn is_ended_by(&self, conditions: Conditions) -> bool {
+        conditions.ending && self.drain == Drain::End && matches!(self.source, Source::Stream(_))
     }
 
     /// Asks the service for the next reply. After the reply of an `Answer::Future` there is none.

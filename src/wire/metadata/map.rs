@@ -179,6 +179,18 @@ impl Metadata {
         lists.any(|list| encoding::accepts(list.as_bytes(), encoding))
     }
 
+    /// Adds the fields of `other` for which there is room within [`MAX_SIZE`].
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        let mut total: usize = self.visible().map(|(name, value)| size(name, value)).sum();
+        for (name, value) in other.visible() {
+            total += size(name, value);
+            if total > MAX_SIZE {
+                return;
+            }
+            self.fields.append(name.clone(), value.clone());
+        }
+    }
+
     /// Writes it into the fields of an answer.
     pub(crate) fn encode(&self, fields: &mut HeaderMap) {
         for (name, value) in self.visible() {
