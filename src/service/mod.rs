@@ -6,6 +6,7 @@
 mod answer;
 mod head;
 mod limit;
+mod method;
 mod request;
 #[expect(clippy::module_inception, reason = "the trait of the room's name")]
 mod service;
@@ -13,7 +14,8 @@ mod service;
 pub use answer::{Answer, Part, Reply};
 pub(crate) use answer::{panicked, unknown_method};
 pub(crate) use head::RequestContext;
-pub use head::{Drain, Head, Lifecycle, Method, PeerInfo, Unimplemented};
+pub use head::{Head, Lifecycle, PeerInfo, Unimplemented};
 pub(crate) use limit::{Limit, Open};
+pub use method::{Drain, Method};
 pub use request::{Message, Permit, Rejection, Requests};
 pub use service::{Background, Service};

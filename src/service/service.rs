@@ -6,7 +6,8 @@ use std::pin::Pin;
 use futures_core::Stream;
 
 use super::answer::{Answer, Reply};
-use super::head::{Head, Lifecycle, Method, Unimplemented};
+use super::head::{Head, Lifecycle, Unimplemented};
+use super::method::Method;
 use super::request::{Message, Permit, Rejection, Requests};
 use crate::wire::code::Code;
 use crate::wire::status::Status;

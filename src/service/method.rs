@@ -1,0 +1,123 @@
+//! A method, and how the host is to treat its calls.
+
+/// A method that a [`Service`](super::Service) serves, and how the host is to treat its calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Method {
+    id: u32,
+    route: u32,
+    max_request: usize,
+    send_buffer: u32,
+    drain: Drain,
+    streaming: bool,
+    needs_metadata: bool,
+}
+
+impl Method {
+    /// A method that the service knows as `id`: its request is one message of up to 4 MiB (4,194,304 bytes), a drain waits for its calls,
+    /// and nobody looks at their metadata.
+    #[must_use]
+    pub const fn new(id: u32) -> Self {
+        Self {
+            id,
+            route: 0,
+            max_request: 4 << 20,
+            send_buffer: 0,
+            drain: Drain::Finish,
+            streaming: false,
+            needs_metadata: false,
+        }
+    }
+
+    /// Sets the size, in bytes, of the largest request message, compressed or not. A larger one is answered with `RESOURCE_EXHAUSTED` (8)
+    /// as soon as its prefix has arrived, and is not read.
+    #[must_use]
+    pub const fn max_request(mut self, bytes: usize) -> Self {
+        self.max_request = bytes;
+        self
+    }
+
+    /// Sets what a drain does to calls of this method.
+    #[must_use]
+    pub const fn drain(mut self, drain: Drain) -> Self {
+        self.drain = drain;
+        self
+    }
+
+    /// Makes the request a stream of messages: the host calls [`call_streaming`](super::Service::call_streaming), and does so as soon as
+    /// the head has arrived.
+    #[must_use]
+    pub const fn streaming(mut self) -> Self {
+        self.streaming = true;
+        self
+    }
+
+    /// Has the host ask [`admit`](super::Service::admit) before a call begins, and keep the request's metadata for it.
+    #[must_use]
+    pub const fn needs_metadata(mut self) -> Self {
+        self.needs_metadata = true;
+        self
+    }
+
+    /// Sets how many bytes of replies a [`Stream`](super::Service::Stream) is asked for before those it gave were written to the socket.
+    ///
+    /// With 0, the default, it is asked for one reply at a time, and for none before the peer has room: each is as new as it can be. With
+    /// more, it is asked for the next reply as soon as the last has found room, whether or not there is room for another, until that many
+    /// bytes wait to be written. A frame counts for 256 more than it holds.
+    #[must_use]
+    pub const fn send_buffer(mut self, bytes: u32) -> Self {
+        self.send_buffer = bytes;
+        self
+    }
+
+    /// The number that the service gave this method.
+    #[must_use]
+    pub const fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Where in a service of services the method is: none of the innermost service's concern.
+    pub(crate) const fn routed(mut self, route: u32) -> Self {
+        self.route = route;
+        self
+    }
+
+    pub(crate) const fn route(&self) -> u32 {
+        self.route
+    }
+
+    pub(crate) const fn numbered(mut self, id: u32) -> Self {
+        self.id = id;
+        self
+    }
+
+    pub(crate) const fn request_limit(&self) -> usize {
+        self.max_request
+    }
+
+    pub(crate) const fn on_drain(&self) -> Drain {
+        self.drain
+    }
+
+    pub(crate) const fn is_streaming(&self) -> bool {
+        self.streaming
+    }
+
+    pub(crate) const fn keeps_metadata(&self) -> bool {
+        self.needs_metadata
+    }
+
+    pub(crate) const fn send_buffer_size(&self) -> u32 {
+        self.send_buffer
+    }
+}
+
+/// What a drain does to an open call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Drain {
+    /// Waits until it completes, at most until the drain's deadline.
+    Finish,
+    /// Ends it with `UNAVAILABLE` (14) once the client has been told to go away, and the reply that is due then has been sent: for streams
+    /// that have no end of their own.
+    End,
+}
