@@ -7,7 +7,9 @@ mod answer;
 mod incoming;
 mod messages;
 
-pub(crate) use answer::{Prebuilt, deadline_exceeded, going_away, too_many_calls, trailers_only};
+pub(crate) use answer::{
+    Prebuilt, deadline_exceeded, going_away, no_request, no_room, too_many_calls, trailers_only,
+};
 pub(crate) use incoming::{Chunks, Incoming, gone};
 pub(crate) use messages::{Collector, Messages};
 
@@ -187,6 +189,7 @@ fn judge<S: Service>(service: &S, parts: &Parts) -> Result<Call, Box<Response<()
             encoding => encoding,
         },
     };
+    let timeout = [timeout, method.time_limit()].into_iter().flatten().min();
     Ok(Call {
         method,
         timeout,

@@ -1,5 +1,7 @@
 //! The heads and trailers of answers.
 
+use std::time::Duration;
+
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, Response};
 
@@ -14,6 +16,18 @@ const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 /// The status of a call whose `grpc-timeout` has passed.
 pub(crate) fn deadline_exceeded() -> Status {
     Status::new(Code::DEADLINE_EXCEEDED, "the deadline has passed")
+}
+
+/// The status of a call whose client has not sent the request in the time it has for that.
+pub(crate) fn no_request(within: Duration) -> Status {
+    let message = format!("the client did not send its request within {within:?}");
+    Status::new(Code::DEADLINE_EXCEEDED, message)
+}
+
+/// The status of a call whose client has not made room for the reply in the time it has for that.
+pub(crate) fn no_room(within: Duration) -> Status {
+    let message = format!("the client made no room for the reply within {within:?}");
+    Status::new(Code::RESOURCE_EXHAUSTED, message)
 }
 
 /// The status of a call that there is no room for.

@@ -12,7 +12,7 @@ use super::patience::{Patience, Verdict};
 use super::stats::Tally;
 use super::stream::{Finished, Progress, Reading, Replying, Turn, discard, read, refuse};
 use super::timers::Deadlines;
-use crate::call::{Call, Refusal, deadline_exceeded, too_many_calls, trailers_only};
+use crate::call::{Call, Refusal, deadline_exceeded, no_request, too_many_calls, trailers_only};
 use crate::service::{Drain, Service};
 
 /// The calls that wait. Polling it costs what its ready calls cost, however many there are.
@@ -65,6 +65,12 @@ pub(super) enum State<S: Service> {
     Over,
 }
 
+/// How long the request of a call may take to arrive.
+fn body_timeout<S>(call: &Call, at: &Turn<'_, S>) -> Duration {
+    let own = call.method.time_for_body();
+    own.unwrap_or(at.host.config.body_timeout)
+}
+
 impl<S: Service> Waiting<S> {
     pub(super) fn new(link: Arc<Link>) -> Self {
         Self {
@@ -104,8 +110,8 @@ impl<S: Service> Waiting<S> {
         };
         let now = Instant::now();
         let mut patience = Patience::new(terms.timeout, now);
-        if matches!(state, State::Reading(_)) {
-            patience.await_request(at.host.config.body_timeout, now);
+        if let State::Reading(reading) = &state {
+            patience.await_request(body_timeout(&reading.call, at), now);
         }
         entry.insert(Waiter {
             state,
@@ -181,14 +187,20 @@ impl<S: Service> Waiting<S> {
             let Some(mut call) = self.remove(key) else {
                 continue;
             };
-            let stalled = call.patience.due(now) == Some(Verdict::Stalled);
+            let verdict = call.patience.due(now);
+            let given_up = verdict == Some(Verdict::Stalled);
             match &mut call.state {
-                State::Replying(replying) if stalled => replying.abandon(),
+                State::Replying(replying) if given_up => {
+                    replying.abandon(&at.host.config, &at.host.prebuilt);
+                }
                 State::Replying(replying) => replying.expire(&at.host.prebuilt),
+                State::Reading(reading) if verdict == Some(Verdict::Unasked) => {
+                    let within = body_timeout(&reading.call, at);
+                    refuse(&mut reading.respond, &no_request(within));
+                }
                 State::Reading(reading) => refuse(&mut reading.respond, &deadline_exceeded()),
                 State::Over => {}
             }
-            let given_up = matches!(call.state, State::Replying(_)) && stalled;
             at.tally.stalled += u64::from(given_up);
             at.tally.expired += u64::from(!given_up);
             discard(call, &mut at.tally.panics);
@@ -229,7 +241,7 @@ impl<S: Service> Waiting<S> {
                     self.after_flush.push(key);
                 }
                 if let State::Replying(replying) = &call.state {
-                    let allowed = at.host.config.send_stall_timeout;
+                    let allowed = replying.stall_timeout(&at.host.config);
                     let unsent = replying.unsent();
                     call.patience.await_room(unsent, allowed, Instant::now);
                 }

@@ -149,7 +149,8 @@ impl<'a> Head<'a> {
         self.method
     }
 
-    /// The client's `grpc-timeout`, counted from the request's arrival. The host enforces it.
+    /// How long the call may take, counted from the request's arrival: the client's `grpc-timeout` or the method's own, whichever is
+    /// shorter. The host enforces it.
     #[must_use]
     pub const fn timeout(&self) -> Option<Duration> {
         self.timeout
@@ -168,7 +169,7 @@ impl<'a> Head<'a> {
         path.map_or("", PathAndQuery::path)
     }
 
-    /// When the client's `grpc-timeout` is over. Only for methods that [need metadata](Method::needs_metadata).
+    /// When the call's [timeout](Self::timeout) is over. Only for methods that [need metadata](Method::needs_metadata).
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.context()?.deadline

@@ -1,5 +1,8 @@
 //! A method, and how the host is to treat its calls.
 
+use std::num::NonZeroU64;
+use std::time::Duration;
+
 /// A method that a [`Service`](super::Service) serves, and how the host is to treat its calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Method {
@@ -7,6 +10,9 @@ pub struct Method {
     route: u32,
     max_request: usize,
     send_buffer: u32,
+    timeout: Time,
+    body_timeout: Time,
+    send_stall_timeout: Time,
     drain: Drain,
     streaming: bool,
     needs_metadata: bool,
@@ -22,6 +28,9 @@ impl Method {
             route: 0,
             max_request: 4 << 20,
             send_buffer: 0,
+            timeout: Time::NONE,
+            body_timeout: Time::NONE,
+            send_stall_timeout: Time::NONE,
             drain: Drain::Finish,
             streaming: false,
             needs_metadata: false,
@@ -33,6 +42,45 @@ impl Method {
     #[must_use]
     pub const fn max_request(mut self, bytes: usize) -> Self {
         self.max_request = bytes;
+        self
+    }
+
+    /// Sets how long a call of this method may take, counted from the request's arrival. The call ends with `DEADLINE_EXCEEDED` (4) then,
+    /// or when the client's `grpc-timeout` is over, whichever is earlier. Default: no limit but the client's.
+    ///
+    /// # Panics
+    ///
+    /// If `timeout` is zero.
+    #[must_use]
+    #[track_caller]
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Time::new(timeout);
+        self
+    }
+
+    /// Sets how long the one message of a request may take to arrive, counted from when the call may begin. The call ends with
+    /// `DEADLINE_EXCEEDED` (4) then. It does not concern [streaming](Self::streaming) methods. Default: the host's.
+    ///
+    /// # Panics
+    ///
+    /// If `timeout` is zero.
+    #[must_use]
+    #[track_caller]
+    pub const fn body_timeout(mut self, timeout: Duration) -> Self {
+        self.body_timeout = Time::new(timeout);
+        self
+    }
+
+    /// Sets how long a reply may wait for the client to make room for more of it. The call ends with `RESOURCE_EXHAUSTED` (8) then. Default:
+    /// the host's. A host that is not asked for replies meanwhile, as one within somebody else's server, cannot keep this time.
+    ///
+    /// # Panics
+    ///
+    /// If `timeout` is zero.
+    #[must_use]
+    #[track_caller]
+    pub const fn send_stall_timeout(mut self, timeout: Duration) -> Self {
+        self.send_stall_timeout = Time::new(timeout);
         self
     }
 
@@ -98,6 +146,18 @@ impl Method {
         self.drain
     }
 
+    pub(crate) fn time_limit(&self) -> Option<Duration> {
+        self.timeout.get()
+    }
+
+    pub(crate) fn time_for_body(&self) -> Option<Duration> {
+        self.body_timeout.get()
+    }
+
+    pub(crate) const fn time_for_room(&self) -> Time {
+        self.send_stall_timeout
+    }
+
     pub(crate) const fn is_streaming(&self) -> bool {
         self.streaming
     }
@@ -120,4 +180,26 @@ pub enum Drain {
     /// Ends it with `UNAVAILABLE` (14) once the client has been told to go away, and the reply that is due then has been sent: for streams
     /// that have no end of their own.
     End,
+}
+
+/// A time, or none, in a word: a method is copied for every call. Longer ones than 584 years are cut to that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Time(Option<NonZeroU64>);
+
+impl Time {
+    const NONE: Self = Self(None);
+
+    #[track_caller]
+    const fn new(time: Duration) -> Self {
+        let nanos = time.as_nanos();
+        assert!(nanos > 0, "a timeout of zero leaves no time for anything");
+        let most = u64::MAX as u128;
+        Self(NonZeroU64::new(
+            if nanos < most { nanos } else { most } as u64
+        ))
+    }
+
+    pub(crate) fn get(self) -> Option<Duration> {
+        self.0.map(|nanos| Duration::from_nanos(nanos.get()))
+    }
 }

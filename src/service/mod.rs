@@ -16,6 +16,7 @@ pub(crate) use answer::{panicked, unknown_method};
 pub(crate) use head::RequestContext;
 pub use head::{Head, Lifecycle, PeerInfo, Unimplemented};
 pub(crate) use limit::{Limit, Open};
+pub(crate) use method::Time;
 pub use method::{Drain, Method};
 pub use request::{Message, Permit, Rejection, Requests};
 pub use service::{Background, Service};

@@ -44,8 +44,15 @@ pub(super) async fn answer<S: Service, B: Body + Send + 'static>(
             host.service.call_streaming(head, requests)
         })
     } else {
+        let body_timeout = call.method.time_for_body().unwrap_or(body_timeout);
         let patience = arrival.checked_add(body_timeout);
-        let until = [deadline, patience].into_iter().flatten().min();
+        let late = || call::no_request(body_timeout);
+        let until = match (deadline, patience) {
+            (Some(at), patience) if patience.is_none_or(|patience| at <= patience) => {
+                Some((at, call::deadline_exceeded()))
+            }
+            (_, patience) => patience.map(|at| (at, late())),
+        };
         match collect(body, Collector::new(&call), until).await {
             Ok(message) => ask(&mut call, &peer, |head| host.service.call(head, message)),
             Err(status) => {
@@ -84,7 +91,7 @@ fn ask<S: Service>(
 async fn collect<B: Body>(
     body: B,
     mut collector: Collector,
-    until: Option<Instant>,
+    until: Option<(Instant, Status)>,
 ) -> Result<Message, Status> {
     let mut data = Data(pin!(body));
     let read = async {
@@ -95,9 +102,7 @@ async fn collect<B: Body>(
     };
     match until {
         None => read.await,
-        Some(at) => timeout_at(at, read)
-            .await
-            .unwrap_or_else(|_| Err(call::deadline_exceeded())),
+        Some((at, status)) => timeout_at(at, read).await.unwrap_or(Err(status)),
     }
 }
 

@@ -23,4 +23,5 @@ mod requests;
 mod spawned;
 #[path = "../support/mod.rs"]
 mod support;
+mod times;
 mod window;

@@ -183,6 +183,33 @@ async fn a_request_that_does_not_come() {
     }
 }
 
+/// The method's own times, where it has some.
+#[tokio::test(start_paused = true)]
+async fn a_method_has_times_of_its_own() {
+    let second = Duration::from_secs(1);
+    let mut short = toy(|_, _| unreachable!("no request"));
+    short.method = || Method::new(0).body_timeout(Duration::from_secs(2));
+    let start = Instant::now();
+    let (_sender, body) = feed();
+    let called = call(&Mount::new(short), None, body).await;
+    let status = Status::parse(called.0.headers()).expect("a status");
+    assert_eq!(
+        status.message(),
+        "the client did not send its request within 2s"
+    );
+    assert_eq!(start.elapsed(), 2 * second);
+
+    let mut limited = toy(|_, _| Answer::Future(Box::pin(std::future::pending())));
+    limited.method = || Method::new(0).timeout(Duration::from_secs(5));
+    let mount = Mount::new(limited);
+    for (client, seconds) in [(None, 5), (Some("3S"), 3), (Some("1H"), 5)] {
+        let start = Instant::now();
+        let called = call(&mount, client, whole(&message(b""))).await;
+        assert_eq!(called.refusal(), Code::DEADLINE_EXCEEDED);
+        assert_eq!(start.elapsed().as_secs(), seconds, "{client:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_not_finished() {
     let mount = Mount::new(toy(|_, _| unreachable!("no request")));

@@ -3,14 +3,17 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_core::Stream;
+use h2::Reason;
 
 use super::sink::{Sink, room};
 use super::{Conditions, discard};
 use crate::call::{self, Call, Prebuilt};
-use crate::service::{Drain, Part, Permit, Reply, Service, panicked};
+use crate::server::config::Config;
+use crate::service::{Drain, Part, Permit, Reply, Service, Time, panicked};
 use crate::wire::metadata::Metadata;
 use crate::wire::status::Status;
 
@@ -27,6 +30,8 @@ pub(in crate::server) struct Replying<S: Service> {
     send_buffer: u32,
     /// How many do.
     queued: usize,
+    /// How long the peer may leave a reply without room, if its method says so.
+    stall: Time,
     trailing: Option<Box<Metadata>>,
     /// Dropped with the call.
     _permit: Option<Permit>,
@@ -75,6 +80,7 @@ impl<S: Service> Replying<S> {
             torn: false,
             drain: call.method.on_drain(),
             send_buffer: call.method.send_buffer_size(),
+            stall: call.method.time_for_room(),
             queued: 0,
             trailing: None,
             _permit: call.take_permit(),
@@ -294,17 +300,29 @@ impl<S: Service> Replying<S> {
         self.unsent.len()
     }
 
+    /// How long the peer may leave the current reply without room.
+    pub(in crate::server) fn stall_timeout(&self, config: &Config) -> Duration {
+        self.stall.get().unwrap_or(config.send_stall_timeout)
+    }
+
     /// Gives the call up: the peer does not take its reply.
-    pub(in crate::server) fn abandon(&mut self) {
-        self.sink.reset();
+    pub(in crate::server) fn abandon(&mut self, config: &Config, prebuilt: &Prebuilt) {
+        let status = call::no_room(self.stall_timeout(config));
+        // To a client this is RESOURCE_EXHAUSTED as well, of bandwidth.
+        self.cut(&status, Reason::ENHANCE_YOUR_CALM, prebuilt);
     }
 
     /// Ends the call because its deadline has passed.
     pub(in crate::server) fn expire(&mut self, prebuilt: &Prebuilt) {
+        self.cut(&call::deadline_exceeded(), Reason::CANCEL, prebuilt);
+    }
+
+    /// Ends the call with `status`, or, where that cannot be said, with a reset for `reason`.
+    fn cut(&mut self, status: &Status, reason: Reason, prebuilt: &Prebuilt) {
         match &mut self.sink {
             // Trailers inside a message would be no answer.
-            sink @ Sink::Body(_) if self.torn && !self.unsent.is_empty() => sink.reset(),
-            sink => sink.finish(Some(&call::deadline_exceeded()), None, prebuilt),
+            sink @ Sink::Body(_) if self.torn && !self.unsent.is_empty() => sink.reset(reason),
+            sink => sink.finish(Some(status), None, prebuilt),
         }
     }
 }

@@ -59,10 +59,10 @@ impl Sink {
     }
 
     /// Ends the call without an answer.
-    pub(super) fn reset(&mut self) {
+    pub(super) fn reset(&mut self, reason: Reason) {
         match self {
-            Self::Head(respond) => respond.send_reset(Reason::CANCEL),
-            Self::Body(stream) => stream.send_reset(Reason::CANCEL),
+            Self::Head(respond) => respond.send_reset(reason),
+            Self::Body(stream) => stream.send_reset(reason),
         }
     }
 
