@@ -107,8 +107,10 @@ impl Call {
         now: impl FnOnce() -> Instant,
     ) -> Result<(), Refusal> {
         let deadline = self.timeout.and_then(|timeout| now().checked_add(timeout));
+        let uri = std::mem::take(&mut parts.uri).into_parts();
         let context = RequestContext {
-            path: std::mem::take(&mut parts.uri).into_parts().path_and_query,
+            path: uri.path_and_query,
+            authority: uri.authority,
             metadata: Metadata::received(std::mem::take(&mut parts.headers)),
             deadline,
             permit: None,

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, Response};
 use crate::service::Part;
 use crate::wire::code::Code;
 use crate::wire::metadata::Metadata;
-use crate::wire::status::Status;
+use crate::wire::status::{MAX_TRAILERS_SIZE, Status};
 use crate::wire::{content_type, encoding};
 
 const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
@@ -82,7 +82,7 @@ impl Prebuilt {
             if let Some(encoding) = encoding {
                 fields.insert(ENCODING, encoding::encode(encoding));
             }
-            metadata.encode(fields);
+            metadata.encode(MAX_TRAILERS_SIZE, fields);
         }
         head
     }
@@ -93,18 +93,16 @@ impl Prebuilt {
         status: Option<&Status>,
         metadata: Option<&Metadata>,
     ) -> HeaderMap {
-        let mut trailers = match status {
-            None => self.trailers.clone(),
-            Some(status) => {
-                let mut trailers = HeaderMap::with_capacity(3);
-                status.encode(&mut trailers);
-                trailers
+        let Some(status) = status else {
+            let mut trailers = self.trailers.clone();
+            if let Some(metadata) = metadata {
+                metadata.encode(MAX_TRAILERS_SIZE, &mut trailers);
             }
+            return trailers;
         };
-        // An error's own metadata is there already, and in place of this.
-        if let Some(metadata) = metadata.filter(|_| status.and_then(Status::metadata).is_none()) {
-            metadata.encode(&mut trailers);
-        }
+        let mut trailers = HeaderMap::with_capacity(3);
+        // An error's own metadata comes in place of this.
+        status.encode_with(metadata, &mut trailers);
         trailers
     }
 }

@@ -1,13 +1,16 @@
 //! Handlers of four kinds, behind one type.
 
-use futures_core::Stream;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
+use futures_core::Stream;
+
 use super::codec::{Decode, Encode, Format};
 use super::replies::{Replies, dress, watch};
-use super::request::{Request, RequestParts, Response, Streaming};
+use super::request::{Request, RequestParts};
+use super::response::Response;
+use super::streaming::Streaming;
 use crate::service::{Message, Part, Reply, Requests};
 use crate::wire::status::Status;
 
@@ -120,7 +123,13 @@ impl Handler {
                 format,
                 input,
             } = arrival;
-            let (input, waits) = watch(input);
+            let (input, waits) = match input {
+                Input::One(_) => (input, None),
+                Input::Many(requests) => {
+                    let (requests, waits) = watch(requests);
+                    (Input::Many(requests), Some(waits))
+                }
+            };
             let opening = A::ask(input).map(|asked| handler(asked, parts));
             Output::Many(Box::pin(Replies::new(opening, format, waits)))
         }))

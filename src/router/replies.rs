@@ -10,8 +10,7 @@ use atomic_waker::AtomicWaker;
 use futures_core::Stream;
 
 use super::codec::{Encode, Format};
-use super::handler::Input;
-use super::request::Response;
+use super::response::Response;
 use crate::service::{Message, Part, Reply, Requests};
 use crate::wire::encoding::Encoding;
 use crate::wire::metadata::Metadata;
@@ -220,17 +219,14 @@ impl Stream for Watched {
     }
 }
 
-/// The same input; of a stream it is known from now on whether the handler waits for it.
-pub(super) fn watch(input: Input) -> (Input, Option<Arc<Waits>>) {
-    let Input::Many(requests) = input else {
-        return (input, None);
-    };
+/// The same requests; it is known from now on whether the handler waits for one.
+pub(super) fn watch(requests: Requests) -> (Requests, Arc<Waits>) {
     let waits = Arc::<Waits>::default();
-    let requests = Requests::new(Watched {
+    let watched = Watched {
         requests,
         waits: Arc::clone(&waits),
-    });
-    (Input::Many(requests), Some(waits))
+    };
+    (Requests::new(watched), waits)
 }
 
 /// A part of an answer with its metadata, where there is any.

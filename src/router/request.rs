@@ -1,20 +1,13 @@
-//! What handlers are given and what they answer.
+//! What handlers are given.
 
-use std::fmt;
-use std::future::poll_fn;
-use std::marker::PhantomData;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use futures_core::Stream;
+use http::uri::Authority;
 
-use super::codec::Decode;
-use crate::service::{Head, PeerInfo, Requests};
+use crate::service::{Head, PeerInfo};
 use crate::wire::metadata::Metadata;
-use crate::wire::status::Status;
 
-/// A call: its message, or the [stream](Streaming) of its messages, and what came with it.
+/// A call: its message, or the [stream](super::Streaming) of its messages, and what came with it.
 #[derive(Debug, Clone)]
 pub struct Request<T> {
     message: T,
@@ -25,6 +18,7 @@ pub struct Request<T> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct RequestParts {
     metadata: Metadata,
+    authority: Option<Authority>,
     timeout: Option<Duration>,
     deadline: Option<Instant>,
     peer: PeerInfo,
@@ -35,6 +29,7 @@ impl RequestParts {
         Self {
             timeout: head.timeout(),
             deadline: head.deadline(),
+            authority: head.authority_of_uri(),
             metadata: head.take_metadata().unwrap_or_default(),
             peer: head.peer().clone(),
         }
@@ -42,15 +37,26 @@ impl RequestParts {
 }
 
 impl<T> Request<T> {
-    /// A call with nothing but its message, to give to a handler in a test. Those that are served come from the router.
+    /// A call with nothing but its message, to give to a handler in a test. The calls that are served come from the router.
     ///
     /// ```
-    /// use grpc_health::router::{Raw, Request};
+    /// use std::time::Duration;
     ///
-    /// let request = Request::new(Raw("hello".into()));
-    /// assert_eq!(request.timeout(), None);
-    /// assert_eq!(request.into_inner().0, "hello");
+    /// use grpc_health::router::{Metadata, PeerInfo, Raw, Request};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut metadata = Metadata::new();
+    /// metadata.append("shop", "main")?;
+    /// let request = Request::new(Raw("hello".into()))
+    ///     .with_metadata(metadata)
+    ///     .with_timeout(Duration::from_secs(5))
+    ///     .with_peer(PeerInfo::from(std::net::SocketAddr::from(([192, 0, 2, 7], 4321))));
+    /// assert_eq!(request.metadata().get("shop"), Some("main"));
+    /// assert!(request.deadline().is_some());
+    /// # Ok(())
+    /// # }
     /// ```
+    #[must_use]
     pub fn new(message: T) -> Self {
         Self::arrived(message, RequestParts::default())
     }
@@ -59,14 +65,47 @@ impl<T> Request<T> {
         Self { message, parts }
     }
 
-    /// The same call with this metadata.
+    /// Replaces the call's metadata.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
         self.parts.metadata = metadata;
         self
     }
 
+    /// Sets the call's timeout, and its deadline to that time from now, as if the client had sent `grpc-timeout`. Only a server enforces
+    /// the deadline: a handler that a test calls runs on.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.parts.timeout = Some(timeout);
+        self.parts.deadline = Instant::now().checked_add(timeout);
+        self
+    }
+
+    /// Sets the call's deadline, and its timeout to the time left until then (zero if the deadline has passed). Only a server enforces
+    /// the deadline: a handler that a test calls runs on.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Instant) -> Self {
+        self.parts.timeout = Some(deadline.saturating_duration_since(Instant::now()));
+        self.parts.deadline = Some(deadline);
+        self
+    }
+
+    /// Sets the name by which the client calls the server, `"shop.example:443".parse()` for example.
+    #[must_use]
+    pub fn with_authority(mut self, authority: Authority) -> Self {
+        self.parts.authority = Some(authority);
+        self
+    }
+
+    /// Replaces what is known of the other end of the connection.
+    #[must_use]
+    pub fn with_peer(mut self, peer: PeerInfo) -> Self {
+        self.parts.peer = peer;
+        self
+    }
+
     /// The message.
+    #[must_use]
     pub const fn get_ref(&self) -> &T {
         &self.message
     }
@@ -77,11 +116,13 @@ impl<T> Request<T> {
     }
 
     /// The message alone.
+    #[must_use]
     pub fn into_inner(self) -> T {
         self.message
     }
 
     /// The same call with another message.
+    #[must_use]
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Request<U> {
         Request {
             message: f(self.message),
@@ -90,137 +131,56 @@ impl<T> Request<T> {
     }
 
     /// The client's metadata.
+    #[must_use]
     pub const fn metadata(&self) -> &Metadata {
         &self.parts.metadata
     }
 
+    /// The client's metadata, to be changed.
+    pub const fn metadata_mut(&mut self) -> &mut Metadata {
+        &mut self.parts.metadata
+    }
+
     /// The client's `grpc-timeout`, counted from the request's arrival. The call ends with it, whatever the handler does.
+    #[must_use]
     pub const fn timeout(&self) -> Option<Duration> {
         self.parts.timeout
     }
 
     /// When the client's `grpc-timeout` is over, to be passed on to calls made on the way.
+    #[must_use]
     pub const fn deadline(&self) -> Option<Instant> {
         self.parts.deadline
     }
 
-    /// Who calls: address, and certificates where there are any.
+    /// The name by which the client calls the server, with a port if the client gives one: the request's `:authority`, or else its
+    /// `host`. For a router inside another HTTP server, `:authority` is the authority of the request's URI.
+    ///
+    /// The client chooses the name: it is no proof of anything.
+    #[must_use]
+    pub fn authority(&self) -> Option<&str> {
+        let authority = self.parts.authority.as_ref().map(Authority::as_str);
+        authority.or_else(|| self.parts.metadata.host())
+    }
+
+    /// The client's `user-agent`, such as `grpc-go/1.80.0`.
+    #[must_use]
+    pub fn user_agent(&self) -> Option<&str> {
+        self.parts.metadata.get("user-agent")
+    }
+
+    /// How often the client has tried this call before, as it says in `grpc-previous-rpc-attempts` ([gRFC A6][spec]): 0 for a first
+    /// attempt, and where the client does not say.
+    ///
+    /// [spec]: https://github.com/grpc/proposal/blob/master/A6-client-retries.md#exposed-retry-metadata
+    #[must_use]
+    pub fn previous_attempts(&self) -> u32 {
+        self.parts.metadata.previous_attempts()
+    }
+
+    /// Who calls: the address, the credentials over a Unix socket, and the certificates in mutual TLS.
+    #[must_use]
     pub const fn peer(&self) -> &PeerInfo {
         &self.parts.peer
-    }
-}
-
-/// An answer: its message, or the stream of its messages, and what goes with it.
-#[derive(Debug, Clone)]
-pub struct Response<T> {
-    message: T,
-    initial: Metadata,
-    trailing: Metadata,
-    pub(super) head_first: bool,
-}
-
-impl<T> Response<T> {
-    /// An answer without metadata.
-    pub fn new(message: T) -> Self {
-        Self {
-            message,
-            initial: Metadata::new(),
-            trailing: Metadata::new(),
-            head_first: false,
-        }
-    }
-
-    /// The same answer with this metadata in its head.
-    #[must_use]
-    pub fn with_metadata(mut self, metadata: Metadata) -> Self {
-        self.initial = metadata;
-        self
-    }
-
-    /// The same answer with this metadata in its trailers. What a stream knows only at its end it says with its last item: an error, of
-    /// code OK if it is none, [with metadata](Status::with_metadata).
-    #[must_use]
-    pub fn with_trailers(mut self, metadata: Metadata) -> Self {
-        self.trailing = metadata;
-        self
-    }
-
-    /// The message.
-    pub const fn get_ref(&self) -> &T {
-        &self.message
-    }
-
-    /// The message alone.
-    pub fn into_inner(self) -> T {
-        self.message
-    }
-
-    pub(super) fn into_parts(self) -> (T, Metadata, Metadata) {
-        (self.message, self.initial, self.trailing)
-    }
-}
-
-impl<T> From<T> for Response<T> {
-    fn from(message: T) -> Self {
-        Self::new(message)
-    }
-}
-
-/// A stream of replies of any type: what a handler with several answers, in one type that can be written down.
-pub type BoxStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
-
-/// The messages of a streaming request, in their order.
-///
-/// It ends when the client ends its side of the call, and after an error: a message over the limit, one that cannot be decoded, or
-/// [`CANCELLED`](crate::Code::CANCELLED) when the client is gone. A handler that passes the error on (`?`) ends the call as it should.
-pub struct Streaming<T> {
-    requests: Requests,
-    failed: bool,
-    messages: PhantomData<fn() -> T>,
-}
-
-impl<T> fmt::Debug for Streaming<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Streaming").finish_non_exhaustive()
-    }
-}
-
-impl<T: Decode> Streaming<T> {
-    pub(super) const fn new(requests: Requests) -> Self {
-        Self {
-            requests,
-            failed: false,
-            messages: PhantomData,
-        }
-    }
-
-    /// The next message; `None` at the end.
-    ///
-    /// # Errors
-    ///
-    /// The status with which the call is to end. There is nothing after it.
-    ///
-    /// # Cancel safety
-    ///
-    /// A future that is dropped has taken no message.
-    pub async fn message(&mut self) -> Result<Option<T>, Status> {
-        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx))
-            .await
-            .transpose()
-    }
-}
-
-impl<T: Decode> Stream for Streaming<T> {
-    type Item = Result<T, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.failed {
-            return Poll::Ready(None);
-        }
-        Pin::new(&mut self.requests).poll_next(cx).map(|next| {
-            let message = next?.and_then(T::decode);
-            self.failed = message.is_err();
-            Some(message)
-        })
     }
 }

@@ -9,8 +9,10 @@ use futures_core::Stream;
 use super::codec::{Decode, Encode};
 use super::handler::{Handler, given_many, given_one};
 use super::nested::{MAX_LEVELS, METHODS, Nested, NoInnerService};
-use super::request::{Request, Response, Streaming};
+use super::request::Request;
+use super::response::Response;
 use super::route::Route;
+use super::streaming::Streaming;
 use crate::service::{Head, Limit, Service};
 use crate::wire::status::Status;
 

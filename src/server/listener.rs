@@ -29,7 +29,10 @@ impl Accept for TcpListener {
 
     async fn accept(&self) -> io::Result<(TcpStream, PeerInfo)> {
         let (io, addr) = Self::accept(self).await?;
-        Ok((io, addr.into()))
+        let mut peer = PeerInfo::from(addr);
+        // Not the listener's: that may be bound to all addresses.
+        peer.local_addr = io.local_addr().ok();
+        Ok((io, peer))
     }
 }
 

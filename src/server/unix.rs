@@ -7,15 +7,17 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{fs, path};
 
 use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::net::unix::{SocketAddr, UCred};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Mutex;
 
 use super::listener::Accept;
 use super::server::{Listener, Server};
-use crate::service::{PeerInfo, Service};
+use crate::service::{PeerInfo, Service, UnixCredentials, UnixPeer};
 
 /// Only the server's own user may connect.
 const DEFAULT_MODE: u32 = 0o600;
@@ -43,8 +45,8 @@ impl<S: Service> Server<S> {
     /// A `path` that begins with `@` or with a NUL is a name in Linux's abstract namespace: there is no file, and no mode. Everyone
     /// in the network namespace may connect. The file `@x` is `./@x`.
     ///
-    /// [`local_addrs`](Self::local_addrs) has only TCP; see [`unix_paths`](Self::unix_paths). The service is told no address of the
-    /// peer.
+    /// [`local_addrs`](Self::local_addrs) has only TCP; see [`unix_paths`](Self::unix_paths). The service is told who has connected:
+    /// [`PeerInfo::credentials`].
     ///
     /// # Errors
     ///
@@ -87,11 +89,7 @@ impl<S: Service> Server<S> {
     /// Those of asking `listener` for its address.
     pub fn add_unix_listener(&self, listener: UnixListener) -> io::Result<()> {
         let addr = listener.local_addr()?;
-        let path = match (addr.as_pathname(), abstract_name_of(&addr)) {
-            (Some(path), _) => path.to_owned(),
-            (None, Some(name)) => prefixed(b'@', name),
-            (None, None) => PathBuf::new(),
-        };
+        let path = path_of(&addr).unwrap_or_default();
         let mut listeners = self.listeners();
         listeners.unix.push(path);
         listeners.bound.push(Listener::Unix(UnixServer {
@@ -120,8 +118,14 @@ impl Accept for UnixServer {
     type Io = UnixStream;
 
     async fn accept(&self) -> io::Result<(UnixStream, PeerInfo)> {
-        let (io, _) = self.listener.accept().await?;
-        Ok((io, PeerInfo::default()))
+        let (io, addr) = self.listener.accept().await?;
+        let local = io.local_addr().ok();
+        let peer = UnixPeer {
+            credentials: io.peer_cred().ok().map(credentials),
+            remote_path: path_of(&addr).map(Arc::from),
+            local_path: local.as_ref().and_then(path_of).map(Arc::from),
+        };
+        Ok((io, peer.into()))
     }
 }
 
@@ -279,13 +283,30 @@ fn prefixed(prefix: u8, name: &[u8]) -> PathBuf {
     OsString::from_vec(path).into()
 }
 
+/// The path of a socket, if it has one.
+fn path_of(addr: &SocketAddr) -> Option<PathBuf> {
+    match addr.as_pathname() {
+        Some(path) => Some(path.to_owned()),
+        None => abstract_name_of(addr).map(|name| prefixed(b'@', name)),
+    }
+}
+
+fn credentials(cred: UCred) -> UnixCredentials {
+    let user = UnixCredentials::new(cred.uid(), cred.gid());
+    // Linux says 0 for a process that it does not show.
+    match cred.pid() {
+        None | Some(0) => user,
+        Some(pid) => user.with_pid(pid),
+    }
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn abstract_name_of(addr: &tokio::net::unix::SocketAddr) -> Option<&[u8]> {
+fn abstract_name_of(addr: &SocketAddr) -> Option<&[u8]> {
     addr.as_abstract_name()
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn abstract_name_of(_: &tokio::net::unix::SocketAddr) -> Option<&[u8]> {
+fn abstract_name_of(_: &SocketAddr) -> Option<&[u8]> {
     None
 }
 

@@ -1,13 +1,11 @@
 //! What is known of a call before its message.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::uri::PathAndQuery;
+use http::uri::{Authority, PathAndQuery};
 
 use super::method::Method;
+use super::peer::PeerInfo;
 use super::request::Permit;
 use crate::wire::encoding::Encoding;
 use crate::wire::metadata::Metadata;
@@ -34,36 +32,6 @@ pub enum Lifecycle {
     Closing,
 }
 
-/// The other end of a connection, as far as the host knows it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PeerInfo {
-    /// The peer's address; `None` for a stream that has none, such as an in-memory pipe.
-    pub remote_addr: Option<SocketAddr>,
-    /// The certificates that the peer has shown, each in DER; `None` without mutual TLS. The first is its own: verified, and the peer has
-    /// the key to it. The others are what it sent to have that one verified, and no more than its word for who vouches for it.
-    pub certificates: Option<Arc<[Bytes]>>,
-}
-
-impl PeerInfo {
-    /// The same peer with these certificates: for connections secured elsewhere, and given to
-    /// [`serve_connection_with`](crate::Server::serve_connection_with).
-    #[must_use]
-    pub fn with_certificates(mut self, certificates: impl Into<Arc<[Bytes]>>) -> Self {
-        self.certificates = Some(certificates.into());
-        self
-    }
-}
-
-impl From<SocketAddr> for PeerInfo {
-    fn from(addr: SocketAddr) -> Self {
-        Self {
-            remote_addr: Some(addr),
-            certificates: None,
-        }
-    }
-}
-
 /// A validated call, without its messages.
 #[derive(Debug)]
 pub struct Head<'a> {
@@ -75,9 +43,10 @@ pub struct Head<'a> {
 }
 
 /// What only calls of methods that need metadata keep of their request.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct RequestContext {
     pub(crate) path: Option<PathAndQuery>,
+    pub(crate) authority: Option<Authority>,
     pub(crate) metadata: Metadata,
     pub(crate) deadline: Option<Instant>,
     /// For a handler that may outlast the call.
@@ -92,7 +61,33 @@ enum Details<'a> {
 }
 
 impl<'a> Head<'a> {
-    /// A call of `method` from `peer`, with the client's `grpc-timeout`.
+    /// A call of `method` from `peer`, with the client's `grpc-timeout`. Calls that are served come from the host; a test of a service or of
+    /// an interceptor makes its own:
+    ///
+    /// ```
+    /// use grpc_health::Status;
+    /// use grpc_health::router::{Head, Metadata, PeerInfo};
+    /// use grpc_health::service::Method;
+    ///
+    /// fn authorize(head: &Head<'_>) -> Result<(), Status> {
+    ///     match head.metadata().and_then(|metadata| metadata.get("authorization")) {
+    ///         Some("Bearer s3cret") => Ok(()),
+    ///         _ => Err(Status::unauthenticated("a token is needed")),
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Status> {
+    /// let peer = PeerInfo::default();
+    /// let head = Head::new(Method::new(0), None, &peer).with_path("/shop.Shop/Price");
+    /// assert_eq!(head.path(), "/shop.Shop/Price");
+    /// assert_eq!(authorize(&head), Err(Status::unauthenticated("a token is needed")));
+    ///
+    /// let mut metadata = Metadata::new();
+    /// metadata.append("authorization", "Bearer s3cret")?;
+    /// assert_eq!(authorize(&head.with_metadata(metadata)), Ok(()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn new(method: Method, timeout: Option<Duration>, peer: &'a PeerInfo) -> Self {
         Self {
@@ -102,6 +97,25 @@ impl<'a> Head<'a> {
             peer,
             details: Details::Owned(None),
         }
+    }
+
+    /// The same call of a method that needs metadata, with this metadata.
+    #[must_use]
+    pub fn with_metadata(self, metadata: Metadata) -> Self {
+        self.changed(|context| context.metadata = metadata)
+    }
+
+    /// The same call of a method that needs metadata, with this path: `/package.Service/Method`. What is no path of a URI is an empty one.
+    #[must_use]
+    pub fn with_path(self, path: &str) -> Self {
+        self.changed(|context| context.path = path.parse().ok())
+    }
+
+    fn changed(mut self, change: impl FnOnce(&mut RequestContext)) -> Self {
+        let details = std::mem::replace(&mut self.details, Details::Seen(None));
+        let mut context = Self { details, ..self }.into_context().unwrap_or_default();
+        change(&mut context);
+        self.with_context(Some(context))
     }
 
     pub(crate) fn with_context(self, context: Option<Box<RequestContext>>) -> Self {
@@ -169,6 +183,30 @@ impl<'a> Head<'a> {
         path.map_or("", PathAndQuery::path)
     }
 
+    /// The name by which the client calls the server: the request's `:authority`, or else its `host`. For a service inside another HTTP
+    /// server, `:authority` is the authority of the request's URI. Only for methods that [need metadata](Method::needs_metadata).
+    #[must_use]
+    pub fn authority(&self) -> Option<&str> {
+        let context = self.context()?;
+        let authority = context.authority.as_ref().map(Authority::as_str);
+        authority.or_else(|| context.metadata.host())
+    }
+
+    /// The client's `user-agent`, such as `grpc-go/1.80.0`. Only for methods that [need metadata](Method::needs_metadata).
+    #[must_use]
+    pub fn user_agent(&self) -> Option<&str> {
+        self.metadata()?.get("user-agent")
+    }
+
+    /// How often the client has tried this call before, as it says in `grpc-previous-rpc-attempts` ([gRFC A6][spec]): 0 for a first
+    /// attempt, and where the client does not say. Only for methods that [need metadata](Method::needs_metadata).
+    ///
+    /// [spec]: https://github.com/grpc/proposal/blob/master/A6-client-retries.md#exposed-retry-metadata
+    #[must_use]
+    pub fn previous_attempts(&self) -> u32 {
+        self.metadata().map_or(0, Metadata::previous_attempts)
+    }
+
     /// When the call's [timeout](Self::timeout) is over. Only for methods that [need metadata](Method::needs_metadata).
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
@@ -184,6 +222,11 @@ impl<'a> Head<'a> {
     /// What [`admit`](super::Service::admit) gave for the call, once it has.
     pub(crate) fn permit(&self) -> Option<Permit> {
         self.context()?.permit.clone()
+    }
+
+    /// The request's `:authority`.
+    pub(crate) fn authority_of_uri(&self) -> Option<Authority> {
+        self.context()?.authority.clone()
     }
 
     /// Takes the request's metadata out.

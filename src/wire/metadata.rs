@@ -7,6 +7,7 @@
 
 mod map;
 
+pub(super) use map::FIELD_OVERHEAD;
 pub use map::{InvalidMetadata, MAX_SIZE, Metadata};
 
 use std::fmt;
@@ -21,8 +22,8 @@ use http::HeaderValue;
 const BASE64: GeneralPurpose =
     GeneralPurpose::new(&STANDARD, NO_PAD.with_decode_allow_trailing_bits(true));
 
-/// The names that are not the application's, besides those that begin with `grpc-` or `:`.
-const RESERVED: [&str; 10] = [
+/// The names that belong to HTTP/2 or are of one connection only, besides those that begin with `:`, and those of every gRPC call.
+const RESERVED: [&str; 9] = [
     "connection",
     "content-length",
     "content-type",
@@ -32,7 +33,17 @@ const RESERVED: [&str; 10] = [
     "te",
     "transfer-encoding",
     "upgrade",
-    "user-agent",
+];
+
+/// What follows `grpc-` in the names that gRPC itself writes.
+const RESERVED_GRPC: [&str; 7] = [
+    "accept-encoding",
+    "encoding",
+    "message",
+    "message-type",
+    "status",
+    "status-details-bin",
+    "timeout",
 ];
 
 /// A `-bin` value that is not base64.
@@ -48,18 +59,25 @@ impl fmt::Display for InvalidBinary {
 
 impl std::error::Error for InvalidBinary {}
 
-/// Whether a name belongs to gRPC or to HTTP/2, so that no application may send it as metadata.
-/// Letter case does not matter.
+/// Whether gRPC or HTTP/2 itself writes the field of this name, so that no application can read or send it as metadata. Letter case does
+/// not matter.
+///
+/// Reserved are `grpc-status`, `grpc-message`, `grpc-status-details-bin`, `grpc-timeout`, `grpc-encoding`, `grpc-accept-encoding`,
+/// `grpc-message-type`, `content-type`, `te`, `host`, `content-length`, the fields of a single connection (`connection`, `keep-alive`,
+/// `proxy-connection`, `transfer-encoding`, `upgrade`), and every name that begins with `:`.
+///
+/// Other names that begin with `grpc-` have a meaning that gRPC gives them, and are for applications and their libraries to read and to
+/// send: `grpc-retry-pushback-ms`, `grpc-previous-rpc-attempts`, `grpc-trace-bin`, `grpc-tags-bin`. Applications should not invent more
+/// of them.
 pub fn is_reserved(name: &str) -> bool {
-    let starts_with_grpc = name
-        .as_bytes()
-        .get(..5)
-        .is_some_and(|start| start.eq_ignore_ascii_case(b"grpc-"));
-    starts_with_grpc
-        || name.starts_with(':')
-        || RESERVED
-            .iter()
-            .any(|reserved| name.eq_ignore_ascii_case(reserved))
+    let is_one_of =
+        |reserved: &[&str], name: &str| reserved.iter().any(|one| name.eq_ignore_ascii_case(one));
+    match name.split_at_checked(5) {
+        Some((start, rest)) if start.eq_ignore_ascii_case("grpc-") => {
+            is_one_of(&RESERVED_GRPC, rest)
+        }
+        _ => name.starts_with(':') || is_one_of(&RESERVED, name),
+    }
 }
 
 /// Whether a name is one of metadata that carries bytes: it ends in `-bin`. Letter case does not
@@ -167,12 +185,12 @@ mod tests {
             "grpc-timeout",
             "grpc-encoding",
             "grpc-message-type",
-            "grpc-anything",
+            "grpc-accept-encoding",
+            "grpc-status-details-bin",
             "Grpc-Status",
             "content-type",
             "Content-Type",
             "te",
-            "user-agent",
             ":path",
             "connection",
             "host",
@@ -183,11 +201,20 @@ mod tests {
             "",
             "k",
             "grpc",
+            "grpc-",
             "grpcx-a",
+            "grpc-retry-pushback-ms",
+            "grpc-previous-rpc-attempts",
+            "grpc-trace-bin",
+            "grpc-tags-bin",
+            "user-agent",
+            "status",
+            "timeout",
             "x-grpc-test-echo-initial",
             "tea",
             "date",
             "é-x",
+            "grpcé",
         ] {
             assert!(!is_reserved(name), "{name}");
         }

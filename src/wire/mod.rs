@@ -10,6 +10,7 @@
 //! | [`envelope`] | the 5-byte prefix and the message behind it |
 //! | [`code`] | `grpc-status` |
 //! | [`status`] | `grpc-status`, `grpc-message`, `grpc-status-details-bin` |
+//! | [`details`] | what is within `grpc-status-details-bin` |
 //! | [`percent`] | the escapes of `grpc-message` |
 //! | [`timeout`] | `grpc-timeout` |
 //! | [`metadata`] | custom metadata, ASCII and `-bin`; reserved names |
@@ -21,6 +22,7 @@
 
 pub mod code;
 pub mod content_type;
+pub mod details;
 pub mod encoding;
 pub mod envelope;
 #[cfg(feature = "gzip")]

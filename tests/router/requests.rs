@@ -64,7 +64,8 @@ async fn handlers_of_every_kind_are_told_metadata_deadline_and_peer() {
         let told = peer.messages(stream).await;
         let told = String::from_utf8(told[0].clone()).unwrap();
         let expected = concat!(
-            r#"["k", "k", "k", "k-bin", "k-bin", "other"] ["one", "two", "one"] "#,
+            r#"["grpc-trace-bin", "k", "k", "k", "k-bin", "k-bin", "other", "user-agent"] "#,
+            r#"["one", "two", "one"] "#,
             r#"[b"\x01\x02", b"\x03\x04", b"\x05"] Some(90s) Some(true) 192.0.2.7:4321 None"#
         );
         assert_eq!(told, expected, "{method}");
@@ -83,7 +84,7 @@ async fn reserved_headers_are_not_visible() {
             "te",
             "content-type",
             "grpc-timeout",
-            "user-agent",
+            "grpc-accept-encoding",
             "host",
             "grpc-encoding",
         ];
@@ -92,18 +93,68 @@ async fn reserved_headers_are_not_visible() {
             .filter_map(|name| r.metadata().get(name))
             .collect();
         assert!(seen.is_empty(), "{seen:?}");
-        assert_eq!(r.metadata().get_binary("grpc-trace-bin"), None);
+        assert_eq!(r.metadata().get_binary("grpc-status-details-bin"), None);
         assert!(r.metadata().is_empty());
         Ok(r.map(|message| message).into_inner().into())
     }));
     let mut peer = host.connect().await;
     let request = Call::new("/t.T/U")
-        .with("user-agent", "test/1")
+        .with("host", "t.example")
         .with("grpc-encoding", "identity")
+        .with("grpc-accept-encoding", "gzip")
         .with("grpc-timeout", "1H")
-        .with("grpc-trace-bin", "AA");
+        .with("grpc-status-details-bin", "AA");
     let stream = peer.call(&request, &envelope(0, b"x")).await;
     assert_eq!(peer.expect_unary_ok(stream).await, envelope(0, b"x"));
+}
+
+/// A request's authority, user agent and attempts, to the interceptor and to the handler.
+#[tokio::test(start_paused = true)]
+async fn handlers_and_interceptors_are_told_who_is_called_and_who_calls_and_how_often() {
+    fn text(authority: Option<&str>, agent: Option<&str>, attempts: u32) -> String {
+        format!("{authority:?} {agent:?} {attempts}")
+    }
+    let (seen, mut intercepted) = tokio::sync::mpsc::unbounded_channel();
+    let host = serve(
+        router()
+            .unary("/t.T/U", |r: One| async move {
+                let text = text(r.authority(), r.user_agent(), r.previous_attempts());
+                Ok(raw(text).into())
+            })
+            .intercept(move |head| {
+                let text = text(
+                    head.authority(),
+                    head.user_agent(),
+                    head.previous_attempts(),
+                );
+                seen.send(text)
+                    .map_err(|_| grpc_health::Status::internal(""))
+            }),
+    );
+    let mut peer = host.connect().await;
+    let full = Call::new("/t.T/U")
+        .set(":authority", "shop.example:443")
+        .with("user-agent", "test/1 (é)")
+        .with("grpc-previous-rpc-attempts", "2");
+    let both = Call::new("/t.T/U")
+        .set(":authority", "shop.example")
+        .with("host", "other.example")
+        .with("user-agent", "test/1");
+    let host_only = Call::new("/t.T/U")
+        .without(":authority")
+        .with("host", "shop.example");
+    let none = Call::new("/t.T/U").without(":authority");
+    for (request, expected) in [
+        (full, r#"Some("shop.example:443") None 2"#),
+        (both, r#"Some("shop.example") Some("test/1") 0"#),
+        (host_only, r#"Some("shop.example") None 0"#),
+        (none, "None None 0"),
+    ] {
+        let stream = peer.call(&request, &envelope(0, b"")).await;
+        let told = peer.messages(stream).await;
+        assert_eq!(told, [expected.as_bytes()]);
+        assert_eq!(intercepted.recv().await.unwrap(), expected);
+    }
 }
 
 /// Rows 22, 27 and 40 hold for application methods as for health ones.

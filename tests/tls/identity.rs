@@ -96,6 +96,7 @@ async fn a_handler_sees_the_certificates_of_its_client_its_own_first() {
         assert_eq!(call(stream).await, Code::OK);
         let caller = callers.recv().await.unwrap();
         assert_eq!(caller.remote_addr, Some(addr));
+        assert_eq!(caller.local_addr, Some(fixture.addr));
         let shown = caller.certificates.unwrap();
         assert_eq!(*shown, certificates(&identity.cert));
         assert_eq!(shown.len(), 2);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_core::Stream;
 use grpc_health::Code;
 use grpc_health::Status;
+use grpc_health::router::Raw;
 use grpc_health::service::{Answer, Method, Part, PeerInfo, Permit, Rejection, Reply};
 use grpc_health::tower::Mount;
 use grpc_health::wire::metadata::Metadata;
@@ -466,6 +467,43 @@ async fn the_peer_is_found_in_the_extensions() {
         let response = tower_service::Service::call(&mut mount, request).await;
         let mut called = crate::toy::Called(response.unwrap());
         assert_eq!(called.data().await, message(format!("{peer:?}").as_bytes()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_authority_is_that_of_the_uri_or_else_the_host() {
+    let router = grpc_health::Router::empty().unary(
+        "/t.T/U",
+        |request: grpc_health::router::Request<Raw>| async move {
+            let authority = format!("{:?}", request.authority());
+            Ok(Raw(authority.into()).into())
+        },
+    );
+    let mut mount = Mount::new(router);
+    for (uri, host, expected) in [
+        (
+            "http://shop.example:81/t.T/U",
+            None,
+            r#"Some("shop.example:81")"#,
+        ),
+        (
+            "http://a.example/t.T/U",
+            Some("b.example"),
+            r#"Some("a.example")"#,
+        ),
+        ("/t.T/U", Some("b.example"), r#"Some("b.example")"#),
+        ("/t.T/U", None, "None"),
+    ] {
+        let mut request = http::Request::post(uri)
+            .header("content-type", "application/grpc")
+            .body(whole(&message(b"")))
+            .unwrap();
+        if let Some(host) = host {
+            request.headers_mut().insert("host", host.parse().unwrap());
+        }
+        let response = tower_service::Service::call(&mut mount, request).await;
+        let mut called = crate::toy::Called(response.unwrap());
+        assert_eq!(called.data().await, message(expected.as_bytes()), "{uri}");
     }
 }
 

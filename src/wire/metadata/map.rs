@@ -13,15 +13,20 @@ use super::{
 
 /// The most metadata that an application may send at once, in bytes: names, values and 32 for each field, as HTTP/2 counts them. Peers
 /// allow as little as 8 KiB for a header block, and the status needs some of it.
+///
+/// The metadata of a request may be larger. If it is made an answer's metadata as it is, it is sent where the whole header block stays
+/// below 8 KiB, and otherwise nothing of it is.
 pub const MAX_SIZE: usize = 6 << 10;
 
 /// What RFC 9113 adds to a field's name and value.
-const FIELD_OVERHEAD: usize = 32;
+pub(in crate::wire) const FIELD_OVERHEAD: usize = 32;
+
+const RETRY_PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
 /// Custom metadata: names, each with one or more values, in order for each name.
 ///
-/// A name that ends in `-bin` has values of bytes, any other name values of printable ASCII. Names that belong to gRPC or to HTTP/2
-/// (see [`is_reserved`]) are not in it: they cannot be read or written through it.
+/// A name that ends in `-bin` has values of bytes, any other name values of printable ASCII. The names that gRPC and HTTP/2 write
+/// themselves (see [`is_reserved`]) can neither be read nor written here. All others can: `user-agent`, too, which only requests have.
 ///
 /// Two are equal if they have the same values for the same names.
 #[derive(Clone, Default)]
@@ -36,7 +41,7 @@ pub struct Metadata {
 pub enum InvalidMetadata {
     /// The name is empty or has characters other than `0-9 a-z _ - .`.
     Name,
-    /// The name belongs to gRPC or to HTTP/2.
+    /// gRPC or HTTP/2 itself writes the field of this name: see [`is_reserved`].
     Reserved,
     /// The name and the kind of value do not match: a name that ends in `-bin` is for bytes, every other one for text.
     Kind,
@@ -191,13 +196,47 @@ impl Metadata {
         }
     }
 
-    /// Writes it into the fields of an answer.
-    pub(crate) fn encode(&self, fields: &mut HeaderMap) {
-        for (name, value) in self.visible() {
-            if is_binary(name.as_str()) || text(value).is_some() {
+    /// How often the client has tried the call before, as it says in `grpc-previous-rpc-attempts`.
+    pub(crate) fn previous_attempts(&self) -> u32 {
+        let said = self.get("grpc-previous-rpc-attempts");
+        said.and_then(|said| said.parse().ok()).unwrap_or(0)
+    }
+
+    /// The `host` of a request, which is not metadata.
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.fields.get("host").and_then(text)
+    }
+
+    pub(in crate::wire) fn retry_pushback(&self) -> Option<&HeaderValue> {
+        self.fields.get(RETRY_PUSHBACK)
+    }
+
+    /// Replaces any pushback. There is always room for one.
+    pub(in crate::wire) fn set_retry_pushback(&mut self, millis: HeaderValue) {
+        self.fields.insert(RETRY_PUSHBACK, millis);
+    }
+
+    /// The fields that may be sent.
+    fn sendable(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        let fields = self.visible();
+        fields.filter(|(name, value)| is_binary(name.as_str()) || text(value).is_some())
+    }
+
+    /// The size of what is sent, as HTTP/2 counts it: nothing if it takes more than `room`, which only the metadata of a request can.
+    pub(in crate::wire) fn encoded_size(&self, room: usize) -> usize {
+        let size = self.sendable().map(|(name, value)| size(name, value)).sum();
+        if size <= room { size } else { 0 }
+    }
+
+    /// Writes what is sent into the fields of an answer, and gives its size.
+    pub(crate) fn encode(&self, room: usize, fields: &mut HeaderMap) -> usize {
+        let size = self.encoded_size(room);
+        if size > 0 {
+            for (name, value) in self.sendable() {
                 fields.append(name.clone(), value.clone());
             }
         }
+        size
     }
 }
 
@@ -231,119 +270,4 @@ fn size(name: &HeaderName, value: &HeaderValue) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_keep_their_order_and_kind() {
-        let mut metadata = Metadata::new();
-        metadata.append("k", "one").unwrap();
-        metadata.append("k", "two").unwrap();
-        metadata.append_binary("b-bin", &[0, 255]).unwrap();
-        assert_eq!(metadata.get_all("k").collect::<Vec<_>>(), ["one", "two"]);
-        assert_eq!(metadata.get("K"), Some("one"));
-        assert_eq!(metadata.get_binary("b-bin").unwrap(), [0, 255].as_slice());
-        assert_eq!(metadata.get("b-bin"), None);
-        assert_eq!(metadata.get_binary("k"), None);
-        assert_eq!(metadata.get(""), None);
-        metadata.remove("k");
-        assert_eq!(metadata.get("k"), None);
-        assert!(!metadata.is_empty());
-        metadata.remove("b-bin");
-        assert!(metadata.is_empty());
-    }
-
-    #[test]
-    fn what_cannot_be_sent_is_refused() {
-        let mut metadata = Metadata::new();
-        for (name, value, error) in [
-            ("grpc-status", "0", InvalidMetadata::Reserved),
-            ("content-type", "x", InvalidMetadata::Reserved),
-            ("te", "x", InvalidMetadata::Reserved),
-            (":path", "x", InvalidMetadata::Reserved),
-            ("", "x", InvalidMetadata::Name),
-            ("Upper", "x", InvalidMetadata::Name),
-            ("sp ace", "x", InvalidMetadata::Name),
-            ("k-bin", "x", InvalidMetadata::Kind),
-            ("k", "\t", InvalidMetadata::Value),
-            ("k", "ü", InvalidMetadata::Value),
-        ] {
-            assert_eq!(metadata.append(name, value), Err(error), "{name}: {value}");
-        }
-        assert_eq!(metadata.append_binary("k", b""), Err(InvalidMetadata::Kind));
-        assert_eq!(
-            metadata.append_binary("grpc-trace-bin", b""),
-            Err(InvalidMetadata::Reserved)
-        );
-        assert!(metadata.is_empty());
-    }
-
-    #[test]
-    fn there_is_a_limit_to_what_is_sent() {
-        let mut metadata = Metadata::new();
-        let value = "v".repeat(MAX_SIZE - FIELD_OVERHEAD - 1);
-        assert_eq!(
-            metadata.append("k", &format!("{value}v")),
-            Err(InvalidMetadata::TooLarge)
-        );
-        metadata.append("k", &value).unwrap();
-        assert_eq!(metadata.append("k", ""), Err(InvalidMetadata::TooLarge));
-        metadata.remove("k");
-        metadata.append("k", &value).unwrap();
-        let bytes = vec![0; MAX_SIZE + 1];
-        assert_eq!(
-            metadata.append_binary("k-bin", &bytes),
-            Err(InvalidMetadata::TooLarge)
-        );
-    }
-
-    #[test]
-    fn reserved_and_invalid_fields_of_a_request_are_not_seen() {
-        let mut fields = HeaderMap::new();
-        fields.insert("grpc-timeout", HeaderValue::from_static("1S"));
-        fields.insert("user-agent", HeaderValue::from_static("x"));
-        fields.insert("x", HeaderValue::from_bytes(b"\xff").unwrap());
-        fields.append("x", HeaderValue::from_static("good"));
-        fields.insert("y-bin", HeaderValue::from_static("AQ,Ag=="));
-        let metadata = Metadata::received(fields);
-        assert_eq!(metadata.get("grpc-timeout"), None);
-        assert_eq!(metadata.get("user-agent"), None);
-        assert_eq!(metadata.get("x"), Some("good"));
-        let bytes: Vec<_> = metadata.get_all_binary("y-bin").collect();
-        assert_eq!(bytes, [[1].as_slice(), [2].as_slice()]);
-        assert_eq!(metadata.names().collect::<Vec<_>>(), ["x", "x", "y-bin"]);
-        let mut echoed = HeaderMap::new();
-        metadata.encode(&mut echoed);
-        assert_eq!(echoed.len(), 2);
-        let debug = format!("{metadata:?}");
-        assert!(debug.contains("good") && !debug.contains("1S"), "{debug}");
-    }
-
-    #[test]
-    fn what_is_out_of_sight_makes_no_difference() {
-        let mut fields = HeaderMap::new();
-        fields.insert("grpc-timeout", HeaderValue::from_static("1S"));
-        fields.append("k", HeaderValue::from_static("one"));
-        fields.append("k", HeaderValue::from_static("two"));
-        let mut received = Metadata::received(fields);
-        received.remove("grpc-timeout");
-        let mut made = Metadata::new();
-        for (name, value) in [("k", "one"), ("k", "two")] {
-            assert_ne!(received, made);
-            assert_ne!(made, received);
-            made.append(name, value).unwrap();
-        }
-        assert_eq!(received, made);
-        assert!(received.fields.contains_key("grpc-timeout"));
-        let mut turned = Metadata::new();
-        turned.append("k", "two").unwrap();
-        turned.append("k", "one").unwrap();
-        assert_ne!(received, turned);
-        // Nor does it count for what is sent; what was received does.
-        let room = MAX_SIZE - 3 * (1 + FIELD_OVERHEAD) - 6;
-        let value = "v".repeat(room + 1);
-        let too_large = Err(InvalidMetadata::TooLarge);
-        assert_eq!(received.append("v", &value), too_large);
-        assert_eq!(received.append("v", &value[1..]), Ok(()));
-    }
-}
+mod tests;

@@ -38,24 +38,56 @@
 //!
 //! Requests are read from the peer's window only as the handler asks for them, and a stream of replies is polled only while less than
 //! [`Route::send_buffer`] bytes of it wait to be written: a slow handler stops the client, and a slow client the handler.
+//!
+//! # Testing handlers
+//!
+//! A handler is a function, which a test calls without a server: [`Request::new`] and the `with_` methods beside it make what the handler
+//! is given, [`Streaming::from_iter`](Streaming#impl-FromIterator<T>-for-Streaming<T>) and [`Streaming::from_stream`] make a client's
+//! messages, and the [`Response`] and the [`Status`](crate::Status) tell all that would be sent.
+//!
+//! ```
+//! use grpc_health::Status;
+//! use grpc_health::router::{Request, Response};
+//!
+//! /// `String` is the message `google.protobuf.StringValue`.
+//! async fn greet(request: Request<String>) -> Result<Response<String>, Status> {
+//!     if request.get_ref().is_empty() {
+//!         return Err(Status::invalid_argument("a name is needed"));
+//!     }
+//!     Ok(format!("Hello, {}!", request.get_ref()).into())
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let response = greet(Request::new("you".to_owned())).await;
+//! assert_eq!(response.unwrap().into_inner(), "Hello, you!");
+//!
+//! let status = greet(Request::new(String::new())).await.unwrap_err();
+//! assert_eq!(status, Status::invalid_argument("a name is needed"));
+//! # }
+//! ```
 
 mod codec;
 mod handler;
 mod nested;
 mod replies;
 mod request;
+mod response;
 mod route;
 #[expect(clippy::module_inception, reason = "the type of the room's name")]
 mod router;
 mod serve;
 mod spawned;
+mod streaming;
 
-pub use crate::service::{Drain, Head, PeerInfo};
+pub use crate::service::{Drain, Head, PeerInfo, UnixCredentials, UnixPeer};
 pub use crate::wire::metadata::Metadata;
 pub use codec::{Compressed, Decode, Encode, EncodeError, Raw};
 pub use futures_core::Stream;
 pub use nested::NoInnerService;
-pub use request::{BoxStream, Request, Response, Streaming};
+pub use request::Request;
+pub use response::{BoxStream, Response};
 pub use route::Route;
 pub use router::Router;
 pub use serve::{RouterFuture, RouterStream};
+pub use streaming::Streaming;

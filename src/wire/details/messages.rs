@@ -1,0 +1,365 @@
+//! The messages of `google/rpc/error_details.proto`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use prost::{Message, Name};
+
+/// What all of them are named by.
+macro_rules! names {
+    ($($message:ident)*) => {$(
+        impl Name for $message {
+            const NAME: &'static str = stringify!($message);
+            const PACKAGE: &'static str = "google.rpc";
+        }
+    )*};
+}
+
+names! {
+    RetryInfo DebugInfo QuotaFailure ErrorInfo PreconditionFailure BadRequest RequestInfo ResourceInfo Help LocalizedMessage
+}
+
+/// The longest delay that protobuf allows, in seconds: ten thousand years.
+const LONGEST: u64 = 315_576_000_000;
+
+/// When the client may try again, for a client that reads details. Clients that retry by themselves read
+/// [`grpc-retry-pushback-ms`](crate::Status::with_retry_pushback).
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+#[non_exhaustive]
+pub struct RetryInfo {
+    #[prost(message, optional, tag = "1")]
+    retry_delay: Option<ProtoDuration>,
+}
+
+/// `google.protobuf.Duration`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
+struct ProtoDuration {
+    #[prost(int64, tag = "1")]
+    seconds: i64,
+    #[prost(int32, tag = "2")]
+    nanos: i32,
+}
+
+impl RetryInfo {
+    /// The client may try again after this time; ten thousand years at most, as protobuf has it.
+    #[must_use]
+    pub fn new(delay: Duration) -> Self {
+        let delay = delay.min(Duration::from_secs(LONGEST));
+        let retry_delay = Some(ProtoDuration {
+            seconds: i64::try_from(delay.as_secs()).unwrap_or(i64::MAX),
+            nanos: i32::try_from(delay.subsec_nanos()).unwrap_or(0),
+        });
+        Self { retry_delay }
+    }
+
+    /// After which time the client may try again. `None` if the message does not say, or says less than nothing.
+    #[must_use]
+    pub fn retry_delay(&self) -> Option<Duration> {
+        let ProtoDuration { seconds, nanos } = self.retry_delay?;
+        let seconds = Duration::from_secs(seconds.try_into().ok()?);
+        seconds.checked_add(Duration::from_nanos(nanos.try_into().ok()?))
+    }
+}
+
+/// Where in the server the error comes from. For debugging: clients of strangers should not get it.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+#[non_exhaustive]
+pub struct DebugInfo {
+    /// The stack, innermost frame first.
+    #[prost(string, repeated, tag = "1")]
+    pub stack_entries: Vec<String>,
+    /// Whatever else there is to say.
+    #[prost(string, tag = "2")]
+    pub detail: String,
+}
+
+impl DebugInfo {
+    /// Something to say, without a stack.
+    #[must_use]
+    pub fn new(detail: impl Into<String>) -> Self {
+        Self {
+            detail: detail.into(),
+            ..Self::default()
+        }
+    }
+
+    /// The same with one more frame of the stack, outside those before.
+    #[must_use]
+    pub fn with_stack_entry(mut self, entry: impl Into<String>) -> Self {
+        self.stack_entries.push(entry.into());
+        self
+    }
+}
+
+/// Which quotas the call exceeds.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+#[non_exhaustive]
+pub struct QuotaFailure {
+    /// Each of the quotas.
+    #[prost(message, repeated, tag = "1")]
+    pub violations: Vec<QuotaViolation>,
+}
+
+impl QuotaFailure {
+    /// The same with one more quota: whose it is, such as `clientip:192.0.2.7`, and how the call exceeds it.
+    #[must_use]
+    pub fn with_violation(
+        mut self,
+        subject: impl Into<String>,
+        description: impl Into<String>,
+    ) -> Self {
+        self.violations.push(QuotaViolation {
+            subject: subject.into(),
+            description: description.into(),
+        });
+        self
+    }
+}
+
+/// A quota that is exceeded.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+#[non_exhaustive]
+pub struct QuotaViolation {
+    /// Whose quota it is, such as `clientip:192.0.2.7` or `project:shop`.
+    #[prost(string, tag = "1")]
+    pub subject: String,
+    /// How the call exceeds it, for people.
+    #[prost(string, tag = "2")]
+    pub description: String,
+}
+
+/// The cause of the error, for programs: what they should decide by.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+#[non_exhaustive]
+pub struct ErrorInfo {
+    /// The cause, unique within the domain: at most 63 characters of `[A-Z][A-Z0-9_]+[A-Z0-9]`.
+    #[prost(string, tag = "1")]
+    pub reason: String,
+    /// What the cause belongs to, such as `shop.example`.
+    #[prost(string, tag = "2")]
+    pub domain: String,
+    /// More about this error, by key.
+    #[prost(btree_map = "string, string", tag = "3")]
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl ErrorInfo {
+    /// A cause in a domain, such as `OUT_OF_STOCK` in `shop.example`.
+    #[must_use]
+    pub fn new(reason: impl Into<String>, domain: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            domain: domain.into(),
+            ..Self::default()
+        }
+    }
+
+    /// The same with one more thing to know about the error, in place of any of the same key.
+    #[must_use]
+    pub fn with_metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.insert(key.into(), value.into());
+        self
+    }
+}
+
+/// What the call needs, and is not so.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+#[non_exhaustive]
+pub struct PreconditionFailure {
+    /// Each of the conditions.
+    #[prost(message, repeated, tag = "1")]
+    pub violations: Vec<PreconditionViolation>,
+}
+
+impl PreconditionFailure {
+    /// The same with one more condition: its kind, such as `TOS`, what it is about, such as `shop.example`, and how it fails.
+    #[must_use]
+    pub fn with_violation(
+        mut self,
+        kind: impl Into<String>,
+        subject: impl Into<String>,
+        description: impl Into<String>,
+    ) -> Self {
+        self.violations.push(PreconditionViolation {
+            kind: kind.into(),
+            subject: subject.into(),
+            description: description.into(),
+        });
+        self
+    }
+}
+
+/// A condition that fails. `kind` is the field `type` of the .proto file.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+#[non_exhaustive]
+pub struct PreconditionViolation {
+    /// The kind of condition, such as `TOS` for the terms of service.
+    #[prost(string, tag = "1")]
+    pub kind: String,
+    /// What the condition is about, such as `shop.example`.
+    #[prost(string, tag = "2")]
+    pub subject: String,
+    /// How it fails, for people.
+    #[prost(string, tag = "3")]
+    pub description: String,
+}
+
+/// Which fields of the request are wrong.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+#[non_exhaustive]
+pub struct BadRequest {
+    /// Each of the fields.
+    #[prost(message, repeated, tag = "1")]
+    pub field_violations: Vec<FieldViolation>,
+}
+
+impl BadRequest {
+    /// The same with one more field: its path in the request, such as `addresses[1].city`, and why it is wrong.
+    #[must_use]
+    pub fn with_violation(
+        mut self,
+        field: impl Into<String>,
+        description: impl Into<String>,
+    ) -> Self {
+        self.field_violations.push(FieldViolation {
+            field: field.into(),
+            description: description.into(),
+        });
+        self
+    }
+}
+
+/// A field that is wrong.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+#[non_exhaustive]
+pub struct FieldViolation {
+    /// The path of the field in the request, such as `addresses[1].city`.
+    #[prost(string, tag = "1")]
+    pub field: String,
+    /// Why it is wrong, for people.
+    #[prost(string, tag = "2")]
+    pub description: String,
+}
+
+/// By what the server knows the request, for the client to name it in a report.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+#[non_exhaustive]
+pub struct RequestInfo {
+    /// A name that only the server understands.
+    #[prost(string, tag = "1")]
+    pub request_id: String,
+    /// Data that only the server understands, such as an encrypted stack.
+    #[prost(string, tag = "2")]
+    pub serving_data: String,
+}
+
+impl RequestInfo {
+    /// The name of a request.
+    #[must_use]
+    pub fn new(request_id: impl Into<String>) -> Self {
+        Self {
+            request_id: request_id.into(),
+            ..Self::default()
+        }
+    }
+}
+
+/// What the call was about.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+#[non_exhaustive]
+pub struct ResourceInfo {
+    /// The type of the resource, such as `shop.v1.Item`.
+    #[prost(string, tag = "1")]
+    pub resource_type: String,
+    /// The name of the resource.
+    #[prost(string, tag = "2")]
+    pub resource_name: String,
+    /// Who owns the resource, such as `user:ada`.
+    #[prost(string, tag = "3")]
+    pub owner: String,
+    /// What went wrong with the resource, for people.
+    #[prost(string, tag = "4")]
+    pub description: String,
+}
+
+impl ResourceInfo {
+    /// A resource, by type and name.
+    #[must_use]
+    pub fn new(resource_type: impl Into<String>, resource_name: impl Into<String>) -> Self {
+        Self {
+            resource_type: resource_type.into(),
+            resource_name: resource_name.into(),
+            ..Self::default()
+        }
+    }
+
+    /// The same with the owner of the resource.
+    #[must_use]
+    pub fn with_owner(mut self, owner: impl Into<String>) -> Self {
+        self.owner = owner.into();
+        self
+    }
+
+    /// The same with what went wrong with the resource.
+    #[must_use]
+    pub fn with_description(mut self, description: impl Into<String>) -> Self {
+        self.description = description.into();
+        self
+    }
+}
+
+/// Where to read on.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+#[non_exhaustive]
+pub struct Help {
+    /// Each of the places.
+    #[prost(message, repeated, tag = "1")]
+    pub links: Vec<Link>,
+}
+
+impl Help {
+    /// The same with one more link: what is there, and its URL.
+    #[must_use]
+    pub fn with_link(mut self, description: impl Into<String>, url: impl Into<String>) -> Self {
+        self.links.push(Link {
+            description: description.into(),
+            url: url.into(),
+        });
+        self
+    }
+}
+
+/// A link.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+#[non_exhaustive]
+pub struct Link {
+    /// What is there.
+    #[prost(string, tag = "1")]
+    pub description: String,
+    /// The URL.
+    #[prost(string, tag = "2")]
+    pub url: String,
+}
+
+/// The message in the language of the user.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+#[non_exhaustive]
+pub struct LocalizedMessage {
+    /// The language, by BCP 47: `en-US`, `fr-CH`.
+    #[prost(string, tag = "1")]
+    pub locale: String,
+    /// The message.
+    #[prost(string, tag = "2")]
+    pub message: String,
+}
+
+impl LocalizedMessage {
+    /// A message in this language, by BCP 47: `en-US`, `fr-CH`.
+    #[must_use]
+    pub fn new(locale: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            locale: locale.into(),
+            message: message.into(),
+        }
+    }
+}

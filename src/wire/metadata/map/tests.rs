@@ -1,0 +1,156 @@
+use super::*;
+
+#[test]
+fn values_keep_their_order_and_kind() {
+    let mut metadata = Metadata::new();
+    metadata.append("k", "one").unwrap();
+    metadata.append("k", "two").unwrap();
+    metadata.append_binary("b-bin", &[0, 255]).unwrap();
+    assert_eq!(metadata.get_all("k").collect::<Vec<_>>(), ["one", "two"]);
+    assert_eq!(metadata.get("K"), Some("one"));
+    assert_eq!(metadata.get_binary("b-bin").unwrap(), [0, 255].as_slice());
+    assert_eq!(metadata.get("b-bin"), None);
+    assert_eq!(metadata.get_binary("k"), None);
+    assert_eq!(metadata.get(""), None);
+    metadata.remove("k");
+    assert_eq!(metadata.get("k"), None);
+    assert!(!metadata.is_empty());
+    metadata.remove("b-bin");
+    assert!(metadata.is_empty());
+}
+
+#[test]
+fn what_cannot_be_sent_is_refused() {
+    let mut metadata = Metadata::new();
+    for (name, value, error) in [
+        ("grpc-status", "0", InvalidMetadata::Reserved),
+        ("content-type", "x", InvalidMetadata::Reserved),
+        ("te", "x", InvalidMetadata::Reserved),
+        (":path", "x", InvalidMetadata::Reserved),
+        ("", "x", InvalidMetadata::Name),
+        ("Upper", "x", InvalidMetadata::Name),
+        ("sp ace", "x", InvalidMetadata::Name),
+        ("k-bin", "x", InvalidMetadata::Kind),
+        ("k", "\t", InvalidMetadata::Value),
+        ("k", "ü", InvalidMetadata::Value),
+    ] {
+        assert_eq!(metadata.append(name, value), Err(error), "{name}: {value}");
+    }
+    assert_eq!(metadata.append_binary("k", b""), Err(InvalidMetadata::Kind));
+    assert_eq!(
+        metadata.append_binary("grpc-status-details-bin", b""),
+        Err(InvalidMetadata::Reserved)
+    );
+    assert!(metadata.is_empty());
+}
+
+#[test]
+fn there_is_a_limit_to_what_is_sent() {
+    let mut metadata = Metadata::new();
+    let value = "v".repeat(MAX_SIZE - FIELD_OVERHEAD - 1);
+    assert_eq!(
+        metadata.append("k", &format!("{value}v")),
+        Err(InvalidMetadata::TooLarge)
+    );
+    metadata.append("k", &value).unwrap();
+    assert_eq!(metadata.append("k", ""), Err(InvalidMetadata::TooLarge));
+    metadata.remove("k");
+    metadata.append("k", &value).unwrap();
+    let bytes = vec![0; MAX_SIZE + 1];
+    assert_eq!(
+        metadata.append_binary("k-bin", &bytes),
+        Err(InvalidMetadata::TooLarge)
+    );
+}
+
+#[test]
+fn reserved_and_invalid_fields_of_a_request_are_not_seen() {
+    let mut fields = HeaderMap::new();
+    fields.insert("grpc-timeout", HeaderValue::from_static("1S"));
+    fields.insert("te", HeaderValue::from_static("trailers"));
+    fields.insert("x", HeaderValue::from_bytes(b"\xff").unwrap());
+    fields.append("x", HeaderValue::from_static("good"));
+    fields.insert("y-bin", HeaderValue::from_static("AQ,Ag=="));
+    let metadata = Metadata::received(fields);
+    assert_eq!(metadata.get("grpc-timeout"), None);
+    assert_eq!(metadata.get("te"), None);
+    assert_eq!(metadata.get("x"), Some("good"));
+    let bytes: Vec<_> = metadata.get_all_binary("y-bin").collect();
+    assert_eq!(bytes, [[1].as_slice(), [2].as_slice()]);
+    assert_eq!(metadata.names().collect::<Vec<_>>(), ["x", "x", "y-bin"]);
+    let mut echoed = HeaderMap::new();
+    metadata.encode(MAX_SIZE, &mut echoed);
+    assert_eq!(echoed.len(), 2);
+    let debug = format!("{metadata:?}");
+    assert!(debug.contains("good") && !debug.contains("1S"), "{debug}");
+}
+
+/// gRPC's own names that are for applications: all that begin with `grpc-` were kept from them.
+#[test]
+fn what_grpc_leaves_to_applications_is_read_and_written() {
+    let mut metadata = Metadata::new();
+    for (name, value) in [
+        ("user-agent", "grpc-go/1.80"),
+        ("grpc-retry-pushback-ms", "20"),
+        ("grpc-previous-rpc-attempts", "2"),
+    ] {
+        metadata.append(name, value).unwrap();
+        assert_eq!(metadata.get(name), Some(value));
+    }
+    for name in ["grpc-trace-bin", "grpc-tags-bin"] {
+        metadata.append_binary(name, b"t").unwrap();
+        assert_eq!(metadata.get_binary(name).unwrap(), "t");
+    }
+    let mut fields = HeaderMap::new();
+    metadata.encode(MAX_SIZE, &mut fields);
+    assert_eq!(fields.len(), 5);
+    assert_eq!(Metadata::received(fields), metadata);
+}
+
+#[test]
+fn previous_attempts_are_a_number_or_none() {
+    for (said, read) in [
+        (None, 0),
+        (Some("0"), 0),
+        (Some("3"), 3),
+        (Some("4294967295"), u32::MAX),
+        (Some("4294967296"), 0),
+        (Some("-1"), 0),
+        (Some("x"), 0),
+        (Some(""), 0),
+    ] {
+        let mut metadata = Metadata::new();
+        if let Some(said) = said {
+            metadata.append("grpc-previous-rpc-attempts", said).unwrap();
+        }
+        assert_eq!(metadata.previous_attempts(), read, "{said:?}");
+    }
+}
+
+#[test]
+fn what_is_out_of_sight_makes_no_difference() {
+    let mut fields = HeaderMap::new();
+    fields.insert("grpc-timeout", HeaderValue::from_static("1S"));
+    fields.append("k", HeaderValue::from_static("one"));
+    fields.append("k", HeaderValue::from_static("two"));
+    let mut received = Metadata::received(fields);
+    received.remove("grpc-timeout");
+    let mut made = Metadata::new();
+    for (name, value) in [("k", "one"), ("k", "two")] {
+        assert_ne!(received, made);
+        assert_ne!(made, received);
+        made.append(name, value).unwrap();
+    }
+    assert_eq!(received, made);
+    assert!(received.fields.contains_key("grpc-timeout"));
+    let mut turned = Metadata::new();
+    turned.append("k", "two").unwrap();
+    turned.append("k", "one").unwrap();
+    assert_ne!(received, turned);
+    // Nor does it count for what is sent; what was received does.
+    let room = MAX_SIZE - 3 * (1 + FIELD_OVERHEAD) - 6;
+    let value = "v".repeat(room + 1);
+    let too_large = Err(InvalidMetadata::TooLarge);
+    assert_eq!(received.append("v", &value), too_large);
+    assert_eq!(received.append("v", &value[1..]), Ok(()));
+}
