@@ -3,157 +3,59 @@
 //!
 //! The order of the checks is that of grpc-go's `operateHeaders`; which answer wins when several apply is part of the protocol's tests.
 
+mod accepted;
 mod answer;
 mod incoming;
 mod messages;
+mod tail;
 
+pub(crate) use accepted::{Call, Refusal};
 pub(crate) use answer::{
     Prebuilt, deadline_exceeded, going_away, no_request, no_room, too_many_calls, trailers_only,
 };
 pub(crate) use incoming::{Chunks, Incoming, gone};
-pub(crate) use messages::{Collector, Messages};
+pub(crate) use messages::Collector;
+pub(crate) use tail::Tail;
 
 use std::time::{Duration, Instant};
 
-use http::header::{ALLOW, HeaderName};
+use http::header::ALLOW;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method as HttpMethod, Response, StatusCode, Uri};
 
-use crate::service::{
-    Head, Method, PeerInfo, Permit, Rejection, RequestContext, Service, Unimplemented,
-};
+use self::accepted::{say_what_is_accepted, unsupported_encoding};
+use crate::service::{Method, PeerInfo, Service, Unimplemented};
 use crate::wire::code::Code;
 use crate::wire::content_type;
 use crate::wire::encoding::{self, Encoding};
-use crate::wire::metadata::{self, Metadata};
+use crate::wire::metadata;
 use crate::wire::status::Status;
 use crate::wire::timeout::{self, InvalidTimeout};
 
-const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
-
-/// A request that may be read and given to the service.
-#[derive(Debug)]
-pub(crate) struct Call {
-    pub(crate) method: Method,
-    pub(crate) timeout: Option<Duration>,
-    /// `None` for gzip without its feature: what is not compressed can be read all the same.
-    encoding: Option<Encoding>,
-    /// Nothing of gRPC's is asked of the body.
-    #[cfg(feature = "__internals")]
-    bare: bool,
-    /// Only for methods that need metadata.
-    kept: Option<Box<Kept>>,
-}
-
-/// What a call whose method needs metadata keeps of its head.
-#[derive(Debug)]
-struct Kept {
-    context: Option<Box<RequestContext>>,
-    permit: Option<Permit>,
-}
-
-/// What becomes of a request that may not.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// It is answered: one HEADERS frame with END_STREAM.
-    Answer(Box<Response<()>>),
-    /// Its stream is reset with REFUSED_STREAM.
-    Unprocessed,
-}
-
-impl From<Box<Response<()>>> for Refusal {
-    fn from(answer: Box<Response<()>>) -> Self {
-        Self::Answer(answer)
-    }
-}
-
-/// Validates the parts of a request, and keeps of them what the call is to have. `now` is its arrival; few calls ask for it.
+/// Validates the parts of a request, keeps of them what the call is to have, and asks the service whether it may begin. `clock` tells the
+/// host's time; few calls ask for it.
 pub(crate) fn accept<S: Service>(
     service: &S,
     parts: &mut Parts,
     peer: &PeerInfo,
-    now: impl FnOnce() -> Instant,
+    clock: fn() -> Instant,
 ) -> Result<Call, Refusal> {
     #[cfg(feature = "__internals")]
     if service.is_bare_http() {
         return Ok(Call::bare());
     }
-    let mut call = judge(service, parts)?;
+    let (mut call, content_type) = judge(service, parts)?;
     if call.method.keeps_metadata() {
-        call.attend(service, parts, peer, now)?;
+        call.attend(service, parts, content_type, peer, clock)?;
     }
     Ok(call)
 }
 
-impl Call {
-    /// A request that nothing is asked of.
-    #[cfg(feature = "__internals")]
-    fn bare() -> Self {
-        Self {
-            method: Method::new(0),
-            timeout: None,
-            encoding: Some(Encoding::Identity),
-            bare: true,
-            kept: None,
-        }
-    }
-
-    /// Asks the service whether the call may begin, and keeps what is to be kept of it.
-    fn attend<S: Service>(
-        &mut self,
-        service: &S,
-        parts: &mut Parts,
-        peer: &PeerInfo,
-        now: impl FnOnce() -> Instant,
-    ) -> Result<(), Refusal> {
-        let deadline = self.timeout.and_then(|timeout| now().checked_add(timeout));
-        let uri = std::mem::take(&mut parts.uri).into_parts();
-        let context = RequestContext {
-            path: uri.path_and_query,
-            authority: uri.authority,
-            metadata: Metadata::received(std::mem::take(&mut parts.headers)),
-            deadline,
-            permit: None,
-        };
-        let head = Head::new(self.method, self.timeout, peer);
-        let head = head.with_context(Some(Box::new(context)));
-        let permit = service.admit(&head).map_err(|rejection| match rejection {
-            Rejection::Status(status) => Refusal::Answer(Box::new(trailers_only(&status))),
-            Rejection::Unprocessed => Refusal::Unprocessed,
-        })?;
-        let context = head.into_context().map(|mut context| {
-            context.permit.clone_from(&permit);
-            context
-        });
-        self.kept = Some(Box::new(Kept { context, permit }));
-        Ok(())
-    }
-
-    /// The head that the service gets with the call.
-    pub(crate) fn head<'a>(&mut self, peer: &'a PeerInfo) -> Head<'a> {
-        let head = Head::new(self.method, self.timeout, peer);
-        match self.kept.as_deref_mut() {
-            None => head,
-            Some(kept) => head.with_context(kept.context.take()),
-        }
-    }
-
-    /// The whole answer of a call that ends before any reply.
-    pub(crate) fn trailers_only(&self, status: &Status) -> Response<()> {
-        let mut answer = trailers_only(status);
-        if self.encoding.is_none() {
-            say_what_is_accepted(answer.headers_mut());
-        }
-        answer
-    }
-
-    /// What is to be kept until the call is over.
-    pub(crate) fn take_permit(&mut self) -> Option<Permit> {
-        self.kept.take()?.permit
-    }
-}
-
-fn judge<S: Service>(service: &S, parts: &Parts) -> Result<Call, Box<Response<()>>> {
+/// The call, and its content type where that is not protobuf's.
+fn judge<S: Service>(
+    service: &S,
+    parts: &Parts,
+) -> Result<(Call, Option<HeaderValue>), Box<Response<()>>> {
     let fields = Fields::read(&parts.headers);
     if fields.hosts > 1 {
         return Err(refuse(
@@ -162,13 +64,14 @@ fn judge<S: Service>(service: &S, parts: &Parts) -> Result<Call, Box<Response<()
             "more than one host header",
         ));
     }
-    if fields
+    let subtype = fields
         .content_type
-        .and_then(|value| content_type::parse(value.as_bytes()).ok())
-        .is_none()
-    {
-        return Err(unsupported_media_type(fields.content_type));
-    }
+        .map(|value| content_type::parse_any(value.as_bytes()));
+    let subtype = match subtype {
+        Some(Ok(None)) => None,
+        Some(Ok(Some(name))) if takes(service, &parts.uri, name) => Some(name),
+        _ => return Err(unsupported_media_type(fields.content_type)),
+    };
     let Ok(timeout) = fields.timeout else {
         let message = "malformed grpc-timeout";
         return Err(refuse(StatusCode::BAD_REQUEST, Code::INTERNAL, message));
@@ -192,14 +95,8 @@ fn judge<S: Service>(service: &S, parts: &Parts) -> Result<Call, Box<Response<()
         },
     };
     let timeout = [timeout, method.time_limit()].into_iter().flatten().min();
-    Ok(Call {
-        method,
-        timeout,
-        encoding,
-        #[cfg(feature = "__internals")]
-        bare: false,
-        kept: None,
-    })
+    let call = Call::new(method, timeout, encoding);
+    Ok((call, subtype.map(content_type::encode_subtype)))
 }
 
 /// What `judge` wants of a request's headers, found in one pass.
@@ -245,6 +142,12 @@ impl<'a> Fields<'a> {
             ))
         });
     }
+}
+
+/// Whether the method called has another codec than protobuf's, of this name. It is looked for before its time only for those.
+fn takes<S: Service>(service: &S, uri: &Uri, subtype: &[u8]) -> bool {
+    let method = service.method(uri.path());
+    uri.query().is_none() && method.is_ok_and(|method| method.takes(subtype))
 }
 
 fn route<S: Service>(service: &S, uri: &Uri) -> Result<Method, Box<Response<()>>> {
@@ -293,16 +196,6 @@ fn unknown_encoding(value: &HeaderValue) -> Box<Response<()>> {
     let mut refusal = Box::new(trailers_only(&unsupported_encoding(&value)));
     say_what_is_accepted(refusal.headers_mut());
     refusal
-}
-
-/// The status of a message, or a call, whose encoding cannot be read. Its answer has to [say](say_what_is_accepted) which can.
-fn unsupported_encoding(name: &str) -> Status {
-    let message = format!("grpc-encoding \"{name}\" is not supported");
-    Status::new(Code::UNIMPLEMENTED, message)
-}
-
-fn say_what_is_accepted(headers: &mut HeaderMap) {
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(encoding::ACCEPT));
 }
 
 fn refuse(

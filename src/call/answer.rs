@@ -68,14 +68,14 @@ impl Prebuilt {
     }
 
     /// The head of an answer that carries messages.
-    pub(crate) fn head(&self) -> Response<()> {
+    pub(super) fn head(&self) -> Response<()> {
         let mut response = Response::new(());
         *response.headers_mut() = self.head.clone();
         response
     }
 
     /// The head of an answer that begins with `part`.
-    pub(crate) fn head_for(&self, part: &Part) -> Response<()> {
+    pub(super) fn head_for(&self, part: &Part) -> Response<()> {
         let mut head = self.head();
         if let Some((metadata, encoding)) = part.initial() {
             let fields = head.headers_mut();
@@ -87,8 +87,21 @@ impl Prebuilt {
         head
     }
 
+    /// The same, with as much of `extra` as there is room for beside the part's own metadata.
+    pub(super) fn head_with(&self, part: Option<&Part>, extra: &Metadata) -> Response<()> {
+        let initial = part.and_then(Part::initial);
+        let mut metadata = initial.map_or_else(Metadata::new, |(own, _)| own.clone());
+        metadata.absorb(extra);
+        let encoding = initial.and_then(|(_, encoding)| encoding);
+        let part = Part::default().with_initial(metadata);
+        self.head_for(&match encoding {
+            None => part,
+            Some(encoding) => part.with_encoding(encoding),
+        })
+    }
+
     /// The trailers of an answer that has sent its head: OK unless there is another status.
-    pub(crate) fn trailers(
+    pub(super) fn trailers(
         &self,
         status: Option<&Status>,
         metadata: Option<&Metadata>,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Call, unsupported_encoding};
+use super::accepted::{Call, unsupported_encoding};
 use crate::service::Message;
 use crate::wire::code::Code;
 use crate::wire::encoding::{self, Encoding};

@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::service::Message;
+use crate::service::{ContentSubtype, Message};
 use crate::wire::code::Code;
 use crate::wire::encoding::{self, Encoding};
 use crate::wire::envelope::{self, Envelope, PREFIX_LEN};
@@ -10,6 +10,10 @@ use crate::wire::status::Status;
 
 /// What a handler can be given: every prost message, [`Raw`] bytes, or either [with](Compressed) how it came.
 pub trait Decode: Sized + Send + 'static {
+    /// Which subtypes of `application/grpc` the requests of a method with such messages may have; others are answered with HTTP 415.
+    /// Default: protobuf's. A codec in JSON says `ContentSubtype::Only("json")`.
+    const SUBTYPE: ContentSubtype = ContentSubtype::PROTO;
+
     /// Reads a request message.
     ///
     /// # Errors
@@ -90,6 +94,8 @@ pub struct Raw(
 );
 
 impl Decode for Raw {
+    const SUBTYPE: ContentSubtype = ContentSubtype::Any;
+
     fn decode(message: Message) -> Result<Self, Status> {
         Ok(Self(message.body))
     }
@@ -117,6 +123,8 @@ pub struct Compressed<T> {
 }
 
 impl<T: Decode> Decode for Compressed<T> {
+    const SUBTYPE: ContentSubtype = T::SUBTYPE;
+
     fn decode(message: Message) -> Result<Self, Status> {
         let compressed = message.compressed;
         let message = T::decode(message)?;

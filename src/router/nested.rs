@@ -9,7 +9,7 @@ use futures_core::Stream;
 
 use super::handler::{BoxFuture, BoxStream};
 use crate::service::{
-    Answer, Background, Head, Lifecycle, Message, Method, Permit, Rejection, Reply, Requests,
+    Admission, Answer, Background, Head, Lifecycle, Message, Method, Rejection, Reply, Requests,
     Service, Unimplemented, unknown_method,
 };
 
@@ -35,7 +35,7 @@ pub(super) fn nest(method: Method, index: u32) -> Result<Method, Unimplemented> 
 /// A service of any type.
 pub(super) trait Nested: Send + Sync {
     fn method(&self, path: &str) -> Result<Method, Unimplemented>;
-    fn admit(&self, head: &Head<'_>) -> Result<Option<Permit>, Rejection>;
+    fn admit(&self, head: &mut Head<'_>) -> Result<Admission, Rejection>;
     fn call(&self, head: Head<'_>, message: Message) -> Answer<BoxStream, BoxFuture>;
     fn call_streaming(&self, head: Head<'_>, requests: Requests) -> Answer<BoxStream, BoxFuture>;
     fn lifecycle(&self, event: Lifecycle);
@@ -61,7 +61,7 @@ impl<S: Service> Nested for S {
         Service::method(self, path)
     }
 
-    fn admit(&self, head: &Head<'_>) -> Result<Option<Permit>, Rejection> {
+    fn admit(&self, head: &mut Head<'_>) -> Result<Admission, Rejection> {
         Service::admit(self, head)
     }
 

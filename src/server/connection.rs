@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use h2::server::SendResponse;
-use h2::{PingPong, Reason, RecvStream};
+use h2::{PingPong, RecvStream};
 use http::Request;
 use http::request::Parts;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -28,7 +28,7 @@ use super::host::Host;
 use super::lifetime::Lifetime;
 use super::link::Link;
 use super::stats::Tally;
-use super::stream::{Conditions, Finished, Reading, Turn, begin, read};
+use super::stream::{Conditions, Finished, Reading, Turn, begin, send_refusal};
 use super::timers::Timer;
 use super::waiting::{State, Terms, Waiting};
 use crate::call::{self, Call, Collector, Refusal};
@@ -185,8 +185,8 @@ where
     }
 
     fn judge(&mut self, parts: &mut Parts) -> Result<Call, Refusal> {
-        let now = || Instant::now().into_std();
-        let judged = || call::accept(&self.host.service, parts, &self.peer, now);
+        let clock = || Instant::now().into_std();
+        let judged = || call::accept(&self.host.service, parts, &self.peer, clock);
         catch_unwind(AssertUnwindSafe(judged)).unwrap_or_else(|_| {
             self.tally.panics += 1;
             Err(Box::new(call::trailers_only(&panicked())).into())
@@ -245,19 +245,17 @@ impl Incoming {
             mut respond,
             call,
         } = self;
-        let call = match call.and_then(|call| waiting.admit(&call, turn).map(|()| call)) {
+        let admitted = call.and_then(|mut call| waiting.admit(&mut call, turn).map(|()| call));
+        let call = match admitted {
             Ok(call) => call,
-            Err(Refusal::Answer(answer)) => {
-                let _ = respond.send_response(*answer, true);
-                return;
-            }
-            Err(Refusal::Unprocessed) => {
-                respond.send_reset(Reason::REFUSED_STREAM);
+            Err(refusal) => {
+                send_refusal(&mut respond, refusal);
                 return;
             }
         };
         let terms = Terms::of(&call);
-        let finished = if call.method.is_streaming() {
+        let decided = call.is_decided();
+        let finished = if decided && call.method.is_streaming() {
             begin(turn, body, respond, call)
         } else {
             let mut reading = Reading {
@@ -266,9 +264,14 @@ impl Incoming {
                 collector: Collector::new(&call),
                 call,
             };
+            // Nothing of the body is read before it is known whether the call may begin.
+            if !decided {
+                waiting.insert(State::Reading(Box::new(reading)), terms, turn);
+                return;
+            }
             // Most requests are whole by now: no waker is taken for them.
             let mut cx = Context::from_waker(Waker::noop());
-            let Poll::Ready(read) = read(&mut reading.body, &mut reading.collector, &mut cx) else {
+            let Poll::Ready(read) = reading.read(&mut cx) else {
                 waiting.insert(State::Reading(Box::new(reading)), terms, turn);
                 return;
             };

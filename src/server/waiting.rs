@@ -10,9 +10,9 @@ use tokio::time::Instant;
 use super::link::{Link, StreamWaker};
 use super::patience::{Patience, Verdict};
 use super::stats::Tally;
-use super::stream::{Finished, Progress, Reading, Replying, Turn, discard, read, refuse};
+use super::stream::{Finished, Progress, Reading, Replying, Turn, discard, refuse};
 use super::timers::Deadlines;
-use crate::call::{Call, Refusal, deadline_exceeded, no_request, too_many_calls, trailers_only};
+use crate::call::{Call, Refusal, deadline_exceeded, no_request, too_many_calls};
 use crate::service::{Drain, Service};
 
 /// The calls that wait. Polling it costs what its ready calls cost, however many there are.
@@ -57,7 +57,7 @@ impl Terms {
 
 /// What a call waits for.
 pub(super) enum State<S: Service> {
-    /// The rest of its request.
+    /// Leave to begin, and then the rest of its request.
     Reading(Box<Reading>),
     /// Its service, or the peer's window.
     Replying(Replying<S>),
@@ -89,13 +89,13 @@ impl<S: Service> Waiting<S> {
     }
 
     /// Refuses a call if as many of its kind wait as may.
-    pub(super) fn admit(&mut self, call: &Call, at: &mut Turn<'_, S>) -> Result<(), Refusal> {
+    pub(super) fn admit(&mut self, call: &mut Call, at: &mut Turn<'_, S>) -> Result<(), Refusal> {
         let max = at.host.config.max_long_lived_streams.unwrap_or(usize::MAX);
         if Terms::of(call).long_lived && self.long_lived >= max {
             // Those that have been reset make room.
             self.poll_ready(at);
             if self.long_lived >= max {
-                return Err(Box::new(trailers_only(&too_many_calls())).into());
+                return Err(Box::new(call.trailers_only(&too_many_calls())).into());
             }
         }
         Ok(())
@@ -110,8 +110,11 @@ impl<S: Service> Waiting<S> {
         };
         let now = Instant::now();
         let mut patience = Patience::new(terms.timeout, now);
-        if let State::Reading(reading) = &state {
-            patience.await_request(body_timeout(&reading.call, at), now);
+        match &state {
+            State::Reading(reading) if reading.call.is_decided() => {
+                patience.await_request(body_timeout(&reading.call, at), now);
+            }
+            _ => {}
         }
         entry.insert(Waiter {
             state,
@@ -196,9 +199,15 @@ impl<S: Service> Waiting<S> {
                 State::Replying(replying) => replying.expire(&at.host.prebuilt),
                 State::Reading(reading) if verdict == Some(Verdict::Unasked) => {
                     let within = body_timeout(&reading.call, at);
-                    refuse(&mut reading.respond, &no_request(within));
+                    refuse(&mut reading.respond, &mut reading.call, &no_request(within));
                 }
-                State::Reading(reading) => refuse(&mut reading.respond, &deadline_exceeded()),
+                State::Reading(reading) => {
+                    refuse(
+                        &mut reading.respond,
+                        &mut reading.call,
+                        &deadline_exceeded(),
+                    );
+                }
                 State::Over => {}
             }
             at.tally.stalled += u64::from(given_up);
@@ -279,7 +288,17 @@ impl<S: Service> Waiter<S> {
 
     fn poll(&mut self, cx: &mut Context<'_>, at: &mut Turn<'_, S>) -> Progress {
         if let State::Reading(reading) = &mut self.state {
-            let read = match read(&mut reading.body, &mut reading.collector, cx) {
+            if !reading.call.is_decided() {
+                match reading.decide(cx, at) {
+                    Poll::Pending => return Progress::Waiting,
+                    Poll::Ready(Some(ended)) => return ended,
+                    Poll::Ready(None) => {
+                        let allowed = body_timeout(&reading.call, at);
+                        self.patience.await_request(allowed, Instant::now());
+                    }
+                }
+            }
+            let read = match reading.read(cx) {
                 Poll::Pending => return Progress::Waiting,
                 Poll::Ready(read) => read,
             };

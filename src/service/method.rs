@@ -13,6 +13,7 @@ pub struct Method {
     timeout: Time,
     body_timeout: Time,
     send_stall_timeout: Time,
+    subtype: ContentSubtype,
     drain: Drain,
     streaming: bool,
     needs_metadata: bool,
@@ -31,6 +32,7 @@ impl Method {
             timeout: Time::NONE,
             body_timeout: Time::NONE,
             send_stall_timeout: Time::NONE,
+            subtype: ContentSubtype::PROTO,
             drain: Drain::Finish,
             streaming: false,
             needs_metadata: false,
@@ -81,6 +83,14 @@ impl Method {
     #[track_caller]
     pub const fn send_stall_timeout(mut self, timeout: Duration) -> Self {
         self.send_stall_timeout = Time::new(timeout);
+        self
+    }
+
+    /// Sets which subtypes of `application/grpc` a request may have. One of another is answered with HTTP 415. Default:
+    /// [`ContentSubtype::PROTO`].
+    #[must_use]
+    pub const fn content_subtype(mut self, subtype: ContentSubtype) -> Self {
+        self.subtype = subtype;
         self
     }
 
@@ -158,6 +168,13 @@ impl Method {
         self.send_stall_timeout
     }
 
+    pub(crate) fn takes(&self, subtype: &[u8]) -> bool {
+        match self.subtype {
+            ContentSubtype::Any => true,
+            ContentSubtype::Only(name) => subtype.eq_ignore_ascii_case(name.as_bytes()),
+        }
+    }
+
     pub(crate) const fn is_streaming(&self) -> bool {
         self.streaming
     }
@@ -169,6 +186,24 @@ impl Method {
     pub(crate) const fn send_buffer_size(&self) -> u32 {
         self.send_buffer
     }
+}
+
+/// Which codec a request's `content-type` may name: the `SUBTYPE` of `application/grpc+SUBTYPE`. `application/grpc` alone is taken by every
+/// method. See [Content-Type][spec] in PROTOCOL-HTTP2.
+///
+/// [spec]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ContentSubtype {
+    /// This one, in any letter case.
+    Only(&'static str),
+    /// Whichever the client sends. The answer has the same.
+    Any,
+}
+
+impl ContentSubtype {
+    /// That of protobuf.
+    pub const PROTO: Self = Self::Only("proto");
 }
 
 /// What a drain does to an open call.

@@ -28,16 +28,19 @@ pub(super) async fn answer<S: Service, B: Body + Send + 'static>(
     let arrival = Instant::now();
     let (mut parts, body) = request.into_parts();
     let peer: PeerInfo = parts.extensions.remove().unwrap_or_default();
-    let judge = || call::accept(&host.service, &mut parts, &peer, || arrival.into_std());
+    let clock = || Instant::now().into_std();
+    let judge = || call::accept(&host.service, &mut parts, &peer, clock);
     let mut call = match catch_unwind(AssertUnwindSafe(judge)) {
         Ok(Ok(call)) => call,
-        Ok(Err(Refusal::Answer(answer))) => return answer.map(|()| ResponseBody(None)),
-        Ok(Err(Refusal::Unprocessed)) => {
-            return refuse(&Status::new(Code::UNAVAILABLE, "try again"));
-        }
-        Err(_) => return refuse(&panicked()),
+        Ok(Err(refusal)) => return refuse(refusal),
+        Err(_) => return only(call::trailers_only(&panicked())),
     };
     let deadline = call.timeout.and_then(|after| arrival.checked_add(after));
+    if !call.is_decided() {
+        if let Err(refusal) = decide(&host.service, &mut call, &peer, deadline).await {
+            return refuse(refusal);
+        }
+    }
     let source = if call.method.is_streaming() {
         let requests = Requests::new(Incoming::new(Data(Box::pin(body)), &call));
         ask(&mut call, &peer, |head| {
@@ -45,7 +48,7 @@ pub(super) async fn answer<S: Service, B: Body + Send + 'static>(
         })
     } else {
         let body_timeout = call.method.time_for_body().unwrap_or(body_timeout);
-        let patience = arrival.checked_add(body_timeout);
+        let patience = Instant::now().checked_add(body_timeout);
         let late = || call::no_request(body_timeout);
         let until = match (deadline, patience) {
             (Some(at), patience) if patience.is_none_or(|patience| at <= patience) => {
@@ -56,20 +59,51 @@ pub(super) async fn answer<S: Service, B: Body + Send + 'static>(
         match collect(body, Collector::new(&call), until).await {
             Ok(message) => ask(&mut call, &peer, |head| host.service.call(head, message)),
             Err(status) => {
-                return call.trailers_only(&status).map(|()| ResponseBody(None));
+                return only(call.trailers_only(&status));
             }
         }
     };
     let mut open = Open::new(host, source, call, deadline);
     match poll_fn(|cx| open.poll_head(cx)).await {
         Ok(head) => head.map(|()| ResponseBody(Some(open))),
-        Err(status) => refuse(&status),
+        Err(status) => only(open.refuse(&status)),
     }
 }
 
-/// Refuses a call before any reply.
-fn refuse<S: Service>(status: &Status) -> Response<ResponseBody<S>> {
-    call::trailers_only(status).map(|()| ResponseBody(None))
+/// An answer that is whole.
+fn only<S: Service>(answer: Response<()>) -> Response<ResponseBody<S>> {
+    answer.map(|()| ResponseBody(None))
+}
+
+/// Answers a call that may not begin.
+fn refuse<S: Service>(refusal: Refusal) -> Response<ResponseBody<S>> {
+    only(match refusal {
+        Refusal::Answer(answer) => *answer,
+        Refusal::Unprocessed => call::trailers_only(&Status::new(Code::UNAVAILABLE, "try again")),
+    })
+}
+
+/// Waits until the service has decided whether a call may begin.
+async fn decide<S: Service>(
+    service: &S,
+    call: &mut Call,
+    peer: &PeerInfo,
+    deadline: Option<Instant>,
+) -> Result<(), Refusal> {
+    let decided = poll_fn(|cx| {
+        let poll = || call.poll_decision(service, peer, cx);
+        match catch_unwind(AssertUnwindSafe(poll)) {
+            Ok(decided) => decided.map(Ok),
+            Err(_) => Poll::Ready(Err(panicked())),
+        }
+    });
+    let decided = match deadline {
+        None => decided.await,
+        Some(at) => timeout_at(at, decided)
+            .await
+            .unwrap_or_else(|_| Err(call::deadline_exceeded())),
+    };
+    decided.unwrap_or_else(|status| Err(Box::new(call.trailers_only(&status)).into()))
 }
 
 /// Gives a request to the service.

@@ -15,8 +15,8 @@ use http_body::{Body, Frame};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::host::{Closed, Host};
-use crate::call::{self, Call};
-use crate::service::{Drain, Part, Permit, Reply, Service, panicked};
+use crate::call::{self, Call, Tail};
+use crate::service::{Drain, Part, Reply, Service, panicked};
 use crate::wire::metadata::Metadata;
 use crate::wire::status::Status;
 
@@ -38,7 +38,7 @@ pub(super) struct Open<S: Service> {
     closed: Option<Closed>,
     closing: Closing,
     /// Dropped with the call.
-    _permit: Option<Permit>,
+    tail: Tail,
 }
 
 /// Where replies come from.
@@ -75,7 +75,7 @@ impl<S: Service> Open<S> {
             deadline,
             sleep: None,
             closing: Closing::No,
-            _permit: call.take_permit(),
+            tail: call.take_tail(),
         }
     }
 
@@ -87,15 +87,20 @@ impl<S: Service> Open<S> {
             reply => ready!(reply),
         };
         let head = match reply.transpose()? {
-            None => self.host.prebuilt.head(),
+            None => self.tail.head(&self.host.prebuilt, None),
             Some(part) if part.is_plain() && part.envelope().is_empty() => return again(cx),
             Some(part) => {
-                let head = self.host.prebuilt.head_for(&part);
+                let head = self.tail.head(&self.host.prebuilt, Some(&part));
                 self.first = self.take(part);
                 head
             }
         };
         Poll::Ready(Ok(head))
+    }
+
+    /// The whole answer of a call that ends before any reply.
+    pub(super) fn refuse(&mut self, status: &Status) -> Response<()> {
+        self.tail.trailers_only(status)
     }
 
     /// The next frame; trailers are the last.
@@ -129,9 +134,12 @@ impl<S: Service> Open<S> {
             Poll::Pending => Some(call::going_away()),
         };
         let trailing = self.trailing.as_deref();
-        Poll::Ready(Frame::trailers(
-            self.host.prebuilt.trailers(status.as_ref(), trailing),
-        ))
+        let prebuilt = &self.host.prebuilt;
+        Poll::Ready(Frame::trailers(self.tail.trailers(
+            prebuilt,
+            status.as_ref(),
+            trailing,
+        )))
     }
 
     /// Whether the mount is closed, and ends the call.

@@ -10,7 +10,7 @@ use futures_core::Stream;
 use grpc_health::Code;
 use grpc_health::Status;
 use grpc_health::router::Raw;
-use grpc_health::service::{Answer, Method, Part, PeerInfo, Permit, Rejection, Reply};
+use grpc_health::service::{Admission, Answer, Method, Part, PeerInfo, Permit, Rejection, Reply};
 use grpc_health::tower::Mount;
 use grpc_health::wire::metadata::Metadata;
 use http::HeaderMap;
@@ -414,7 +414,12 @@ async fn a_permit_is_kept_until_the_call_is_over() {
     let take = once(stream);
     let mount = Mount::new(Toy {
         method: || Method::new(0).needs_metadata(),
-        admit: |_| Ok(OPEN.lock().unwrap().take().map(Permit::new)),
+        admit: |head| {
+            if let Some(open) = OPEN.lock().unwrap().take() {
+                head.keep(Permit::new(open));
+            }
+            Ok(Admission::Granted)
+        },
         ..toy(move |_, _| Answer::Stream(Box::pin(take())))
     });
     sender.send(Ok(message(b"").into())).await.unwrap();

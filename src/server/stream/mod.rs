@@ -5,9 +5,9 @@ mod replying;
 mod requests;
 mod sink;
 
-pub(super) use reading::{Finished, Reading, begin, read};
+pub(super) use reading::{Finished, Reading, begin};
 pub(super) use replying::{Progress, Replying};
-pub(super) use sink::refuse;
+pub(super) use sink::{refuse, send_refusal};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

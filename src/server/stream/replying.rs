@@ -11,9 +11,9 @@ use h2::Reason;
 
 use super::sink::{Sink, room};
 use super::{Conditions, discard};
-use crate::call::{self, Call, Prebuilt};
+use crate::call::{self, Call, Prebuilt, Tail};
 use crate::server::config::Config;
-use crate::service::{Drain, Part, Permit, Reply, Service, Time, panicked};
+use crate::service::{Drain, Part, Reply, Service, Time, panicked};
 use crate::wire::metadata::Metadata;
 use crate::wire::status::Status;
 
@@ -34,7 +34,7 @@ pub(in crate::server) struct Replying<S: Service> {
     stall: Time,
     trailing: Option<Box<Metadata>>,
     /// Dropped with the call.
-    _permit: Option<Permit>,
+    tail: Tail,
 }
 
 /// What h2 keeps for a frame that waits to be written, in bytes, beside its payload: about as much.
@@ -83,7 +83,7 @@ impl<S: Service> Replying<S> {
             stall: call.method.time_for_room(),
             queued: 0,
             trailing: None,
-            _permit: call.take_permit(),
+            tail: call.take_tail(),
         }
     }
 
@@ -137,7 +137,8 @@ impl<S: Service> Replying<S> {
             match &self.source {
                 Source::Ended(status) => {
                     let trailing = self.trailing.as_deref();
-                    self.sink.finish(status.as_ref(), trailing, prebuilt);
+                    self.sink
+                        .finish(status.as_ref(), trailing, prebuilt, &mut self.tail);
                     return Progress::Done;
                 }
                 Source::Stream(_) if conditions.write_blocked => return self.after_flush(),
@@ -214,7 +215,9 @@ impl<S: Service> Replying<S> {
         let mut goes_out = !self.unsent.is_empty();
         if let Sink::Head(respond) = &mut self.sink {
             if goes_out || !part.is_plain() {
-                self.sink = Sink::Body(respond.send_response(prebuilt.head_for(&part), false)?);
+                self.sink = Sink::Body(
+                    respond.send_response(self.tail.head(prebuilt, Some(&part)), false)?,
+                );
                 goes_out = true;
             }
         }
@@ -321,8 +324,11 @@ impl<S: Service> Replying<S> {
     fn cut(&mut self, status: &Status, reason: Reason, prebuilt: &Prebuilt) {
         match &mut self.sink {
             // Trailers inside a message would be no answer.
-            sink @ Sink::Body(_) if self.torn && !self.unsent.is_empty() => sink.reset(reason),
-            sink => sink.finish(Some(status), None, prebuilt),
+            sink @ Sink::Body(_) if self.torn && !self.unsent.is_empty() => {
+                self.tail.end(status.code());
+                sink.reset(reason);
+            }
+            sink => sink.finish(Some(status), None, prebuilt, &mut self.tail),
         }
     }
 }
