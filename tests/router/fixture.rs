@@ -176,6 +176,10 @@ impl Count {
         self.0.load(Relaxed)
     }
 
+    pub(crate) fn reset(&self) {
+        self.0.store(0, Relaxed);
+    }
+
     pub(crate) fn add(&self) {
         self.0.fetch_add(1, Relaxed);
     }
