@@ -25,6 +25,9 @@ pub(super) struct Interceptors {
 type Observer = dyn Fn(&CallEnd<'_>) + Send + Sync;
 type Decided = Pin<Box<dyn Future<Output = Result<RequestContext, Status>> + Send>>;
 
+type SyncFn = dyn Fn(&mut RequestContext) -> Result<(), Status> + Send + Sync;
+type AsyncFn = dyn Fn(RequestContext) -> Decided + Send + Sync;
+
 struct Interceptor {
     /// The path, or beginning of paths, that it is for; `None` for all.
     path: Option<Box<str>>,
@@ -32,8 +35,8 @@ struct Interceptor {
 }
 
 enum Decides {
-    Now(Box<dyn Fn(&mut RequestContext) -> Result<(), Status> + Send + Sync>),
-    Later(Box<dyn Fn(RequestContext) -> Decided + Send + Sync>),
+    Now(Box<SyncFn>),
+    Later(Box<AsyncFn>),
 }
 
 /// Whether `path` is the one named, or begins with a name that ends in a slash.
