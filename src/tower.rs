@@ -33,6 +33,9 @@
 //!
 //! In hyper, through `hyper_util::service::TowerToHyperService`. The repository has a runnable example of each.
 //!
+//! What layers around a mount have put into the request's extensions is there for a router's interceptors and handlers
+//! ([`Request::extensions`](crate::router::Request::extensions)); a [`PeerInfo`](crate::service::PeerInfo) in them is the call's peer.
+//!
 //! # What the host decides
 //!
 //! On what reaches it a mount answers as a [`Server`](crate::Server) would. The rest
