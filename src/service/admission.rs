@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -29,18 +30,32 @@ impl Admission {
     pub fn later(
         decision: impl Future<Output = Result<RequestContext, Rejection>> + Send + 'static,
     ) -> Self {
-        Self::Later(Decision(Box::pin(decision)))
+        Self::Later(Decision(Some(Box::pin(decision))))
     }
 }
 
 /// A decision that is waited for: made by [`Admission::later`].
-pub struct Decision(Pin<Box<dyn Future<Output = Result<RequestContext, Rejection>> + Send>>);
+///
+/// A panic when it is dropped ends nothing.
+pub struct Decision(Option<Deciding>);
+
+type Deciding = Pin<Box<dyn Future<Output = Result<RequestContext, Rejection>> + Send>>;
 
 impl Future for Decision {
     type Output = Result<RequestContext, Rejection>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx)
+        match &mut self.0 {
+            Some(deciding) => deciding.as_mut().poll(cx),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Decision {
+    fn drop(&mut self) {
+        let deciding = self.0.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(deciding)));
     }
 }
 

@@ -144,6 +144,23 @@ async fn an_interceptor_that_refuses_or_panics_later_ends_its_call_alone() {
     assert_eq!(called.status().await, Code::OK);
 }
 
+/// As it is dropped, when its deadline passes.
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_an_interceptor_that_is_given_up_costs_nothing() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("as told");
+        }
+    }
+    let mount = Mount::new(user().intercept_async(|_| async {
+        let _bomb = Bomb;
+        std::future::pending().await
+    }));
+    let called = call_path(&mount, "/t.T/U", Some("1S"), whole(&message(b""))).await;
+    assert_eq!(Called(called.unwrap()).refusal(), Code::DEADLINE_EXCEEDED);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_raw_method_answers_with_the_codec_of_the_request() {
     let mut mount = Mount::new(user());
