@@ -44,18 +44,14 @@ pub(crate) fn accept<S: Service>(
     if service.is_bare_http() {
         return Ok(Call::bare());
     }
-    let (mut call, content_type) = judge(service, parts)?;
+    let mut call = judge(service, parts)?;
     if call.method.keeps_metadata() {
-        call.attend(service, parts, content_type, peer, clock)?;
+        call.attend(service, parts, peer, clock)?;
     }
     Ok(call)
 }
 
-/// The call, and its content type where that is not protobuf's.
-fn judge<S: Service>(
-    service: &S,
-    parts: &Parts,
-) -> Result<(Call, Option<HeaderValue>), Box<Response<()>>> {
+fn judge<S: Service>(service: &S, parts: &Parts) -> Result<Call, Box<Response<()>>> {
     let fields = Fields::read(&parts.headers);
     if fields.hosts > 1 {
         return Err(refuse(
@@ -67,11 +63,11 @@ fn judge<S: Service>(
     let subtype = fields
         .content_type
         .map(|value| content_type::parse_any(value.as_bytes()));
-    let subtype = match subtype {
-        Some(Ok(None)) => None,
-        Some(Ok(Some(name))) if takes(service, &parts.uri, name) => Some(name),
+    match subtype {
+        Some(Ok(None)) => {}
+        Some(Ok(Some(name))) if takes(service, &parts.uri, name) => {}
         _ => return Err(unsupported_media_type(fields.content_type)),
-    };
+    }
     let Ok(timeout) = fields.timeout else {
         let message = "malformed grpc-timeout";
         return Err(refuse(StatusCode::BAD_REQUEST, Code::INTERNAL, message));
@@ -95,8 +91,7 @@ fn judge<S: Service>(
         },
     };
     let timeout = [timeout, method.time_limit()].into_iter().flatten().min();
-    let call = Call::new(method, timeout, encoding);
-    Ok((call, subtype.map(content_type::encode_subtype)))
+    Ok(Call::new(method, timeout, encoding))
 }
 
 /// What `judge` wants of a request's headers, found in one pass.

@@ -5,12 +5,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
 use super::tail::{Attended, Tail};
 use crate::service::{Admission, Head, Kept, Method, PeerInfo, Rejection, RequestContext, Service};
 use crate::wire::code::Code;
+use crate::wire::content_type;
 use crate::wire::encoding::{self, Encoding};
 use crate::wire::metadata::Metadata;
 use crate::wire::status::Status;
@@ -73,12 +75,12 @@ impl Call {
         &mut self,
         service: &S,
         parts: &mut Parts,
-        content_type: Option<HeaderValue>,
         peer: &PeerInfo,
         clock: fn() -> Instant,
     ) -> Result<(), Refusal> {
         let uri = std::mem::take(&mut parts.uri);
         let headers = std::mem::take(&mut parts.headers);
+        let content_type = foreign(&headers);
         let deadline = self
             .timeout
             .and_then(|timeout| clock().checked_add(timeout));
@@ -102,13 +104,14 @@ impl Call {
         self.tail.end(Code::UNKNOWN);
         let mut head = self.head(peer);
         let admission = service.admit(&mut head);
-        let context = head.take_context();
+        let context = head.into_context();
         self.tail.end(Code::CANCELLED);
         if let Some(attended) = &mut self.tail.0 {
             attended.context = context;
-            if let Some(context) = &mut attended.context {
-                attended.metadata = context.take_response_metadata();
-            }
+            attended.metadata = match &mut attended.context {
+                Some(context) => context.take_response_metadata(),
+                None => attended.kept.take_said(),
+            };
         }
         match admission {
             Ok(Admission::Granted) => Ok(()),
@@ -191,6 +194,13 @@ impl Call {
     pub(crate) fn take_tail(&mut self) -> Tail {
         std::mem::take(&mut self.tail)
     }
+}
+
+/// The content type of a request whose codec is not protobuf.
+fn foreign(headers: &HeaderMap) -> Option<HeaderValue> {
+    let value = headers.get_all(CONTENT_TYPE).into_iter().last()?;
+    let subtype = content_type::parse_any(value.as_bytes()).ok()??;
+    Some(content_type::encode_subtype(subtype))
 }
 
 /// The status of a message, or a call, whose encoding cannot be read. Its answer has to [say](say_what_is_accepted) which can.

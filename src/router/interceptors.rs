@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::service::{Admission, CallEnd, Head, Rejection, RequestContext};
-use crate::wire::metadata::Metadata;
 use crate::wire::status::Status;
 
 /// The interceptors and observers of a router.
@@ -133,11 +132,9 @@ impl Interceptors {
                         step.asked = asked;
                     }
                     let context = head.take_context().ok_or_else(forgotten)?;
-                    let said = context.response_metadata().clone();
                     let decided = decide(context);
                     return Ok(Some(Admission::later(async move {
-                        let refuse = |status| Rejection::Status(refused(status, &said));
-                        decided.await.map_err(refuse)
+                        decided.await.map_err(Rejection::Status)
                     })));
                 }
             }
@@ -148,16 +145,6 @@ impl Interceptors {
         place(head)?;
         Ok(None)
     }
-}
-
-/// A refusal says what interceptors before it had to say in the answer. That of an interceptor which has the context says so by itself.
-fn refused(status: Status, said: &Metadata) -> Status {
-    if said.is_empty() {
-        return status;
-    }
-    let mut metadata = status.metadata().cloned().unwrap_or_default();
-    metadata.absorb(said);
-    status.with_metadata(metadata)
 }
 
 /// The status of a call that the router has not been asked to admit, or whose context has been taken away.

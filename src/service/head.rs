@@ -188,8 +188,16 @@ impl<'a> Head<'a> {
     }
 
     /// Takes it out: for [a decision that is waited for](super::Admission::later), which gives it back.
-    pub const fn take_context(&mut self) -> Option<RequestContext> {
-        self.context.take()
+    pub fn take_context(&mut self) -> Option<RequestContext> {
+        let context = self.context.take()?;
+        if let Some(kept) = &mut self.kept {
+            kept.say(context.response_metadata());
+        }
+        Some(context)
+    }
+
+    pub(crate) fn into_context(self) -> Option<RequestContext> {
+        self.context
     }
 
     /// Has the host keep `permit` until the call is over, beside those it keeps already. Only for methods that

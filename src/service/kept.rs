@@ -8,6 +8,7 @@ use super::context::RequestContext;
 use super::peer::PeerInfo;
 use super::request::Permit;
 use crate::wire::code::Code;
+use crate::wire::metadata::Metadata;
 
 /// How a call ended, told to its observers.
 #[derive(Debug)]
@@ -65,6 +66,8 @@ pub(crate) struct Kept {
     clock: fn() -> Instant,
     code: Code,
     observed: Option<Box<Observed>>,
+    /// What is to be said in the answer, as far as it was known when the context was taken away.
+    said: Metadata,
 }
 
 struct Observed {
@@ -75,14 +78,23 @@ struct Observed {
 
 impl Kept {
     /// A call that has just arrived. `clock` tells the host's time.
-    pub(crate) const fn new(clock: fn() -> Instant) -> Self {
+    pub(crate) fn new(clock: fn() -> Instant) -> Self {
         Self {
             permit: None,
             steps: Vec::new(),
             clock,
             code: Code::CANCELLED,
             observed: None,
+            said: Metadata::default(),
         }
+    }
+
+    pub(super) fn say(&mut self, metadata: &Metadata) {
+        self.said.clone_from(metadata);
+    }
+
+    pub(crate) fn take_said(&mut self) -> Metadata {
+        std::mem::take(&mut self.said)
     }
 
     /// The code with which the call ends, unless another comes after it.

@@ -191,6 +191,20 @@ async fn a_refusal_has_what_interceptors_before_it_have_said() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_deadline_while_an_interceptor_waits_has_what_those_before_it_have_said() {
+    let host = serve(
+        router()
+            .unary("/t.T/U", |_: One| async { reply("x") })
+            .intercept(tag)
+            .intercept_async(|_| std::future::pending()),
+    );
+    let mut peer = host.connect().await;
+    let request = Call::new("/t.T/U").with("grpc-timeout", "1S");
+    let stream = peer.call(&request, &envelope(0, b"")).await;
+    expect_tagged(&mut peer, stream, DEADLINE_EXCEEDED).await;
+}
+
 /// However much they say: a client that takes 8 KiB of a head loses no call.
 #[tokio::test(start_paused = true)]
 async fn what_interceptors_say_leaves_room_for_the_handlers_own() {
