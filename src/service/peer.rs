@@ -28,8 +28,8 @@ use bytes::Bytes;
 pub struct PeerInfo {
     /// The client's address; `None` for a stream that has none, such as a Unix socket or an in-memory pipe.
     pub remote_addr: Option<SocketAddr>,
-    /// The server's own address on this connection, which tells the one that the client has reached where a listener is bound to all
-    /// addresses; `None` for a stream that has none.
+    /// The server's own address on this connection: the address that the client has reached, also where the listener is bound to all
+    /// addresses. `None` for a stream that has none, such as a Unix socket or an in-memory pipe.
     pub local_addr: Option<SocketAddr>,
     /// What is known of a connection over a Unix socket; `None` for every other connection.
     pub unix: Option<Arc<UnixPeer>>,

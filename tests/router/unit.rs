@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use grpc_health::router::{BoxStream, Metadata, PeerInfo, Request, Response, Streaming};
+use grpc_health::router::{
+    BoxStream, Metadata, PeerInfo, Request, Response, Streaming, UnixCredentials, UnixPeer,
+};
 use grpc_health::service::Service;
 use grpc_health::{Code, Status};
 use tokio::sync::mpsc;
@@ -162,6 +164,24 @@ fn a_timeout_and_a_deadline_are_set_together() {
         (endless.timeout(), endless.deadline()),
         (Some(Duration::MAX), None)
     );
+}
+
+#[test]
+fn what_a_client_says_of_itself_is_made_for_a_test() {
+    let mut request = Request::new(()).with_authority("shop.example:443".parse().unwrap());
+    assert_eq!(request.authority(), Some("shop.example:443"));
+    assert_eq!(
+        (request.user_agent(), request.previous_attempts()),
+        (None, 0)
+    );
+    let metadata = request.metadata_mut();
+    metadata.append("user-agent", "test/1").unwrap();
+    metadata.append("grpc-previous-rpc-attempts", "2").unwrap();
+    assert_eq!(request.user_agent(), Some("test/1"));
+    assert_eq!(request.previous_attempts(), 2);
+    let user = UnixCredentials::new(1000, 100).with_pid(7);
+    let request = request.with_peer(PeerInfo::from(UnixPeer::from(user)));
+    assert_eq!(request.map(|()| 1).peer().credentials(), Some(user));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use prost::{Message, Name};
 
-/// What all of them are named by.
+/// Names every message as the .proto file does.
 macro_rules! names {
     ($($message:ident)*) => {$(
         impl Name for $message {
@@ -22,7 +22,7 @@ names! {
 /// The longest delay that protobuf allows, in seconds: ten thousand years.
 const LONGEST: u64 = 315_576_000_000;
 
-/// When the client may try again, for a client that reads details. Clients that retry by themselves read
+/// The time after which the client may try again, for a client that reads details. Clients that retry by themselves read
 /// [`grpc-retry-pushback-ms`](crate::Status::with_retry_pushback).
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 #[non_exhaustive]
@@ -52,7 +52,7 @@ impl RetryInfo {
         Self { retry_delay }
     }
 
-    /// After which time the client may try again. `None` if the message does not say, or says less than nothing.
+    /// The time after which the client may try again. `None` if the message has no time, or a negative one.
     #[must_use]
     pub fn retry_delay(&self) -> Option<Duration> {
         let ProtoDuration { seconds, nanos } = self.retry_delay?;
@@ -61,20 +61,20 @@ impl RetryInfo {
     }
 }
 
-/// Where in the server the error comes from. For debugging: clients of strangers should not get it.
+/// The place in the server where the error comes from, for debugging. Clients that the server does not trust should not get it.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 #[non_exhaustive]
 pub struct DebugInfo {
     /// The stack, innermost frame first.
     #[prost(string, repeated, tag = "1")]
     pub stack_entries: Vec<String>,
-    /// Whatever else there is to say.
+    /// More for debugging.
     #[prost(string, tag = "2")]
     pub detail: String,
 }
 
 impl DebugInfo {
-    /// Something to say, without a stack.
+    /// A detail without a stack.
     #[must_use]
     pub fn new(detail: impl Into<String>) -> Self {
         Self {
@@ -83,7 +83,7 @@ impl DebugInfo {
         }
     }
 
-    /// The same with one more frame of the stack, outside those before.
+    /// Adds one more frame of the stack, outside those before.
     #[must_use]
     pub fn with_stack_entry(mut self, entry: impl Into<String>) -> Self {
         self.stack_entries.push(entry.into());
@@ -91,7 +91,7 @@ impl DebugInfo {
     }
 }
 
-/// Which quotas the call exceeds.
+/// The quotas that the call exceeds.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 #[non_exhaustive]
 pub struct QuotaFailure {
@@ -101,7 +101,7 @@ pub struct QuotaFailure {
 }
 
 impl QuotaFailure {
-    /// The same with one more quota: whose it is, such as `clientip:192.0.2.7`, and how the call exceeds it.
+    /// Adds one more quota: whose it is, such as `clientip:192.0.2.7`, and how the call exceeds it.
     #[must_use]
     pub fn with_violation(
         mut self,
@@ -128,14 +128,14 @@ pub struct QuotaViolation {
     pub description: String,
 }
 
-/// The cause of the error, for programs: what they should decide by.
+/// The cause of the error, by which programs should decide, and not by the text of the message.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 #[non_exhaustive]
 pub struct ErrorInfo {
     /// The cause, unique within the domain: at most 63 characters of `[A-Z][A-Z0-9_]+[A-Z0-9]`.
     #[prost(string, tag = "1")]
     pub reason: String,
-    /// What the cause belongs to, such as `shop.example`.
+    /// The service or product that the cause belongs to, such as `shop.example`.
     #[prost(string, tag = "2")]
     pub domain: String,
     /// More about this error, by key.
@@ -154,7 +154,7 @@ impl ErrorInfo {
         }
     }
 
-    /// The same with one more thing to know about the error, in place of any of the same key.
+    /// Adds one more entry about the error, in place of any entry of the same key.
     #[must_use]
     pub fn with_metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.metadata.insert(key.into(), value.into());
@@ -162,7 +162,7 @@ impl ErrorInfo {
     }
 }
 
-/// What the call needs, and is not so.
+/// The conditions that the call needs and that do not hold.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 #[non_exhaustive]
 pub struct PreconditionFailure {
@@ -172,7 +172,7 @@ pub struct PreconditionFailure {
 }
 
 impl PreconditionFailure {
-    /// The same with one more condition: its kind, such as `TOS`, what it is about, such as `shop.example`, and how it fails.
+    /// Adds one more condition: its kind, such as `TOS`, what it is about, such as `shop.example`, and how it fails.
     #[must_use]
     pub fn with_violation(
         mut self,
@@ -204,7 +204,7 @@ pub struct PreconditionViolation {
     pub description: String,
 }
 
-/// Which fields of the request are wrong.
+/// The fields of the request that are wrong.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 #[non_exhaustive]
 pub struct BadRequest {
@@ -214,7 +214,7 @@ pub struct BadRequest {
 }
 
 impl BadRequest {
-    /// The same with one more field: its path in the request, such as `addresses[1].city`, and why it is wrong.
+    /// Adds one more field: its path in the request, such as `addresses[1].city`, and why it is wrong.
     #[must_use]
     pub fn with_violation(
         mut self,
@@ -241,7 +241,7 @@ pub struct FieldViolation {
     pub description: String,
 }
 
-/// By what the server knows the request, for the client to name it in a report.
+/// The server's name for the request, with which a client can report the error.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 #[non_exhaustive]
 pub struct RequestInfo {
@@ -264,7 +264,7 @@ impl RequestInfo {
     }
 }
 
-/// What the call was about.
+/// The resource that the call was about.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 #[non_exhaustive]
 pub struct ResourceInfo {
@@ -293,14 +293,14 @@ impl ResourceInfo {
         }
     }
 
-    /// The same with the owner of the resource.
+    /// Sets the owner of the resource.
     #[must_use]
     pub fn with_owner(mut self, owner: impl Into<String>) -> Self {
         self.owner = owner.into();
         self
     }
 
-    /// The same with what went wrong with the resource.
+    /// Sets the description: what went wrong with the resource, for people.
     #[must_use]
     pub fn with_description(mut self, description: impl Into<String>) -> Self {
         self.description = description.into();
@@ -308,17 +308,17 @@ impl ResourceInfo {
     }
 }
 
-/// Where to read on.
+/// Links to documentation.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 #[non_exhaustive]
 pub struct Help {
-    /// Each of the places.
+    /// Each of the links.
     #[prost(message, repeated, tag = "1")]
     pub links: Vec<Link>,
 }
 
 impl Help {
-    /// The same with one more link: what is there, and its URL.
+    /// Adds one more link: a description of the page, and its URL.
     #[must_use]
     pub fn with_link(mut self, description: impl Into<String>, url: impl Into<String>) -> Self {
         self.links.push(Link {
@@ -333,7 +333,7 @@ impl Help {
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 #[non_exhaustive]
 pub struct Link {
-    /// What is there.
+    /// A description of the page.
     #[prost(string, tag = "1")]
     pub description: String,
     /// The URL.
@@ -341,7 +341,7 @@ pub struct Link {
     pub url: String,
 }
 
-/// The message in the language of the user.
+/// The status's message in the language of the user.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 #[non_exhaustive]
 pub struct LocalizedMessage {
