@@ -198,7 +198,7 @@ impl Call {
 
 /// The content type of a request whose codec is not protobuf.
 fn foreign(headers: &HeaderMap) -> Option<HeaderValue> {
-    let value = headers.get_all(CONTENT_TYPE).into_iter().last()?;
+    let value = headers.get_all(CONTENT_TYPE).into_iter().next_back()?;
     let subtype = content_type::parse_any(value.as_bytes()).ok()??;
     Some(content_type::encode_subtype(subtype))
 }
