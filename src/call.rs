@@ -3,72 +3,42 @@
 //!
 //! The order of the checks is that of grpc-go's `operateHeaders`; which answer wins when several apply is part of the protocol's tests.
 
+mod accepted;
 mod answer;
 mod incoming;
 mod messages;
+mod tail;
 
-pub(crate) use answer::{Prebuilt, deadline_exceeded, going_away, too_many_calls, trailers_only};
+pub(crate) use accepted::{Call, Refusal};
+pub(crate) use answer::{
+    Prebuilt, deadline_exceeded, going_away, no_request, no_room, too_many_calls, trailers_only,
+};
 pub(crate) use incoming::{Chunks, Incoming, gone};
-pub(crate) use messages::{Collector, Messages};
+pub(crate) use messages::Collector;
+pub(crate) use tail::Tail;
 
 use std::time::{Duration, Instant};
 
-use http::header::{ALLOW, HeaderName};
+use http::header::ALLOW;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method as HttpMethod, Response, StatusCode, Uri};
 
-use crate::service::{
-    Head, Method, PeerInfo, Permit, Rejection, RequestContext, Service, Unimplemented,
-};
+use self::accepted::{say_what_is_accepted, unsupported_encoding};
+use crate::service::{Method, PeerInfo, Service, Unimplemented};
 use crate::wire::code::Code;
+use crate::wire::content_type;
 use crate::wire::encoding::{self, Encoding};
-use crate::wire::metadata::{self, Metadata};
+use crate::wire::metadata;
 use crate::wire::status::Status;
-use crate::wire::{content_type, timeout};
+use crate::wire::timeout::{self, InvalidTimeout};
 
-const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
-
-/// A request that may be read and given to the service.
-#[derive(Debug)]
-pub(crate) struct Call {
-    pub(crate) method: Method,
-    pub(crate) timeout: Option<Duration>,
-    encoding: Encoding,
-    /// Nothing of gRPC's is asked of the body.
-    #[cfg(feature = "__internals")]
-    bare: bool,
-    /// Only for methods that need metadata.
-    kept: Option<Box<Kept>>,
-}
-
-/// What a call whose method needs metadata keeps of its head.
-#[derive(Debug)]
-struct Kept {
-    context: Option<Box<RequestContext>>,
-    permit: Option<Permit>,
-}
-
-/// What becomes of a request that may not.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// It is answered: one HEADERS frame with END_STREAM.
-    Answer(Box<Response<()>>),
-    /// Its stream is reset with REFUSED_STREAM.
-    Unprocessed,
-}
-
-impl From<Box<Response<()>>> for Refusal {
-    fn from(answer: Box<Response<()>>) -> Self {
-        Self::Answer(answer)
-    }
-}
-
-/// Validates the parts of a request, and keeps of them what the call is to have. `now` is its arrival; few calls ask for it.
+/// Validates the parts of a request, keeps of them what the call is to have, and asks the service whether it may begin. `clock` tells the
+/// host's time; few calls ask for it.
 pub(crate) fn accept<S: Service>(
     service: &S,
     parts: &mut Parts,
     peer: &PeerInfo,
-    now: impl FnOnce() -> Instant,
+    clock: fn() -> Instant,
 ) -> Result<Call, Refusal> {
     #[cfg(feature = "__internals")]
     if service.is_bare_http() {
@@ -76,68 +46,9 @@ pub(crate) fn accept<S: Service>(
     }
     let mut call = judge(service, parts)?;
     if call.method.keeps_metadata() {
-        call.attend(service, parts, peer, now)?;
+        call.attend(service, parts, peer, clock)?;
     }
     Ok(call)
-}
-
-impl Call {
-    /// A request that nothing is asked of.
-    #[cfg(feature = "__internals")]
-    fn bare() -> Self {
-        Self {
-            method: Method::new(0),
-            timeout: None,
-            encoding: Encoding::Identity,
-            bare: true,
-            kept: None,
-        }
-    }
-
-    /// Asks the service whether the call may begin, and keeps what is to be kept of it.
-    fn attend<S: Service>(
-        &mut self,
-        service: &S,
-        parts: &mut Parts,
-        peer: &PeerInfo,
-        now: impl FnOnce() -> Instant,
-    ) -> Result<(), Refusal> {
-        let deadline = self.timeout.and_then(|timeout| now().checked_add(timeout));
-        let uri = std::mem::take(&mut parts.uri).into_parts();
-        let context = RequestContext {
-            path: uri.path_and_query,
-            authority: uri.authority,
-            metadata: Metadata::received(std::mem::take(&mut parts.headers)),
-            deadline,
-            permit: None,
-        };
-        let head = Head::new(self.method, self.timeout, peer);
-        let head = head.with_context(Some(Box::new(context)));
-        let permit = service.admit(&head).map_err(|rejection| match rejection {
-            Rejection::Status(status) => Refusal::Answer(Box::new(trailers_only(&status))),
-            Rejection::Unprocessed => Refusal::Unprocessed,
-        })?;
-        let context = head.into_context().map(|mut context| {
-            context.permit.clone_from(&permit);
-            context
-        });
-        self.kept = Some(Box::new(Kept { context, permit }));
-        Ok(())
-    }
-
-    /// The head that the service gets with the call.
-    pub(crate) fn head<'a>(&mut self, peer: &'a PeerInfo) -> Head<'a> {
-        let head = Head::new(self.method, self.timeout, peer);
-        match self.kept.as_deref_mut() {
-            None => head,
-            Some(kept) => head.with_context(kept.context.take()),
-        }
-    }
-
-    /// What is to be kept until the call is over.
-    pub(crate) fn take_permit(&mut self) -> Option<Permit> {
-        self.kept.take()?.permit
-    }
 }
 
 fn judge<S: Service>(service: &S, parts: &Parts) -> Result<Call, Box<Response<()>>> {
@@ -149,20 +60,17 @@ fn judge<S: Service>(service: &S, parts: &Parts) -> Result<Call, Box<Response<()
             "more than one host header",
         ));
     }
-    if fields
+    let subtype = fields
         .content_type
-        .and_then(|value| content_type::parse(value.as_bytes()).ok())
-        .is_none()
-    {
-        return Err(unsupported_media_type(fields.content_type));
+        .map(|value| content_type::parse_any(value.as_bytes()));
+    match subtype {
+        Some(Ok(None)) => {}
+        Some(Ok(Some(name))) if takes(service, &parts.uri, name) => {}
+        _ => return Err(unsupported_media_type(fields.content_type)),
     }
-    let timeout = match fields.timeout.map(|value| timeout::parse(value.as_bytes())) {
-        None => None,
-        Some(Ok(timeout)) if fields.timeouts == 1 => Some(timeout),
-        Some(_) => {
-            let message = "malformed grpc-timeout";
-            return Err(refuse(StatusCode::BAD_REQUEST, Code::INTERNAL, message));
-        }
+    let Ok(timeout) = fields.timeout else {
+        let message = "malformed grpc-timeout";
+        return Err(refuse(StatusCode::BAD_REQUEST, Code::INTERNAL, message));
     };
     if !fields.binary_is_valid {
         let message = "malformed binary metadata";
@@ -175,26 +83,23 @@ fn judge<S: Service>(service: &S, parts: &Parts) -> Result<Call, Box<Response<()
         return Err(Box::new(trailers_only(&deadline_exceeded())));
     }
     let method = route(service, &parts.uri)?;
-    let encoding = match fields.encoding {
-        None => Encoding::Identity,
-        Some(value) => encoding::parse(value.as_bytes()).ok_or_else(|| unknown_encoding(value))?,
+    let encoding = match fields.encoding.map(|value| (value, value.as_bytes())) {
+        None => Some(Encoding::Identity),
+        Some((value, name)) => match encoding::parse(name) {
+            None if !encoding::is_gzip(name) => return Err(unknown_encoding(value)),
+            encoding => encoding,
+        },
     };
-    Ok(Call {
-        method,
-        timeout,
-        encoding,
-        #[cfg(feature = "__internals")]
-        bare: false,
-        kept: None,
-    })
+    let timeout = [timeout, method.time_limit()].into_iter().flatten().min();
+    Ok(Call::new(method, timeout, encoding))
 }
 
 /// What `judge` wants of a request's headers, found in one pass.
 struct Fields<'a> {
     hosts: usize,
     content_type: Option<&'a HeaderValue>,
-    timeout: Option<&'a HeaderValue>,
-    timeouts: usize,
+    /// The shortest of them. A peer that sends several gives up with the first that passes, whichever it meant.
+    timeout: Result<Option<Duration>, InvalidTimeout>,
     encoding: Option<&'a HeaderValue>,
     binary_is_valid: bool,
 }
@@ -205,8 +110,7 @@ impl<'a> Fields<'a> {
         let mut fields = Self {
             hosts: 0,
             content_type: None,
-            timeout: None,
-            timeouts: 0,
+            timeout: Ok(None),
             encoding: None,
             binary_is_valid: true,
         };
@@ -215,10 +119,7 @@ impl<'a> Fields<'a> {
                 "content-type" => fields.content_type = Some(value),
                 "host" => fields.hosts += 1,
                 "grpc-encoding" => fields.encoding = Some(value),
-                "grpc-timeout" => {
-                    fields.timeout = Some(value);
-                    fields.timeouts += 1;
-                }
+                "grpc-timeout" => fields.take_timeout(value),
                 name if metadata::is_binary(name) => {
                     fields.binary_is_valid &= metadata::check_binary(value).is_ok();
                 }
@@ -227,6 +128,21 @@ impl<'a> Fields<'a> {
         }
         fields
     }
+
+    fn take_timeout(&mut self, value: &HeaderValue) {
+        self.timeout = self.timeout.and_then(|shortest| {
+            let timeout = timeout::parse(value.as_bytes())?;
+            Ok(Some(
+                shortest.map_or(timeout, |shortest| shortest.min(timeout)),
+            ))
+        });
+    }
+}
+
+/// Whether the method called has another codec than protobuf's, of this name. It is looked for before its time only for those.
+fn takes<S: Service>(service: &S, uri: &Uri, subtype: &[u8]) -> bool {
+    let method = service.method(uri.path());
+    uri.query().is_none() && method.is_ok_and(|method| method.takes(subtype))
 }
 
 fn route<S: Service>(service: &S, uri: &Uri) -> Result<Method, Box<Response<()>>> {
@@ -272,10 +188,8 @@ fn method_not_allowed(method: &HttpMethod) -> Box<Response<()>> {
 
 fn unknown_encoding(value: &HeaderValue) -> Box<Response<()>> {
     let value = String::from_utf8_lossy(value.as_bytes());
-    let message = format!("grpc-encoding \"{value}\" is not supported");
-    let mut refusal = Box::new(trailers_only(&Status::new(Code::UNIMPLEMENTED, message)));
-    let accepted = HeaderValue::from_static(encoding::ACCEPT);
-    refusal.headers_mut().insert(ACCEPT_ENCODING, accepted);
+    let mut refusal = Box::new(trailers_only(&unsupported_encoding(&value)));
+    say_what_is_accepted(refusal.headers_mut());
     refusal
 }
 

@@ -69,7 +69,9 @@
 
 mod codec;
 mod handler;
+mod interceptors;
 mod nested;
+mod replies;
 mod request;
 mod response;
 mod route;
@@ -79,10 +81,13 @@ mod serve;
 mod spawned;
 mod streaming;
 
-pub use crate::service::{Drain, Head, PeerInfo, UnixCredentials, UnixPeer};
+pub use crate::service::{
+    CallEnd, ContentSubtype, Drain, Head, PeerInfo, RequestContext, UnixCredentials, UnixPeer,
+};
 pub use crate::wire::metadata::Metadata;
-pub use codec::{Compressed, Decode, Encode, Raw};
+pub use codec::{Compressed, Decode, Encode, EncodeError, Raw};
 pub use futures_core::Stream;
+pub use http::Extensions;
 pub use nested::NoInnerService;
 pub use request::Request;
 pub use response::{BoxStream, Response};

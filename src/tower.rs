@@ -33,6 +33,9 @@
 //!
 //! In hyper, through `hyper_util::service::TowerToHyperService`. The repository has a runnable example of each.
 //!
+//! What layers around a mount have put into the request's extensions is there for a router's interceptors and handlers
+//! ([`Request::extensions`](crate::router::Request::extensions)); a [`PeerInfo`](crate::service::PeerInfo) in them is the call's peer.
+//!
 //! # What the host decides
 //!
 //! On what reaches it a mount answers as a [`Server`](crate::Server) would. The rest
@@ -53,6 +56,7 @@
 //!   told, as in the examples.
 
 mod answer;
+mod host;
 mod replies;
 
 pub use replies::ResponseBody;
@@ -60,19 +64,16 @@ pub use replies::ResponseBody;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
-use tokio::sync::watch;
-use tokio::task::AbortHandle;
 
-use crate::call::Prebuilt;
-use crate::service::{Lifecycle, Service};
+use self::host::{Host, Phase};
+use crate::service::Service;
 
 /// A [`Service`] as a [`tower_service::Service`] of HTTP requests.
 ///
@@ -102,36 +103,12 @@ pub struct Mount<S> {
     body_timeout: Duration,
 }
 
-/// What all calls of a mount share.
-struct Host<S> {
-    service: S,
-    prebuilt: Prebuilt,
-    phase: watch::Sender<Phase>,
-    background: OnceLock<Option<AbortHandle>>,
-}
-
-type Closed = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// How far the way down it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Serving,
-    Announced,
-    Closed,
-}
-
 impl<S: Service> Mount<S> {
     /// Mounts `service`.
     #[must_use]
     pub fn new(service: S) -> Self {
-        let host = Arc::new(Host {
-            service,
-            prebuilt: Prebuilt::new(),
-            phase: watch::Sender::new(Phase::Serving),
-            background: OnceLock::new(),
-        });
         Self {
-            host,
+            host: Arc::new(Host::new(service)),
             body_timeout: Duration::from_secs(10),
         }
     }
@@ -163,56 +140,9 @@ impl<S: Service> Mount<S> {
     /// on the same connection, to be told the same.
     pub fn close(&self) {
         // Once more where somebody takes the announcement back meanwhile.
-        while *self.host.phase.borrow() != Phase::Closed {
+        while self.host.phase() != Phase::Closed {
             self.announce();
             self.host.step(Phase::Announced, Phase::Closed);
-        }
-    }
-}
-
-impl<S: Service> Host<S> {
-    /// Spawns the service's background work on the current runtime, the first time.
-    fn start_background(&self) {
-        self.background.get_or_init(|| {
-            let work = self.service.background()?;
-            Some(tokio::spawn(work).abort_handle())
-        });
-    }
-
-    /// Completes when the mount is closed.
-    fn closed(&self) -> Closed {
-        let mut phase = self.phase.subscribe();
-        Box::pin(async move {
-            // An error means that the host is gone, and with it whoever could ask.
-            let _ = phase.wait_for(|phase| *phase == Phase::Closed).await;
-        })
-    }
-
-    /// Goes from `from` to `to` and tells the service, whose panic ends nothing. False if it is elsewhere.
-    fn step(&self, from: Phase, to: Phase) -> bool {
-        let stepped = self.phase.send_if_modified(|phase| {
-            let here = *phase == from;
-            if here {
-                *phase = to;
-            }
-            here
-        });
-        let event = match to {
-            Phase::Serving => Lifecycle::Resume,
-            Phase::Announced => Lifecycle::Announce,
-            Phase::Closed => Lifecycle::Closing,
-        };
-        if stepped {
-            let _ = catch_unwind(AssertUnwindSafe(|| self.service.lifecycle(event)));
-        }
-        stepped
-    }
-}
-
-impl<S> Drop for Host<S> {
-    fn drop(&mut self) {
-        if let Some(Some(background)) = self.background.get() {
-            background.abort();
         }
     }
 }

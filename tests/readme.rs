@@ -131,8 +131,10 @@ fn the_limits_of_a_router_are_those_of_the_code() {
     assert_eq!(stated("metadata::MAX_SIZE"), size);
     let buffer = default("src/router/route.rs", "const BUFFER: u32 = ");
     assert_eq!(stated("Route::send_buffer"), buffer);
-    let request = default("src/service/head.rs", "            max_request: ");
+    let request = default("src/service/method.rs", "            max_request: ");
     assert_eq!(stated("Route::max_request"), request);
+    assert_eq!(readme["Route::timeout"], "off");
+    assert!(file("src/service/method.rs").contains("            timeout: Time::NONE,"));
     for (of, path) in [("Route", "route"), ("Router", "router")] {
         assert_eq!(readme[&format!("{of}::max_concurrent")], "off");
         let source = file(&format!("src/router/{path}.rs"));

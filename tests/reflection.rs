@@ -217,12 +217,10 @@ async fn a_drain_ends_an_open_stream() {
 async fn in_a_router_for_those_whom_its_interceptor_lets_in() {
     let router = Router::new(HealthService::new(Registry::new()))
         .service(Reflection::new(Index::builder().build().unwrap()))
-        .intercept(
-            |head| match head.metadata().and_then(|all| all.get("key")) {
-                Some(_) => Ok(()),
-                None => Err(Status::new(Code::UNAUTHENTICATED, "no key")),
-            },
-        );
+        .intercept(|head| match head.metadata().get("key") {
+            Some(_) => Ok(()),
+            None => Err(Status::new(Code::UNAUTHENTICATED, "no key")),
+        });
     let mut peer = connect(&Server::builder().service(router).build()).await;
     peer.expect_alive().await;
     for path in [V1, V1ALPHA] {

@@ -1,5 +1,7 @@
 //! The heads and trailers of answers.
 
+use std::time::Duration;
+
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, Response};
 
@@ -14,6 +16,18 @@ const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 /// The status of a call whose `grpc-timeout` has passed.
 pub(crate) fn deadline_exceeded() -> Status {
     Status::new(Code::DEADLINE_EXCEEDED, "the deadline has passed")
+}
+
+/// The status of a call whose client has not sent the request in the time it has for that.
+pub(crate) fn no_request(within: Duration) -> Status {
+    let message = format!("the client did not send its request within {within:?}");
+    Status::new(Code::DEADLINE_EXCEEDED, message)
+}
+
+/// The status of a call whose client has not made room for the reply in the time it has for that.
+pub(crate) fn no_room(within: Duration) -> Status {
+    let message = format!("the client made no room for the reply within {within:?}");
+    Status::new(Code::RESOURCE_EXHAUSTED, message)
 }
 
 /// The status of a call that there is no room for.
@@ -54,14 +68,14 @@ impl Prebuilt {
     }
 
     /// The head of an answer that carries messages.
-    pub(crate) fn head(&self) -> Response<()> {
+    pub(super) fn head(&self) -> Response<()> {
         let mut response = Response::new(());
         *response.headers_mut() = self.head.clone();
         response
     }
 
     /// The head of an answer that begins with `part`.
-    pub(crate) fn head_for(&self, part: &Part) -> Response<()> {
+    pub(super) fn head_for(&self, part: &Part) -> Response<()> {
         let mut head = self.head();
         if let Some((metadata, encoding)) = part.initial() {
             let fields = head.headers_mut();
@@ -73,8 +87,21 @@ impl Prebuilt {
         head
     }
 
+    /// The same, with as much of `extra` as there is room for beside the part's own metadata.
+    pub(super) fn head_with(&self, part: Option<&Part>, extra: &Metadata) -> Response<()> {
+        let initial = part.and_then(Part::initial);
+        let mut metadata = initial.map_or_else(Metadata::new, |(own, _)| own.clone());
+        metadata.absorb(extra);
+        let encoding = initial.and_then(|(_, encoding)| encoding);
+        let part = Part::default().with_initial(metadata);
+        self.head_for(&match encoding {
+            None => part,
+            Some(encoding) => part.with_encoding(encoding),
+        })
+    }
+
     /// The trailers of an answer that has sent its head: OK unless there is another status.
-    pub(crate) fn trailers(
+    pub(super) fn trailers(
         &self,
         status: Option<&Status>,
         metadata: Option<&Metadata>,

@@ -6,7 +6,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_core::Stream;
 
-use super::{Call, Messages};
+use super::accepted::Call;
+use super::messages::Messages;
 use crate::service::Message;
 use crate::wire::code::Code;
 use crate::wire::status::Status;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::Call;
+use super::accepted::{Call, unsupported_encoding};
 use crate::service::Message;
 use crate::wire::code::Code;
 use crate::wire::encoding::{self, Encoding};
@@ -13,7 +13,7 @@ use crate::wire::status::Status;
 #[derive(Debug)]
 pub(crate) struct Messages {
     decoder: Decoder,
-    encoding: Encoding,
+    encoding: Option<Encoding>,
     limit: usize,
 }
 
@@ -36,7 +36,11 @@ impl Messages {
 
     fn unpack(&self, envelope: Envelope) -> Result<Message, Status> {
         let compressed = envelope.compressed;
-        let body = encoding::decompress(envelope, self.encoding, self.limit)
+        let encoding = match self.encoding {
+            None if compressed => return Err(unsupported_encoding("gzip")),
+            encoding => encoding.unwrap_or(Encoding::Identity),
+        };
+        let body = encoding::decompress(envelope, encoding, self.limit)
             .map_err(|error| Status::new(error.code(), error.to_string()))?;
         Ok(Message { body, compressed })
     }

@@ -1,6 +1,6 @@
 //! The three methods.
 
-use std::{collections::BTreeMap, future::Future, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use h2::Reason;
@@ -10,10 +10,13 @@ use http::{
     uri::PathAndQuery,
 };
 use prost::Message;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::{
-    Client, ReportedStatus, Watch, connection::Connection, error::from_h2, messages::Messages,
+    Client, ReportedStatus, Watch,
+    connection::Connection,
+    error::from_h2,
+    messages::{Messages, decode, until},
 };
 use crate::{
     proto::health::{
@@ -209,25 +212,4 @@ async fn attempt(
         }
     })?;
     Messages::new(reply, processed).map_err(Failed::Processed)
-}
-
-/// A call, or part of one, until the call's deadline.
-pub(super) async fn until<T>(
-    deadline: Option<Instant>,
-    call: impl Future<Output = Result<T, Status>>,
-) -> Result<T, Status> {
-    let Some(deadline) = deadline else {
-        return call.await;
-    };
-    match timeout_at(deadline, call).await {
-        Ok(result) => result,
-        Err(_) => Err(Status::new(
-            Code::DEADLINE_EXCEEDED,
-            "no answer in the time allowed",
-        )),
-    }
-}
-
-pub(super) fn decode<R: Message + Default>(message: Bytes) -> Result<R, Status> {
-    R::decode(message).map_err(|error| Status::new(Code::INTERNAL, error.to_string()))
 }

@@ -1,6 +1,6 @@
 //! What can go wrong below gRPC, and which status it becomes.
 
-use std::{error::Error, fmt, io, time::Duration};
+use std::{convert::Infallible, error::Error, fmt, io, time::Duration};
 
 use h2::Reason;
 
@@ -49,6 +49,19 @@ impl ConnectError {
 
     pub(super) const fn timeout(what: &'static str, limit: Duration, why: &'static str) -> Self {
         Self(Kind::Timeout(what, limit, why))
+    }
+}
+
+impl From<InvalidTarget> for ConnectError {
+    fn from(error: InvalidTarget) -> Self {
+        Self::target(error)
+    }
+}
+
+/// What is a [`Target`] already cannot be an invalid one.
+impl From<Infallible> for ConnectError {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

@@ -1,10 +1,13 @@
 //! The reply to one call: its messages, then its status.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use h2::RecvStream;
 use http::{HeaderMap, Response, StatusCode, header::CONTENT_TYPE};
+use prost::Message;
+use tokio::time::{Instant, timeout_at};
 
 use super::error::{from_envelope, from_h2};
 use super::watched::Processed;
@@ -139,4 +142,25 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Status> {
         );
         Status::new(Code::UNKNOWN, text)
     })
+}
+
+/// A call, or part of one, until the call's deadline.
+pub(super) async fn until<T>(
+    deadline: Option<Instant>,
+    call: impl Future<Output = Result<T, Status>>,
+) -> Result<T, Status> {
+    let Some(deadline) = deadline else {
+        return call.await;
+    };
+    match timeout_at(deadline, call).await {
+        Ok(result) => result,
+        Err(_) => Err(Status::new(
+            Code::DEADLINE_EXCEEDED,
+            "no answer in the time allowed",
+        )),
+    }
+}
+
+pub(super) fn decode<R: Message + Default>(message: Bytes) -> Result<R, Status> {
+    R::decode(message).map_err(|error| Status::new(Code::INTERNAL, error.to_string()))
 }

@@ -1,6 +1,5 @@
 //! Where a server is, as gRPC writes it.
 
-use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -9,7 +8,6 @@ use std::str::FromStr;
 
 use http::uri::Authority;
 
-use super::ConnectError;
 use super::place::{Place, parse};
 
 /// Where a server is: what [`Client::connect`](super::Client::connect) takes.
@@ -145,19 +143,6 @@ impl<I: Into<IpAddr>> From<(I, u16)> for Target {
 impl From<&Self> for Target {
     fn from(target: &Self) -> Self {
         target.clone()
-    }
-}
-
-impl From<InvalidTarget> for ConnectError {
-    fn from(error: InvalidTarget) -> Self {
-        Self::target(error)
-    }
-}
-
-/// What is a [`Target`] already cannot be an invalid one.
-impl From<Infallible> for ConnectError {
-    fn from(never: Infallible) -> Self {
-        match never {}
     }
 }
 

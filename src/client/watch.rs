@@ -4,8 +4,7 @@ use tokio::time::Instant;
 
 use super::{
     ReportedStatus,
-    call::{decode, until},
-    messages::Messages,
+    messages::{Messages, decode, until},
 };
 use crate::{proto::health::HealthCheckResponse, wire::status::Status};
 

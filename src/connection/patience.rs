@@ -7,8 +7,10 @@ use tokio::time::Instant;
 /// Why a call is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Its `grpc-timeout` has passed, or its request has not come.
+    /// Its timeout has passed.
     Expired,
+    /// The peer does not send its request.
+    Unasked,
     /// The peer does not take its reply.
     Stalled,
 }
@@ -63,7 +65,7 @@ impl Patience {
         } else if !is_due(self.until) {
             None
         } else if self.left == 0 {
-            Some(Verdict::Expired)
+            Some(Verdict::Unasked)
         } else {
             Some(Verdict::Stalled)
         }
@@ -96,13 +98,19 @@ mod tests {
 
     #[test]
     fn a_request_that_does_not_come_expires_when_its_time_or_its_timeout_is_over() {
-        for (timeout, ends) in [(None, 10), (Some(20), 10), (Some(10), 10), (Some(3), 3)] {
+        let rows = [
+            (None, 10, Verdict::Unasked),
+            (Some(20), 10, Verdict::Unasked),
+            (Some(10), 10, Verdict::Expired),
+            (Some(3), 3, Verdict::Expired),
+        ];
+        for (timeout, ends, verdict) in rows {
             let (mut call, start) = call(timeout.map(|seconds| SECOND * seconds));
             call.await_request(10 * SECOND, start);
             let end = start + SECOND * ends;
             assert_eq!(call.next(), Some(end));
             assert_eq!(call.due(end - Duration::from_nanos(1)), None);
-            assert_eq!(call.due(end), Some(Verdict::Expired));
+            assert_eq!(call.due(end), Some(verdict));
         }
     }
 

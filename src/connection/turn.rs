@@ -10,15 +10,15 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use h2::RecvStream;
 use h2::server::SendResponse;
-use h2::{Reason, RecvStream};
 use http::Request;
 use http::request::Parts;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::connection::{Connection, Http2, Incoming};
-use super::stream::{Finished, Reading, Turn, begin, read};
+use super::stream::{Finished, Reading, Turn, begin, send_refusal};
 use super::waiting::{State, Terms, Waiting};
 use crate::call::{self, Call, Collector, Refusal};
 use crate::service::{Service, panicked};
@@ -125,8 +125,8 @@ where
     }
 
     fn judge(&mut self, parts: &mut Parts) -> Result<Call, Refusal> {
-        let now = || Instant::now().into_std();
-        let judged = || call::accept(&self.host.service, parts, &self.peer, now);
+        let clock = || Instant::now().into_std();
+        let judged = || call::accept(&self.host.service, parts, &self.peer, clock);
         catch_unwind(AssertUnwindSafe(judged)).unwrap_or_else(|_| {
             self.tally.panics += 1;
             Err(Box::new(call::trailers_only(&panicked())).into())
@@ -159,19 +159,17 @@ impl Incoming {
             mut respond,
             call,
         } = self;
-        let call = match call.and_then(|call| waiting.admit(&call, turn).map(|()| call)) {
+        let admitted = call.and_then(|mut call| waiting.admit(&mut call, turn).map(|()| call));
+        let call = match admitted {
             Ok(call) => call,
-            Err(Refusal::Answer(answer)) => {
-                let _ = respond.send_response(*answer, true);
-                return;
-            }
-            Err(Refusal::Unprocessed) => {
-                respond.send_reset(Reason::REFUSED_STREAM);
+            Err(refusal) => {
+                send_refusal(&mut respond, refusal);
                 return;
             }
         };
         let terms = Terms::of(&call);
-        let finished = if call.method.is_streaming() {
+        let decided = call.is_decided();
+        let finished = if decided && call.method.is_streaming() {
             begin(turn, body, respond, call)
         } else {
             let mut reading = Reading {
@@ -180,9 +178,14 @@ impl Incoming {
                 collector: Collector::new(&call),
                 call,
             };
+            // Nothing of the body is read before it is known whether the call may begin.
+            if !decided {
+                waiting.insert(State::Reading(Box::new(reading)), terms, turn);
+                return;
+            }
             // Most requests are complete by now, so the first read takes no waker.
             let mut cx = Context::from_waker(Waker::noop());
-            let Poll::Ready(read) = read(&mut reading.body, &mut reading.collector, &mut cx) else {
+            let Poll::Ready(read) = reading.read(&mut cx) else {
                 waiting.insert(State::Reading(Box::new(reading)), terms, turn);
                 return;
             };

@@ -9,10 +9,10 @@ use tokio::time::Instant;
 
 use super::link::{Link, StreamWaker};
 use super::patience::{Patience, Verdict};
-use super::stream::{Finished, Progress, Reading, Replying, Turn, discard, read, refuse};
+use super::stream::{Finished, Progress, Reading, Replying, Turn, discard, refuse};
 use super::tally::Tally;
 use super::timers::Deadlines;
-use crate::call::{Call, Refusal, deadline_exceeded, too_many_calls, trailers_only};
+use crate::call::{Call, Refusal, deadline_exceeded, no_request, too_many_calls};
 use crate::service::{Drain, Service};
 
 /// The calls that wait. A poll costs what the ready calls cost, however many calls there are.
@@ -58,12 +58,18 @@ impl Terms {
 
 /// The state of a waiting call.
 pub(super) enum State<S: Service> {
-    /// The call waits for the rest of its request.
+    /// The call waits for permission to begin, and then for the rest of its request.
     Reading(Box<Reading>),
     /// The call waits for its service, or for the peer's window.
     Replying(Replying<S>),
     /// The call is over.
     Over,
+}
+
+/// How long the request of a call may take to arrive.
+fn body_timeout<S>(call: &Call, at: &Turn<'_, S>) -> Duration {
+    let own = call.method.time_for_body();
+    own.unwrap_or(at.host.config.body_timeout)
 }
 
 impl<S: Service> Waiting<S> {
@@ -84,13 +90,13 @@ impl<S: Service> Waiting<S> {
     }
 
     /// Refuses a call if as many of its kind wait as may.
-    pub(super) fn admit(&mut self, call: &Call, at: &mut Turn<'_, S>) -> Result<(), Refusal> {
+    pub(super) fn admit(&mut self, call: &mut Call, at: &mut Turn<'_, S>) -> Result<(), Refusal> {
         let max = at.host.config.max_long_lived_streams.unwrap_or(usize::MAX);
         if Terms::of(call).long_lived && self.long_lived >= max {
             // Calls that have been reset free their places.
             self.poll_ready(at);
             if self.long_lived >= max {
-                return Err(Box::new(trailers_only(&too_many_calls())).into());
+                return Err(Box::new(call.trailers_only(&too_many_calls())).into());
             }
         }
         Ok(())
@@ -105,8 +111,11 @@ impl<S: Service> Waiting<S> {
         };
         let now = Instant::now();
         let mut patience = Patience::new(terms.timeout, now);
-        if matches!(state, State::Reading(_)) {
-            patience.await_request(at.host.config.body_timeout, now);
+        match &state {
+            State::Reading(reading) if reading.call.is_decided() => {
+                patience.await_request(body_timeout(&reading.call, at), now);
+            }
+            _ => {}
         }
         entry.insert(Waiter {
             state,
@@ -182,14 +191,26 @@ impl<S: Service> Waiting<S> {
             let Some(mut call) = self.remove(key) else {
                 continue;
             };
-            let stalled = call.patience.due(now) == Some(Verdict::Stalled);
+            let verdict = call.patience.due(now);
+            let given_up = verdict == Some(Verdict::Stalled);
             match &mut call.state {
-                State::Replying(replying) if stalled => replying.abandon(),
+                State::Replying(replying) if given_up => {
+                    replying.abandon(&at.host.config, &at.host.prebuilt);
+                }
                 State::Replying(replying) => replying.expire(&at.host.prebuilt),
-                State::Reading(reading) => refuse(&mut reading.respond, &deadline_exceeded()),
+                State::Reading(reading) if verdict == Some(Verdict::Unasked) => {
+                    let within = body_timeout(&reading.call, at);
+                    refuse(&mut reading.respond, &mut reading.call, &no_request(within));
+                }
+                State::Reading(reading) => {
+                    refuse(
+                        &mut reading.respond,
+                        &mut reading.call,
+                        &deadline_exceeded(),
+                    );
+                }
                 State::Over => {}
             }
-            let given_up = matches!(call.state, State::Replying(_)) && stalled;
             at.tally.stalled += u64::from(given_up);
             at.tally.expired += u64::from(!given_up);
             discard(call, &mut at.tally.panics);
@@ -230,7 +251,7 @@ impl<S: Service> Waiting<S> {
                     self.after_flush.push(key);
                 }
                 if let State::Replying(replying) = &call.state {
-                    let allowed = at.host.config.send_stall_timeout;
+                    let allowed = replying.stall_timeout(&at.host.config);
                     let unsent = replying.unsent();
                     call.patience.await_room(unsent, allowed, Instant::now);
                 }
@@ -268,7 +289,17 @@ impl<S: Service> Waiter<S> {
 
     fn poll(&mut self, cx: &mut Context<'_>, at: &mut Turn<'_, S>) -> Progress {
         if let State::Reading(reading) = &mut self.state {
-            let read = match read(&mut reading.body, &mut reading.collector, cx) {
+            if !reading.call.is_decided() {
+                match reading.decide(cx, at) {
+                    Poll::Pending => return Progress::Waiting,
+                    Poll::Ready(Some(ended)) => return ended,
+                    Poll::Ready(None) => {
+                        let allowed = body_timeout(&reading.call, at);
+                        self.patience.await_request(allowed, Instant::now());
+                    }
+                }
+            }
+            let read = match reading.read(cx) {
                 Poll::Pending => return Progress::Waiting,
                 Poll::Ready(read) => read,
             };

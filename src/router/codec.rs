@@ -2,14 +2,18 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::service::Message;
+use crate::service::{ContentSubtype, Message};
 use crate::wire::code::Code;
 use crate::wire::encoding::{self, Encoding};
-use crate::wire::envelope::{self, Envelope};
+use crate::wire::envelope::{self, Envelope, PREFIX_LEN};
 use crate::wire::status::Status;
 
 /// What a handler can be given: every prost message, [`Raw`] bytes, or either [with](Compressed) how it came.
 pub trait Decode: Sized + Send + 'static {
+    /// Which subtypes of `application/grpc` the requests of a method with such messages may have; others are answered with HTTP 415.
+    /// Default: protobuf's. A codec in JSON says `ContentSubtype::Only("json")`.
+    const SUBTYPE: ContentSubtype = ContentSubtype::PROTO;
+
     /// Reads a request message.
     ///
     /// # Errors
@@ -18,13 +22,43 @@ pub trait Decode: Sized + Send + 'static {
     fn decode(message: Message) -> Result<Self, Status>;
 }
 
-/// What a handler can answer: every prost message, [`Raw`] bytes, or either [with](Compressed) how it is to be sent.
-pub trait Encode: Send + 'static {
-    /// The length of the message, in bytes.
-    fn encoded_len(&self) -> usize;
+/// Why a message cannot be encoded: any error, so that `?` makes one of what a serializer returns.
+pub type EncodeError = Box<dyn std::error::Error + Send + Sync>;
 
+/// What a handler can answer: every prost message, [`Raw`] bytes, or either [with](Compressed) how it is to be sent.
+///
+/// A codec of an application's own is a type that implements this trait and [`Decode`]:
+///
+/// ```
+/// use bytes::{BufMut, BytesMut};
+/// use grpc_health::router::{Encode, EncodeError};
+///
+/// /// A number, in decimal digits.
+/// struct Decimal(f64);
+///
+/// impl Encode for Decimal {
+///     fn encode(&self, dst: &mut BytesMut) -> Result<(), EncodeError> {
+///         if !self.0.is_finite() {
+///             return Err("no digits".into());
+///         }
+///         dst.put(self.0.to_string().as_bytes());
+///         Ok(())
+///     }
+/// }
+/// ```
+pub trait Encode: Send + 'static {
     /// Appends the message to `dst`.
-    fn encode(&self, dst: &mut BytesMut);
+    ///
+    /// # Errors
+    ///
+    /// Any error. The call ends with `INTERNAL` (13) and the error's text, and nothing of the message is sent.
+    fn encode(&self, dst: &mut BytesMut) -> Result<(), EncodeError>;
+
+    /// The length, in bytes, that the message is going to have, where the codec knows it before it encodes. A message that is too large is
+    /// then refused before it is encoded, and the buffer is allocated once. Default: unknown.
+    fn encoded_len(&self) -> Option<usize> {
+        None
+    }
 
     /// Whether this message is compressed where its method [compresses](super::Route::compress) and the client accepts it. It is, unless
     /// it says otherwise.
@@ -41,12 +75,13 @@ impl<T: prost::Message + Default + 'static> Decode for T {
 }
 
 impl<T: prost::Message + 'static> Encode for T {
-    fn encoded_len(&self) -> usize {
-        prost::Message::encoded_len(self)
+    fn encode(&self, dst: &mut BytesMut) -> Result<(), EncodeError> {
+        self.encode_raw(dst);
+        Ok(())
     }
 
-    fn encode(&self, dst: &mut BytesMut) {
-        self.encode_raw(dst);
+    fn encoded_len(&self) -> Option<usize> {
+        Some(prost::Message::encoded_len(self))
     }
 }
 
@@ -59,18 +94,21 @@ pub struct Raw(
 );
 
 impl Decode for Raw {
+    const SUBTYPE: ContentSubtype = ContentSubtype::Any;
+
     fn decode(message: Message) -> Result<Self, Status> {
         Ok(Self(message.body))
     }
 }
 
 impl Encode for Raw {
-    fn encoded_len(&self) -> usize {
-        self.0.len()
+    fn encode(&self, dst: &mut BytesMut) -> Result<(), EncodeError> {
+        dst.put_slice(&self.0);
+        Ok(())
     }
 
-    fn encode(&self, dst: &mut BytesMut) {
-        dst.put_slice(&self.0);
+    fn encoded_len(&self) -> Option<usize> {
+        Some(self.0.len())
     }
 }
 
@@ -85,6 +123,8 @@ pub struct Compressed<T> {
 }
 
 impl<T: Decode> Decode for Compressed<T> {
+    const SUBTYPE: ContentSubtype = T::SUBTYPE;
+
     fn decode(message: Message) -> Result<Self, Status> {
         let compressed = message.compressed;
         let message = T::decode(message)?;
@@ -96,12 +136,12 @@ impl<T: Decode> Decode for Compressed<T> {
 }
 
 impl<T: Encode> Encode for Compressed<T> {
-    fn encoded_len(&self) -> usize {
-        self.message.encoded_len()
+    fn encode(&self, dst: &mut BytesMut) -> Result<(), EncodeError> {
+        self.message.encode(dst)
     }
 
-    fn encode(&self, dst: &mut BytesMut) {
-        self.message.encode(dst);
+    fn encoded_len(&self) -> Option<usize> {
+        self.message.encoded_len()
     }
 
     fn compress(&self) -> bool {
@@ -109,24 +149,49 @@ impl<T: Encode> Encode for Compressed<T> {
     }
 }
 
-/// The envelope of a reply, in a call whose replies have this encoding.
-pub(super) fn envelope<T: Encode>(message: &T, encoding: Encoding) -> Result<Bytes, Status> {
-    let len = message.encoded_len();
-    if u32::try_from(len).is_err() {
-        let message = format!("a reply of {len} bytes is more than an envelope can hold");
-        return Err(Status::new(Code::RESOURCE_EXHAUSTED, message));
+/// How the replies of a call are encoded.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Format {
+    pub(super) encoding: Encoding,
+    /// The length of the largest, in bytes, before it is compressed.
+    pub(super) max_reply: usize,
+}
+
+impl Format {
+    /// The envelope of a reply.
+    pub(super) fn envelope<T: Encode>(self, message: &T) -> Result<Bytes, Status> {
+        let known = message.encoded_len();
+        self.check(known.unwrap_or(0))?;
+        let mut encoded = BytesMut::with_capacity(PREFIX_LEN + known.unwrap_or(0));
+        encoded.put_bytes(0, PREFIX_LEN);
+        let failed = |error| format!("the reply cannot be encoded: {error}");
+        message
+            .encode(&mut encoded)
+            .map_err(|error| Status::new(Code::INTERNAL, failed(error)))?;
+        let len = encoded.len().saturating_sub(PREFIX_LEN);
+        self.check(len)?;
+        if self.encoding != Encoding::Identity && message.compress() {
+            let body = encoded.split_off(PREFIX_LEN).freeze();
+            let Envelope {
+                compressed,
+                message,
+            } = encoding::compress(body, self.encoding);
+            encoded.clear();
+            let put = |dst: &mut BytesMut| dst.put_slice(&message);
+            envelope::encode(&mut encoded, compressed, message.len(), put);
+        } else if let Some([_, length @ ..]) = encoded.first_chunk_mut::<PREFIX_LEN>() {
+            *length = u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes();
+        }
+        Ok(encoded.freeze())
     }
-    let mut encoded = BytesMut::new();
-    if encoding == Encoding::Identity || !message.compress() {
-        envelope::encode(&mut encoded, false, len, |dst| message.encode(dst));
-    } else {
-        message.encode(&mut encoded);
-        let Envelope {
-            compressed,
-            message,
-        } = encoding::compress(encoded.split().freeze(), encoding);
-        let put = |dst: &mut BytesMut| dst.put_slice(&message);
-        envelope::encode(&mut encoded, compressed, message.len(), put);
+
+    fn check(self, len: usize) -> Result<(), Status> {
+        // What an envelope can declare is the limit of every reply.
+        let most = self.max_reply.min(u32::MAX as usize);
+        if len <= most {
+            return Ok(());
+        }
+        let message = format!("trying to send a message larger than max ({len} vs. {most})");
+        Err(Status::new(Code::RESOURCE_EXHAUSTED, message))
     }
-    Ok(encoded.freeze())
 }

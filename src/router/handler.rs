@@ -3,17 +3,15 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
-use super::codec::{Decode, Encode, envelope};
+use super::codec::{Decode, Encode, Format};
+use super::replies::{Replies, dress, watch};
 use super::request::{Request, RequestParts};
 use super::response::Response;
 use super::streaming::Streaming;
 use crate::service::{Message, Part, Reply, Requests};
-use crate::wire::encoding::Encoding;
-use crate::wire::metadata::Metadata;
 use crate::wire::status::Status;
 
 pub(super) type BoxFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;
@@ -22,7 +20,7 @@ pub(super) type BoxStream = Pin<Box<dyn Stream<Item = Reply> + Send>>;
 /// A call on its way to its handler.
 pub(super) struct Arrival {
     pub(super) parts: RequestParts,
-    pub(super) encoding: Encoding,
+    pub(super) format: Format,
     pub(super) input: Input,
 }
 
@@ -98,14 +96,14 @@ impl Handler {
         Self(Box::new(move |arrival| {
             let Arrival {
                 parts,
-                encoding,
+                format,
                 input,
             } = arrival;
             let response = A::ask(input).map(|asked| handler(asked, parts));
             Output::One(Box::pin(async move {
                 let (message, initial, trailing) = response?.await?.into_parts();
-                let part = Part::from(envelope(&message, encoding)?);
-                Ok(dress(part, encoding, initial, trailing))
+                let part = Part::from(format.envelope(&message)?);
+                Ok(dress(part, format.encoding, initial, trailing))
             }))
         }))
     }
@@ -120,94 +118,21 @@ impl Handler {
         St: Stream<Item = Result<U, Status>> + Send + 'static,
     {
         Self(Box::new(move |arrival| {
-            let encoding = arrival.encoding;
-            Output::Many(match A::ask(arrival.input) {
-                Ok(asked) => Box::pin(Opening {
-                    state: State::Opening(Box::pin(handler(asked, arrival.parts))),
-                    encoding,
-                }),
-                Err(status) => Box::pin(Opening::<Fut, St> {
-                    state: State::Over(Some(status)),
-                    encoding,
-                }),
-            })
+            let Arrival {
+                parts,
+                format,
+                input,
+            } = arrival;
+            let (input, waits) = match input {
+                Input::One(_) => (input, None),
+                Input::Many(requests) => {
+                    let (requests, waits) = watch(requests);
+                    (Input::Many(requests), Some(waits))
+                }
+            };
+            let opening = A::ask(input).map(|asked| handler(asked, parts));
+            Output::Many(Box::pin(Replies::new(opening, format, waits)))
         }))
-    }
-}
-
-/// A part of an answer with its metadata, where there is any.
-fn dress(part: Part, encoding: Encoding, initial: Metadata, trailing: Metadata) -> Part {
-    if encoding == Encoding::Identity && initial.is_empty() && trailing.is_empty() {
-        return part;
-    }
-    with_encoding(part, encoding)
-        .with_initial(initial)
-        .with_trailing(trailing)
-}
-
-/// Identity is what an answer has that says nothing.
-fn with_encoding(part: Part, encoding: Encoding) -> Part {
-    match encoding {
-        Encoding::Identity => part,
-        #[cfg(feature = "gzip")]
-        Encoding::Gzip => part.with_encoding(encoding),
-    }
-}
-
-/// The replies of a handler that answers with a stream: of one that is still to say so, at first.
-struct Opening<Fut, St> {
-    state: State<Fut, St>,
-    encoding: Encoding,
-}
-
-enum State<Fut, St> {
-    Opening(Pin<Box<Fut>>),
-    Open(Pin<Box<St>>),
-    /// But for this error. What has ended is not polled again, whoever asks.
-    Over(Option<Status>),
-}
-
-impl<Fut, St, U> Opening<Fut, St>
-where
-    U: Encode,
-    Fut: Future<Output = Result<Response<St>, Status>>,
-    St: Stream<Item = Result<U, Status>>,
-{
-    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
-        let encoding = self.encoding;
-        match &mut self.state {
-            State::Opening(opening) => {
-                let (stream, initial, trailing) = ready!(opening.as_mut().poll(cx))?.into_parts();
-                self.state = State::Open(Box::pin(stream));
-                // The head goes out before there is a message, as the client may wait for it.
-                let head = with_encoding(Part::default(), encoding)
-                    .with_initial(initial)
-                    .with_trailing(trailing);
-                Poll::Ready(Some(Ok(head)))
-            }
-            State::Open(stream) => {
-                let next = ready!(stream.as_mut().poll_next(cx)).transpose()?;
-                Poll::Ready(next.map(|message| envelope(&message, encoding).map(Part::from)))
-            }
-            State::Over(status) => Poll::Ready(status.take().map(Err)),
-        }
-    }
-}
-
-impl<Fut, St, U> Stream for Opening<Fut, St>
-where
-    U: Encode,
-    Fut: Future<Output = Result<Response<St>, Status>>,
-    St: Stream<Item = Result<U, Status>>,
-{
-    type Item = Reply;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
-        let next = ready!(self.poll_part(cx));
-        if !matches!(next, Some(Ok(_))) {
-            self.state = State::Over(None);
-        }
-        Poll::Ready(next)
     }
 }
 

@@ -9,14 +9,33 @@ use futures_core::Stream;
 
 use super::handler::{BoxFuture, BoxStream};
 use crate::service::{
-    Answer, Background, Head, Lifecycle, Message, Method, Permit, Rejection, Reply, Requests,
+    Admission, Answer, Background, Head, Lifecycle, Message, Method, Rejection, Reply, Requests,
     Service, Unimplemented, unknown_method,
 };
+
+/// Routes of methods: the last 8 bits say which service, those above are that service's own.
+pub(super) const ROUTE_BITS: u32 = 8;
+/// The route of the inner service's methods. Those of added services are numbered from 1.
+pub(super) const INNER: u32 = 0;
+/// The route of the handlers.
+pub(super) const METHODS: u32 = 0xFF;
+/// How many routers in one another have room in a route.
+pub(super) const MAX_LEVELS: u32 = u32::BITS / ROUTE_BITS;
+
+/// The route of a method of the service at `index`.
+pub(super) fn nest(method: Method, index: u32) -> Result<Method, Unimplemented> {
+    let route = method.route();
+    // Deeper than there are bits for: a service hides from a router that it has routers in it.
+    if route.leading_zeros() < ROUTE_BITS {
+        return Err(Unimplemented::Method);
+    }
+    Ok(method.routed((route << ROUTE_BITS) | index))
+}
 
 /// A service of any type.
 pub(super) trait Nested: Send + Sync {
     fn method(&self, path: &str) -> Result<Method, Unimplemented>;
-    fn admit(&self, head: &Head<'_>) -> Result<Option<Permit>, Rejection>;
+    fn admit(&self, head: &mut Head<'_>) -> Result<Admission, Rejection>;
     fn call(&self, head: Head<'_>, message: Message) -> Answer<BoxStream, BoxFuture>;
     fn call_streaming(&self, head: Head<'_>, requests: Requests) -> Answer<BoxStream, BoxFuture>;
     fn lifecycle(&self, event: Lifecycle);
@@ -42,7 +61,7 @@ impl<S: Service> Nested for S {
         Service::method(self, path)
     }
 
-    fn admit(&self, head: &Head<'_>) -> Result<Option<Permit>, Rejection> {
+    fn admit(&self, head: &mut Head<'_>) -> Result<Admission, Rejection> {
         Service::admit(self, head)
     }
 

@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use http::uri::Authority;
+use http::{Extensions, HeaderValue};
 
-use crate::service::{Head, PeerInfo};
+use crate::service::{Head, PeerInfo, RequestContext};
+use crate::wire::content_type;
 use crate::wire::metadata::Metadata;
 
 /// A call: its message, or the [stream](super::Streaming) of its messages, and what came with it.
@@ -22,6 +24,9 @@ pub(super) struct RequestParts {
     timeout: Option<Duration>,
     deadline: Option<Instant>,
     peer: PeerInfo,
+    /// What is not protobuf's.
+    content_type: Option<HeaderValue>,
+    extensions: Extensions,
 }
 
 impl RequestParts {
@@ -30,6 +35,14 @@ impl RequestParts {
             timeout: head.timeout(),
             deadline: head.deadline(),
             authority: head.authority_of_uri(),
+            content_type: head
+                .context()
+                .and_then(RequestContext::content_type)
+                .cloned(),
+            extensions: head
+                .context_mut()
+                .map(RequestContext::take_extensions)
+                .unwrap_or_default(),
             metadata: head.take_metadata().unwrap_or_default(),
             peer: head.peer().clone(),
         }
@@ -182,5 +195,34 @@ impl<T> Request<T> {
     #[must_use]
     pub const fn peer(&self) -> &PeerInfo {
         &self.parts.peer
+    }
+
+    /// What interceptors, or the layers around a mounted router, have found out about the call: one value of each type.
+    ///
+    /// ```
+    /// use grpc_health::router::{Raw, Request};
+    ///
+    /// #[derive(Clone, Debug, PartialEq)]
+    /// struct User(&'static str);
+    ///
+    /// let mut request = Request::new(Raw::default());
+    /// request.extensions_mut().insert(User("ada"));
+    /// assert_eq!(request.extensions().get(), Some(&User("ada")));
+    /// ```
+    #[must_use]
+    pub const fn extensions(&self) -> &Extensions {
+        &self.parts.extensions
+    }
+
+    /// The extensions, to be changed.
+    pub const fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.parts.extensions
+    }
+
+    /// The subtype of the request's `content-type`, in lower case: `json` for `application/grpc+json`. `None` for `application/grpc` and
+    /// `application/grpc+proto`. The answer has the same. Only methods whose codec [takes](super::Decode::SUBTYPE) it see another one.
+    #[must_use]
+    pub fn content_subtype(&self) -> Option<&str> {
+        content_type::subtype(self.parts.content_type.as_ref()?)
     }
 }

@@ -13,6 +13,7 @@ pub struct Response<T> {
     message: T,
     initial: Metadata,
     trailing: Metadata,
+    pub(super) head_first: bool,
 }
 
 impl<T> Response<T> {
@@ -23,6 +24,7 @@ impl<T> Response<T> {
             message,
             initial: Metadata::new(),
             trailing: Metadata::new(),
+            head_first: false,
         }
     }
 
@@ -67,6 +69,7 @@ impl<T> Response<T> {
             message: f(self.message),
             initial: self.initial,
             trailing: self.trailing,
+            head_first: self.head_first,
         }
     }
 

@@ -8,13 +8,13 @@ use futures_core::Stream;
 
 use super::codec::{Decode, Encode};
 use super::handler::{Handler, given_many, given_one};
-use super::nested::{Nested, NoInnerService};
+use super::interceptors::Interceptors;
+use super::nested::{MAX_LEVELS, METHODS, Nested, NoInnerService};
 use super::request::Request;
 use super::response::Response;
 use super::route::Route;
-use super::serve::MAX_LEVELS;
 use super::streaming::Streaming;
-use crate::service::{Head, Limit, Service};
+use crate::service::{CallEnd, Limit, Method, RequestContext, Service, Unimplemented};
 use crate::wire::status::Status;
 
 /// The methods of a server: those of the service it holds first, then the application's.
@@ -33,15 +33,12 @@ pub struct Router<S = NoInnerService> {
     pub(super) methods: Vec<Entry>,
     pub(super) paths: HashMap<Box<str>, u32>,
     pub(super) services: Vec<Box<dyn Nested>>,
-    pub(super) interceptors: Vec<Interceptor>,
-    /// Paths, and beginnings of paths that end in a slash.
-    pub(super) exempt: Vec<Box<str>>,
-    pub(super) intercept_inner: bool,
+    pub(super) interceptors: Interceptors,
+    /// Whether the inner service's calls are kept for interceptors to look at.
+    pub(super) attends_inner: bool,
     pub(super) open: Limit,
     pub(super) max_concurrent: Option<usize>,
 }
-
-pub(super) type Interceptor = Box<dyn Fn(&Head<'_>) -> Result<(), Status> + Send + Sync>;
 
 /// One of the application's methods.
 #[derive(Debug)]
@@ -74,9 +71,8 @@ impl<S: Service> Router<S> {
             methods: Vec::new(),
             paths: HashMap::default(),
             services: Vec::new(),
-            interceptors: Vec::new(),
-            exempt: Vec::new(),
-            intercept_inner: false,
+            interceptors: Interceptors::new(),
+            attends_inner: false,
             open: Limit::default(),
             max_concurrent: None,
         }
@@ -97,7 +93,7 @@ impl<S: Service> Router<S> {
         F: Fn(Request<T>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Response<U>, Status>> + Send + 'static,
     {
-        self.add(route.into(), false, Handler::one(given_one(handler)))
+        self.add(unary::<T>(route), Handler::one(given_one(handler)))
     }
 
     /// Adds a method with one request message and a stream of replies.
@@ -111,7 +107,7 @@ impl<S: Service> Router<S> {
         Fut: Future<Output = Result<Response<R>, Status>> + Send + 'static,
         R: Stream<Item = Result<U, Status>> + Send + 'static,
     {
-        self.add(route.into(), false, Handler::many(given_one(handler)))
+        self.add(unary::<T>(route), Handler::many(given_one(handler)))
     }
 
     /// Adds a method with a stream of request messages and one reply.
@@ -124,7 +120,7 @@ impl<S: Service> Router<S> {
         F: Fn(Request<Streaming<T>>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Response<U>, Status>> + Send + 'static,
     {
-        self.add(route.into(), true, Handler::one(given_many(handler)))
+        self.add(streaming::<T>(route), Handler::one(given_many(handler)))
     }
 
     /// Adds a method with a stream of request messages and a stream of replies.
@@ -138,16 +134,13 @@ impl<S: Service> Router<S> {
         Fut: Future<Output = Result<Response<R>, Status>> + Send + 'static,
         R: Stream<Item = Result<U, Status>> + Send + 'static,
     {
-        self.add(route.into(), true, Handler::many(given_many(handler)))
+        self.add(streaming::<T>(route), Handler::many(given_many(handler)))
     }
 
     #[track_caller]
-    fn add(mut self, mut route: Route, streaming: bool, handler: Handler) -> Self {
+    fn add(mut self, mut route: Route, handler: Handler) -> Self {
         let id = u32::try_from(self.methods.len()).unwrap_or(u32::MAX);
-        if streaming {
-            route.method = route.method.streaming();
-        }
-        route.method = route.method.numbered(id).routed(super::serve::METHODS);
+        route.method = route.method.numbered(id).routed(METHODS);
         // Its calls would go to the inner service, without a word.
         let inner_has = self.inner.method(&route.path).is_ok();
         assert!(!inner_has, "{} is the inner service's", route.path);
@@ -176,30 +169,159 @@ impl<S: Service> Router<S> {
         self
     }
 
-    /// Has `interceptor` decide of every call, before its body is read, whether it may begin: by its path, metadata, peer. What it
-    /// returns as an error is the call's status. Calls of the inner service, and of [exempt](Self::exempt) methods, are not its concern.
+    /// Adds an interceptor: a function that decides of each call, before its body is read, whether it may begin, by its path, metadata and
+    /// peer. An error is the call's status. The function may add to what the handler reads
+    /// ([`extensions_mut`](RequestContext::extensions_mut)) and to what the client does
+    /// ([`response_metadata_mut`](RequestContext::response_metadata_mut)).
     ///
     /// Of several interceptors each has to let a call in. They are asked in the order in which they were added, up to the first error.
+    /// They are not asked about calls of the inner service, unless [told to](Self::intercept_inner), of [exempt](Self::exempt) methods, and
+    /// of methods that there are not.
+    ///
+    /// ```
+    /// use grpc_health::Status;
+    /// use grpc_health::router::Router;
+    ///
+    /// #[derive(Clone)]
+    /// struct User(String);
+    ///
+    /// let router = Router::empty().intercept(|call| {
+    ///     let user = call.metadata().get("x-user").map(str::to_owned);
+    ///     let user = user.ok_or_else(|| Status::unauthenticated("who are you?"))?;
+    ///     call.extensions_mut().insert(User(user));
+    ///     Ok(())
+    /// });
+    /// # drop(router);
+    /// ```
     #[must_use]
-    pub fn intercept(
-        mut self,
-        interceptor: impl Fn(&Head<'_>) -> Result<(), Status> + Send + Sync + 'static,
-    ) -> Self {
-        self.interceptors.push(Box::new(interceptor));
+    pub fn intercept<F>(mut self, interceptor: F) -> Self
+    where
+        F: Fn(&mut RequestContext) -> Result<(), Status> + Send + Sync + 'static,
+    {
+        self.interceptors.add(None, interceptor);
         self
     }
 
-    /// Exempts a method (`/package.Service/Method`), or all methods of a service (`/package.Service/`), from every interceptor.
+    /// Adds an interceptor that may wait for something, such as another server. It is given the context of the call and gives it back. In all
+    /// else it is one of [those](Self::intercept) that do not wait.
+    ///
+    /// Nothing of the request's body is read meanwhile. The call counts among those [in progress](Self::max_concurrent) from the first
+    /// such interceptor on. The future is dropped, at any `await`, when the call ends before it does: by the client, its deadline, the
+    /// connection, or a shutdown's deadline.
+    ///
+    /// ```
+    /// use grpc_health::Status;
+    /// use grpc_health::router::Router;
+    ///
+    /// async fn is_valid(token: &str) -> bool {
+    ///     // Asks somebody else.
+    ///     token == "s3cret"
+    /// }
+    ///
+    /// let router = Router::empty().intercept_async(|call| async move {
+    ///     match call.metadata().get("token") {
+    ///         Some(token) if is_valid(token).await => Ok(call),
+    ///         _ => Err(Status::unauthenticated("who are you?")),
+    ///     }
+    /// });
+    /// # drop(router);
+    /// ```
+    #[must_use]
+    pub fn intercept_async<F, Fut>(mut self, interceptor: F) -> Self
+    where
+        F: Fn(RequestContext) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<RequestContext, Status>> + Send + 'static,
+    {
+        self.interceptors.add_async(None, interceptor);
+        self
+    }
+
+    /// Adds an [interceptor](Self::intercept) of one method (`/package.Service/Method`), or of all methods of a service
+    /// (`/package.Service/`), which may be the inner service's.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such method or service: it has to be added first.
+    #[must_use]
+    #[track_caller]
+    pub fn intercept_at<F>(mut self, path: impl Into<Box<str>>, interceptor: F) -> Self
+    where
+        F: Fn(&mut RequestContext) -> Result<(), Status> + Send + Sync + 'static,
+    {
+        let path = self.known(path.into());
+        self.interceptors.add(Some(path), interceptor);
+        self
+    }
+
+    /// Adds an interceptor [that may wait](Self::intercept_async) of one method (`/package.Service/Method`), or of all methods of a service
+    /// (`/package.Service/`), which may be the inner service's.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such method or service: it has to be added first.
+    #[must_use]
+    #[track_caller]
+    pub fn intercept_async_at<F, Fut>(mut self, path: impl Into<Box<str>>, interceptor: F) -> Self
+    where
+        F: Fn(RequestContext) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<RequestContext, Status>> + Send + 'static,
+    {
+        let path = self.known(path.into());
+        self.interceptors.add_async(Some(path), interceptor);
+        self
+    }
+
+    /// A path that leads to something: an interceptor at any other would protect nothing, without a word.
+    #[track_caller]
+    fn known(&mut self, path: Box<str>) -> Box<str> {
+        let is_known = |found: Result<Method, Unimplemented>| match found {
+            Ok(_) => true,
+            Err(missing) => path.ends_with('/') && missing == Unimplemented::Method,
+        };
+        self.attends_inner |= is_known(self.inner.method(&path));
+        assert!(
+            is_known(Service::method(&*self, &path)),
+            "no method or service at {path}"
+        );
+        path
+    }
+
+    /// Adds an observer: a function that is told of the end of each call, with its code and the time it took. It is told of calls that
+    /// interceptors refuse, too, and of those that end before their handler is asked. It is not told of calls of the inner service, unless
+    /// interceptors are [asked about these](Self::intercept_inner), nor of methods that there are not.
+    ///
+    /// It is called in the task of the connection, and must not block it. A panic of it ends nothing.
+    ///
+    /// ```
+    /// use grpc_health::router::Router;
+    ///
+    /// let router = Router::empty().observe(|call| {
+    ///     println!("{} {} {:?}", call.path(), call.code(), call.elapsed());
+    /// });
+    /// # drop(router);
+    /// ```
+    #[must_use]
+    pub fn observe<F>(mut self, observer: F) -> Self
+    where
+        F: Fn(&CallEnd<'_>) + Send + Sync + 'static,
+    {
+        self.interceptors.observe(observer);
+        self
+    }
+
+    /// Exempts a method (`/package.Service/Method`), or all methods of a service (`/package.Service/`), from every interceptor. Observers
+    /// are told of them.
     #[must_use]
     pub fn exempt(mut self, path: impl Into<Box<str>>) -> Self {
-        self.exempt.push(path.into());
+        self.interceptors.exempt(path.into());
         self
     }
 
-    /// Has the interceptors decide of the inner service's calls, too. Probes that know no secret then fail.
+    /// Has the interceptors decide of the inner service's calls, too, and the observers told of them. Probes that know no secret then fail.
     #[must_use]
     pub const fn intercept_inner(mut self) -> Self {
-        self.intercept_inner = true;
+        self.interceptors.with_inner = true;
+        self.attends_inner = true;
         self
     }
 
@@ -211,6 +333,22 @@ impl<S: Service> Router<S> {
         self.max_concurrent = Some(calls);
         self
     }
+}
+
+/// The route of a method with one request message.
+#[track_caller]
+fn unary<T: Decode>(route: impl Into<Route>) -> Route {
+    let mut route = route.into();
+    route.method = route.method.content_subtype(T::SUBTYPE);
+    route
+}
+
+/// The route of a method with a stream of request messages.
+#[track_caller]
+fn streaming<T: Decode>(route: impl Into<Route>) -> Route {
+    let mut route = unary::<T>(route);
+    route.method = route.method.streaming();
+    route
 }
 
 /// The levels of a router around `service`.

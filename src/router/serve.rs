@@ -7,26 +7,20 @@ use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
 
+use super::codec::Format;
 use super::handler::{Arrival, BoxFuture, BoxStream, Input, Output};
-use super::nested::Nested;
+use super::interceptors::forgotten;
+use super::nested::{INNER, METHODS, Nested, ROUTE_BITS, nest};
 use super::request::RequestParts;
 use super::router::{Entry, Router};
 use super::spawned::spawn;
 use crate::service::{
-    Answer, Background, Head, Lifecycle, Limit, Message, Method, Open, Permit, Rejection, Reply,
-    Requests, Service, Unimplemented, unknown_method,
+    Admission, Answer, Background, Head, Lifecycle, Limit, Message, Method, Open, Permit,
+    Rejection, Reply, Requests, Service, Unimplemented, unknown_method,
 };
 use crate::wire::code::Code;
 use crate::wire::encoding::Encoding;
 use crate::wire::status::Status;
-
-/// Routes of methods: the last 8 bits say which service, those above are that service's own.
-const ROUTE_BITS: u32 = 8;
-const INNER: u32 = 0;
-/// How many routers in one another have room in a route.
-pub(super) const MAX_LEVELS: u32 = u32::BITS / ROUTE_BITS;
-/// The handlers.
-pub(super) const METHODS: u32 = 0xFF;
 
 impl<S: Service> Router<S> {
     fn entry(&self, head: &Head<'_>) -> Option<&Entry> {
@@ -39,20 +33,50 @@ impl<S: Service> Router<S> {
         self.services.get(index as usize).map(|service| &**service)
     }
 
-    fn intercepted(&self, head: &Head<'_>) -> Result<(), Status> {
-        if self.interceptors.is_empty() {
+    /// Takes the call's place among those of its handler, and of all, that may be in progress. The first time it is asked: interceptors
+    /// may be waited for with the place taken.
+    fn place(&self, head: &mut Head<'_>) -> Result<(), Rejection> {
+        let Some(entry) = self
+            .entry(head)
+            .filter(|_| head.route() & METHODS == METHODS)
+        else {
             return Ok(());
+        };
+        match head.step(self.interceptors.id()) {
+            Some((step, _)) if step.placed => return Ok(()),
+            Some((step, _)) => step.placed = true,
+            None => {}
         }
-        let path = head.path();
-        let is_exempt =
-            |exempt: &str| path == exempt || (exempt.ends_with('/') && path.starts_with(exempt));
-        let of_inner = head.route() & METHODS == INNER;
-        if (of_inner && !self.intercept_inner) || self.exempt.iter().any(|path| is_exempt(path)) {
-            return Ok(());
+        let of_all = one_of(&self.open, self.max_concurrent, || Rejection::Unprocessed)?;
+        let of_method = one_of(&entry.open, entry.route.max_concurrent, || {
+            let message = "too many calls of this method at once";
+            Status::new(Code::RESOURCE_EXHAUSTED, message).into()
+        })?;
+        if of_all.is_some() || of_method.is_some() {
+            head.keep(Permit::new((of_all, of_method)));
         }
-        self.interceptors
-            .iter()
-            .try_for_each(|interceptor| interceptor(head))
+        Ok(())
+    }
+
+    /// Whether the router has anything to decide, or to tell, of calls with this head.
+    fn is_asked(&self, head: &Head<'_>) -> bool {
+        match head.route() & METHODS {
+            INNER => self.attends_inner && !self.interceptors.is_empty(),
+            METHODS => {
+                let entry = self.entry(head);
+                let limit = entry.and_then(|entry| entry.route.max_concurrent);
+                !self.interceptors.is_empty() || limit.or(self.max_concurrent).is_some()
+            }
+            _ => !self.interceptors.is_empty(),
+        }
+    }
+
+    /// Refuses a call that the router was to be asked about, and was not: by a service around it that does not pass `admit` on.
+    fn check<St, F>(&self, head: &Head<'_>) -> Result<(), Answer<St, F>> {
+        if self.is_asked(head) && !head.is_admitted(self.interceptors.id()) {
+            return Err(Answer::Now(Err(forgotten())));
+        }
+        Ok(())
     }
 
     fn handle(&self, head: Head<'_>, input: Input) -> Answer<BoxStream, BoxFuture> {
@@ -61,7 +85,10 @@ impl<S: Service> Router<S> {
         };
         let permit = head.permit();
         let arrival = Arrival {
-            encoding: encoding(&head, entry.route.compress),
+            format: Format {
+                encoding: encoding(&head, entry.route.compress),
+                max_reply: entry.route.max_reply,
+            },
             parts: RequestParts::new(head),
             input,
         };
@@ -99,7 +126,7 @@ impl<S: Service> Service for Router<S> {
         let mut known = match self.inner.method(path) {
             Ok(method) => {
                 let method = nest(method, INNER)?;
-                return Ok(if self.intercept_inner {
+                return Ok(if self.attends_inner {
                     method.needs_metadata()
                 } else {
                     method
@@ -126,30 +153,34 @@ impl<S: Service> Service for Router<S> {
         }
     }
 
-    fn admit(&self, head: &Head<'_>) -> Result<Option<Permit>, Rejection> {
-        self.intercepted(head)?;
+    fn admit(&self, head: &mut Head<'_>) -> Result<Admission, Rejection> {
+        let id = self.interceptors.id();
         let route = head.route();
-        match route & METHODS {
-            INNER => self.inner.admit(&head.view().routed(route >> ROUTE_BITS)),
-            METHODS => {
-                let Some(entry) = self.entry(head) else {
-                    return Ok(None);
-                };
-                let of_all = one_of(&self.open, self.max_concurrent, || Rejection::Unprocessed)?;
-                let of_method = one_of(&entry.open, entry.route.max_concurrent, || {
-                    let message = "too many calls of this method at once";
-                    Status::new(Code::RESOURCE_EXHAUSTED, message).into()
-                })?;
-                let limited = of_all.is_some() || of_method.is_some();
-                Ok(limited.then(|| Permit::new((of_all, of_method))))
+        if self.is_asked(head) && !head.is_admitted(id) {
+            let of_inner = route & METHODS == INNER;
+            let place = |head: &mut Head<'_>| self.place(head);
+            if let Some(later) = self.interceptors.ask(head, of_inner, place)? {
+                return Ok(later);
             }
-            _ => self.nested(route).map_or(Ok(None), |service| {
-                service.admit(&head.view().routed(route >> ROUTE_BITS))
-            }),
+            if let Some((step, _)) = head.step(id) {
+                step.admitted = true;
+            }
+        }
+        match route & METHODS {
+            INNER => head.within(route >> ROUTE_BITS, |head| self.inner.admit(head)),
+            METHODS => Ok(Admission::Granted),
+            _ => self
+                .nested(route)
+                .map_or(Ok(Admission::Granted), |service| {
+                    head.within(route >> ROUTE_BITS, |head| service.admit(head))
+                }),
         }
     }
 
     fn call(&self, head: Head<'_>, message: Message) -> Answer<Self::Stream, Self::Future> {
+        if let Err(refused) = self.check(&head) {
+            return refused;
+        }
         let route = head.route();
         match route & METHODS {
             INNER => from_inner(self.inner.call(head.routed(route >> ROUTE_BITS), message)),
@@ -166,6 +197,9 @@ impl<S: Service> Service for Router<S> {
         head: Head<'_>,
         requests: Requests,
     ) -> Answer<Self::Stream, Self::Future> {
+        if let Err(refused) = self.check(&head) {
+            return refused;
+        }
         let route = head.route();
         match route & METHODS {
             INNER => from_inner(
@@ -218,16 +252,6 @@ fn encoding(head: &Head<'_>, compress: bool) -> Encoding {
     #[cfg(not(feature = "gzip"))]
     let _ = (head, compress);
     Encoding::Identity
-}
-
-/// The route of a method of the service at `index`.
-fn nest(method: Method, index: u32) -> Result<Method, Unimplemented> {
-    let route = method.route();
-    // Deeper than there are bits for: a service hides from a router that it has routers in it.
-    if route.leading_zeros() < ROUTE_BITS {
-        return Err(Unimplemented::Method);
-    }
-    Ok(method.routed((route << ROUTE_BITS) | index))
 }
 
 fn one_of(

@@ -2,133 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use http::uri::{Authority, PathAndQuery};
+use http::uri::Authority;
 
-use super::{PeerInfo, Permit};
+use super::context::RequestContext;
+use super::kept::{CallEnd, Kept, Step};
+use super::method::Method;
+use super::peer::PeerInfo;
+use super::request::Permit;
 use crate::wire::encoding::Encoding;
 use crate::wire::metadata::Metadata;
-
-/// A method that a [`Service`](super::Service) serves, and how the host is to treat its calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Method {
-    id: u32,
-    route: u32,
-    max_request: usize,
-    send_buffer: u32,
-    drain: Drain,
-    streaming: bool,
-    needs_metadata: bool,
-}
-
-impl Method {
-    /// A method that the service knows as `id`: its request is one message of up to 4 MiB (4,194,304 bytes), a drain waits for its calls,
-    /// and nobody looks at their metadata.
-    #[must_use]
-    pub const fn new(id: u32) -> Self {
-        Self {
-            id,
-            route: 0,
-            max_request: 4 << 20,
-            send_buffer: 0,
-            drain: Drain::Finish,
-            streaming: false,
-            needs_metadata: false,
-        }
-    }
-
-    /// Sets the size, in bytes, of the largest request message, compressed or not. A larger one is answered with `RESOURCE_EXHAUSTED` (8)
-    /// as soon as its prefix has arrived, and is not read.
-    #[must_use]
-    pub const fn max_request(mut self, bytes: usize) -> Self {
-        self.max_request = bytes;
-        self
-    }
-
-    /// Sets what a drain does to calls of this method.
-    #[must_use]
-    pub const fn drain(mut self, drain: Drain) -> Self {
-        self.drain = drain;
-        self
-    }
-
-    /// Makes the request a stream of messages: the host calls [`call_streaming`](super::Service::call_streaming), and does so as soon as
-    /// the head has arrived.
-    #[must_use]
-    pub const fn streaming(mut self) -> Self {
-        self.streaming = true;
-        self
-    }
-
-    /// Has the host ask [`admit`](super::Service::admit) before a call begins, and keep the request's metadata for it.
-    #[must_use]
-    pub const fn needs_metadata(mut self) -> Self {
-        self.needs_metadata = true;
-        self
-    }
-
-    /// Sets how many bytes of replies a [`Stream`](super::Service::Stream) is asked for before those it gave were written to the socket.
-    ///
-    /// With 0, the default, it is asked for one reply at a time, and for none before the peer has room: each is as new as it can be. With
-    /// more, it is asked for the next reply as soon as the last has found room, whether or not there is room for another, until that many
-    /// bytes wait to be written. A frame counts for 256 more than it holds.
-    #[must_use]
-    pub const fn send_buffer(mut self, bytes: u32) -> Self {
-        self.send_buffer = bytes;
-        self
-    }
-
-    /// The number that the service gave this method.
-    #[must_use]
-    pub const fn id(&self) -> u32 {
-        self.id
-    }
-
-    /// Where in a service of services the method is: none of the innermost service's concern.
-    pub(crate) const fn routed(mut self, route: u32) -> Self {
-        self.route = route;
-        self
-    }
-
-    pub(crate) const fn route(&self) -> u32 {
-        self.route
-    }
-
-    pub(crate) const fn numbered(mut self, id: u32) -> Self {
-        self.id = id;
-        self
-    }
-
-    pub(crate) const fn request_limit(&self) -> usize {
-        self.max_request
-    }
-
-    pub(crate) const fn on_drain(&self) -> Drain {
-        self.drain
-    }
-
-    pub(crate) const fn is_streaming(&self) -> bool {
-        self.streaming
-    }
-
-    pub(crate) const fn keeps_metadata(&self) -> bool {
-        self.needs_metadata
-    }
-
-    pub(crate) const fn send_buffer_size(&self) -> u32 {
-        self.send_buffer
-    }
-}
-
-/// What a drain does to an open call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Drain {
-    /// Waits until it completes, at most until the drain's deadline.
-    Finish,
-    /// Ends it with `UNAVAILABLE` (14) once the client has been told to go away and at least one reply was sent: for streams that
-    /// have no end of their own.
-    End,
-}
 
 /// Why there is no method at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,118 +41,64 @@ pub struct Head<'a> {
     route: u32,
     timeout: Option<Duration>,
     peer: &'a PeerInfo,
-    details: Details<'a>,
-}
-
-/// What only calls of methods that need metadata keep of their request.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct RequestContext {
-    pub(crate) path: Option<PathAndQuery>,
-    pub(crate) authority: Option<Authority>,
-    pub(crate) metadata: Metadata,
-    pub(crate) deadline: Option<Instant>,
-    /// For a handler that may outlast the call.
-    pub(crate) permit: Option<Permit>,
-}
-
-/// Whose it is: the head's own, or another's that it is a view of.
-#[derive(Debug)]
-enum Details<'a> {
-    Owned(Option<Box<RequestContext>>),
-    Seen(Option<&'a RequestContext>),
+    context: Option<RequestContext>,
+    /// What the host keeps until the call is over.
+    kept: Option<&'a mut Kept>,
 }
 
 impl<'a> Head<'a> {
-    /// A call of `method` from `peer`, with the client's `grpc-timeout`. Calls that are served come from the host; a test of a service or of
-    /// an interceptor makes its own:
-    ///
-    /// ```
-    /// use grpc_health::Status;
-    /// use grpc_health::router::{Head, Metadata, PeerInfo};
-    /// use grpc_health::service::Method;
-    ///
-    /// fn authorize(head: &Head<'_>) -> Result<(), Status> {
-    ///     match head.metadata().and_then(|metadata| metadata.get("authorization")) {
-    ///         Some("Bearer s3cret") => Ok(()),
-    ///         _ => Err(Status::unauthenticated("a token is needed")),
-    ///     }
-    /// }
-    ///
-    /// # fn main() -> Result<(), Status> {
-    /// let peer = PeerInfo::default();
-    /// let head = Head::new(Method::new(0), None, &peer).with_path("/shop.Shop/Price");
-    /// assert_eq!(head.path(), "/shop.Shop/Price");
-    /// assert_eq!(authorize(&head), Err(Status::unauthenticated("a token is needed")));
-    ///
-    /// let mut metadata = Metadata::new();
-    /// metadata.append("authorization", "Bearer s3cret")?;
-    /// assert_eq!(authorize(&head.with_metadata(metadata)), Ok(()));
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// A call of `method` from `peer` that may take `timeout`. Calls that are served come from the host; a test of a service makes its own.
     #[must_use]
     pub const fn new(method: Method, timeout: Option<Duration>, peer: &'a PeerInfo) -> Self {
         Self {
-            method: method.id,
-            route: method.route,
+            method: method.id(),
+            route: method.route(),
             timeout,
             peer,
-            details: Details::Owned(None),
+            context: None,
+            kept: None,
         }
     }
 
     /// The same call of a method that needs metadata, with this metadata.
     #[must_use]
     pub fn with_metadata(self, metadata: Metadata) -> Self {
-        self.changed(|context| context.metadata = metadata)
+        self.changed(|context| context.with_metadata(metadata))
     }
 
     /// The same call of a method that needs metadata, with this path: `/package.Service/Method`. What is no path of a URI is an empty one.
     #[must_use]
     pub fn with_path(self, path: &str) -> Self {
-        self.changed(|context| context.path = path.parse().ok())
+        self.changed(|context| context.with_path(path))
     }
 
-    fn changed(mut self, change: impl FnOnce(&mut RequestContext)) -> Self {
-        let details = std::mem::replace(&mut self.details, Details::Seen(None));
-        let mut context = Self { details, ..self }.into_context().unwrap_or_default();
-        change(&mut context);
-        self.with_context(Some(context))
+    fn changed(mut self, change: impl FnOnce(RequestContext) -> RequestContext) -> Self {
+        let context = self.context.take();
+        let new = || RequestContext::default().with_peer(self.peer.clone());
+        self.context = Some(change(context.unwrap_or_else(new)));
+        self
     }
 
-    pub(crate) fn with_context(self, context: Option<Box<RequestContext>>) -> Self {
+    pub(crate) fn with_context(self, context: Option<RequestContext>, kept: &'a mut Kept) -> Self {
         Self {
-            details: Details::Owned(context),
+            context,
+            kept: Some(kept),
             ..self
         }
     }
 
-    pub(crate) fn into_context(self) -> Option<Box<RequestContext>> {
-        match self.details {
-            Details::Owned(context) => context,
-            Details::Seen(context) => context.cloned().map(Box::new),
-        }
-    }
-
-    fn context(&self) -> Option<&RequestContext> {
-        match &self.details {
-            Details::Owned(context) => context.as_deref(),
-            Details::Seen(context) => *context,
-        }
-    }
-
     /// The same call, to a service within the one it was for.
-    pub(crate) const fn routed(mut self, route: u32) -> Self {
+    pub(crate) fn routed(mut self, route: u32) -> Self {
         self.route = route;
         self
     }
 
-    /// A view of the same call.
-    pub(crate) fn view(&self) -> Head<'_> {
-        Head {
-            details: Details::Seen(self.context()),
-            ..*self
-        }
+    /// Shows the call to a service within the one it is for.
+    pub(crate) fn within<R>(&mut self, route: u32, show: impl FnOnce(&mut Self) -> R) -> R {
+        let here = std::mem::replace(&mut self.route, route);
+        let shown = show(self);
+        self.route = here;
+        shown
     }
 
     pub(crate) const fn route(&self) -> u32 {
@@ -283,7 +111,8 @@ impl<'a> Head<'a> {
         self.method
     }
 
-    /// The client's `grpc-timeout`, counted from the request's arrival. The host enforces it.
+    /// How long the call may take, counted from the request's arrival: the client's `grpc-timeout` or the method's own, whichever is
+    /// shorter. The host enforces it.
     #[must_use]
     pub const fn timeout(&self) -> Option<Duration> {
         self.timeout
@@ -298,23 +127,20 @@ impl<'a> Head<'a> {
     /// The path called, `/package.Service/Method`. Only for methods that [need metadata](Method::needs_metadata): empty for others.
     #[must_use]
     pub fn path(&self) -> &str {
-        let path = self.context().and_then(|call| call.path.as_ref());
-        path.map_or("", PathAndQuery::path)
+        self.context.as_ref().map_or("", RequestContext::path)
     }
 
     /// The name by which the client calls the server: the request's `:authority`, or else its `host`. For a service inside another HTTP
     /// server, `:authority` is the authority of the request's URI. Only for methods that [need metadata](Method::needs_metadata).
     #[must_use]
     pub fn authority(&self) -> Option<&str> {
-        let context = self.context()?;
-        let authority = context.authority.as_ref().map(Authority::as_str);
-        authority.or_else(|| context.metadata.host())
+        self.context.as_ref()?.authority()
     }
 
     /// The client's `user-agent`, such as `grpc-go/1.80.0`. Only for methods that [need metadata](Method::needs_metadata).
     #[must_use]
     pub fn user_agent(&self) -> Option<&str> {
-        self.metadata()?.get("user-agent")
+        self.context.as_ref()?.user_agent()
     }
 
     /// How often the client has tried this call before, as it says in `grpc-previous-rpc-attempts` ([gRFC A6][spec]): 0 for a first
@@ -323,37 +149,88 @@ impl<'a> Head<'a> {
     /// [spec]: https://github.com/grpc/proposal/blob/master/A6-client-retries.md#exposed-retry-metadata
     #[must_use]
     pub fn previous_attempts(&self) -> u32 {
-        self.metadata().map_or(0, Metadata::previous_attempts)
+        self.context
+            .as_ref()
+            .map_or(0, RequestContext::previous_attempts)
     }
 
-    /// When the client's `grpc-timeout` is over. Only for methods that [need metadata](Method::needs_metadata).
+    /// When the call's [timeout](Self::timeout) is over. Only for methods that [need metadata](Method::needs_metadata).
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.context()?.deadline
+        self.context.as_ref()?.deadline()
     }
 
     /// The request's metadata. Only for methods that [need metadata](Method::needs_metadata).
     #[must_use]
     pub fn metadata(&self) -> Option<&Metadata> {
-        Some(&self.context()?.metadata)
-    }
-
-    /// What [`admit`](super::Service::admit) gave for the call, once it has.
-    pub(crate) fn permit(&self) -> Option<Permit> {
-        self.context()?.permit.clone()
-    }
-
-    /// The request's `:authority`.
-    pub(crate) fn authority_of_uri(&self) -> Option<Authority> {
-        self.context()?.authority.clone()
+        Some(self.context.as_ref()?.metadata())
     }
 
     /// Takes the request's metadata out.
     pub fn take_metadata(&mut self) -> Option<Metadata> {
-        match &mut self.details {
-            Details::Owned(context) => Some(std::mem::take(&mut context.as_mut()?.metadata)),
-            Details::Seen(context) => Some(context.as_ref()?.metadata.clone()),
+        Some(self.context.as_mut()?.take_metadata())
+    }
+
+    /// The request's `:authority`.
+    pub(crate) fn authority_of_uri(&self) -> Option<Authority> {
+        self.context.as_ref()?.authority_of_uri()
+    }
+
+    /// All that is known of the request. Only for methods that [need metadata](Method::needs_metadata).
+    #[must_use]
+    pub const fn context(&self) -> Option<&RequestContext> {
+        self.context.as_ref()
+    }
+
+    /// The same, to be added to.
+    pub const fn context_mut(&mut self) -> Option<&mut RequestContext> {
+        self.context.as_mut()
+    }
+
+    /// Takes it out: for [a decision that is waited for](super::Admission::later), which gives it back.
+    pub fn take_context(&mut self) -> Option<RequestContext> {
+        let context = self.context.take()?;
+        if let Some(kept) = &mut self.kept {
+            kept.say(context.response_metadata());
         }
+        Some(context)
+    }
+
+    pub(crate) fn into_context(self) -> Option<RequestContext> {
+        self.context
+    }
+
+    /// Has the host keep `permit` until the call is over, beside those it keeps already. Only for methods that
+    /// [need metadata](Method::needs_metadata): it is dropped at once for others.
+    pub fn keep(&mut self, permit: Permit) {
+        if let Some(kept) = &mut self.kept {
+            kept.keep(permit);
+        }
+    }
+
+    /// Has the host tell `observer` when the call is over, and how. Only for methods that [need metadata](Method::needs_metadata): of others
+    /// nothing is told. A panic of `observer` ends nothing.
+    pub fn on_end(&mut self, observer: impl FnOnce(&CallEnd<'_>) + Send + 'static) {
+        if let Some(kept) = &mut self.kept {
+            kept.observe(self.context.as_ref(), Box::new(observer));
+        }
+    }
+
+    /// What the host keeps of the call.
+    pub(crate) fn permit(&self) -> Option<Permit> {
+        self.kept.as_ref()?.permit()
+    }
+
+    /// How far a router is with the call's admission, and whether it only begins.
+    pub(crate) fn step(&mut self, router: u64) -> Option<(&mut Step, bool)> {
+        Some(self.kept.as_mut()?.step(router))
+    }
+
+    /// Whether this router has admitted the call.
+    pub(crate) fn is_admitted(&self, router: u64) -> bool {
+        self.kept
+            .as_ref()
+            .is_some_and(|kept| kept.is_admitted(router))
     }
 
     /// Whether the client reads replies of this encoding. Only for methods that [need metadata](Method::needs_metadata).

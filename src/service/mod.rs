@@ -3,19 +3,28 @@
 //! Nothing here knows of sockets, HTTP/2 or health checking. A host (such as [`Server`](crate::Server)) turns an HTTP/2 request into a
 //! [`Head`] and one message, or a stream of them, gives both to the service, and turns the [`Answer`] into frames.
 
+mod admission;
 mod answer;
+mod context;
 mod head;
+mod kept;
 mod limit;
+mod method;
 mod peer;
 mod request;
 #[expect(clippy::module_inception, reason = "the trait of the module's name")]
 mod service;
 
+pub use admission::{Admission, Decision};
 pub use answer::{Answer, Part, Reply};
 pub(crate) use answer::{panicked, unknown_method};
-pub(crate) use head::RequestContext;
-pub use head::{Drain, Head, Lifecycle, Method, Unimplemented};
+pub use context::RequestContext;
+pub use head::{Head, Lifecycle, Unimplemented};
+pub use kept::CallEnd;
+pub(crate) use kept::Kept;
 pub(crate) use limit::{Limit, Open};
+pub(crate) use method::Time;
+pub use method::{ContentSubtype, Drain, Method};
 pub use peer::{PeerInfo, UnixCredentials, UnixPeer};
 pub use request::{Message, Permit, Rejection, Requests};
 pub use service::{Background, Service};

@@ -5,9 +5,11 @@ use std::pin::Pin;
 
 use futures_core::Stream;
 
-use super::{
-    Answer, Head, Lifecycle, Message, Method, Permit, Rejection, Reply, Requests, Unimplemented,
-};
+use super::admission::Admission;
+use super::answer::{Answer, Reply};
+use super::head::{Head, Lifecycle, Unimplemented};
+use super::method::Method;
+use super::request::{Message, Rejection, Requests};
 use crate::wire::code::Code;
 use crate::wire::status::Status;
 
@@ -36,14 +38,19 @@ pub trait Service: Send + Sync + 'static {
     /// [`Unimplemented`] when there is no such service or no such method in it. The caller gets `UNIMPLEMENTED` (12).
     fn method(&self, path: &str) -> Result<Method, Unimplemented>;
 
-    /// Decides whether a call of a method that [needs metadata](Method::needs_metadata) may begin, before anything of its body is read.
+    /// Decides whether a call of a method that [needs metadata](Method::needs_metadata) may begin, before anything of its body is read: at
+    /// once, or [later](Admission::later). What is to be kept as long as the call lasts is given to [`Head::keep`], and what is to be told
+    /// of its end to [`Head::on_end`].
+    ///
+    /// A service around another one has to ask the inner one's `admit`. A [`Router`](crate::Router) that has something to decide answers
+    /// `INTERNAL` (13) to a call that it has not been asked to admit, so that none of its interceptors is passed by.
     ///
     /// # Errors
     ///
     /// [`Rejection`] if it may not.
-    fn admit(&self, head: &Head<'_>) -> Result<Option<Permit>, Rejection> {
+    fn admit(&self, head: &mut Head<'_>) -> Result<Admission, Rejection> {
         let _ = head;
-        Ok(None)
+        Ok(Admission::Granted)
     }
 
     /// Answers one call whose request is one message.

@@ -12,7 +12,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tokio::time::{Instant, timeout_at};
 
-use super::Host;
+use super::host::Host;
 use super::replies::{Open, ResponseBody, Source};
 use crate::call::{self, Call, Chunks, Collector, Incoming, Refusal};
 use crate::service::{Answer, Head, Message, PeerInfo, Requests, Service, panicked};
@@ -28,39 +28,82 @@ pub(super) async fn answer<S: Service, B: Body + Send + 'static>(
     let arrival = Instant::now();
     let (mut parts, body) = request.into_parts();
     let peer: PeerInfo = parts.extensions.remove().unwrap_or_default();
-    let judge = || call::accept(&host.service, &mut parts, &peer, || arrival.into_std());
+    let clock = || Instant::now().into_std();
+    let judge = || call::accept(&host.service, &mut parts, &peer, clock);
     let mut call = match catch_unwind(AssertUnwindSafe(judge)) {
         Ok(Ok(call)) => call,
-        Ok(Err(Refusal::Answer(answer))) => return answer.map(|()| ResponseBody(None)),
-        Ok(Err(Refusal::Unprocessed)) => {
-            return refuse(&Status::new(Code::UNAVAILABLE, "try again"));
-        }
-        Err(_) => return refuse(&panicked()),
+        Ok(Err(refusal)) => return refuse(refusal),
+        Err(_) => return only(call::trailers_only(&panicked())),
     };
     let deadline = call.timeout.and_then(|after| arrival.checked_add(after));
+    if !call.is_decided() {
+        if let Err(refusal) = decide(&host.service, &mut call, &peer, deadline).await {
+            return refuse(refusal);
+        }
+    }
     let source = if call.method.is_streaming() {
         let requests = Requests::new(Incoming::new(Data(Box::pin(body)), &call));
         ask(&mut call, &peer, |head| {
             host.service.call_streaming(head, requests)
         })
     } else {
-        let patience = arrival.checked_add(body_timeout);
-        let until = [deadline, patience].into_iter().flatten().min();
+        let body_timeout = call.method.time_for_body().unwrap_or(body_timeout);
+        let patience = Instant::now().checked_add(body_timeout);
+        let late = || call::no_request(body_timeout);
+        let until = match (deadline, patience) {
+            (Some(at), patience) if patience.is_none_or(|patience| at <= patience) => {
+                Some((at, call::deadline_exceeded()))
+            }
+            (_, patience) => patience.map(|at| (at, late())),
+        };
         match collect(body, Collector::new(&call), until).await {
             Ok(message) => ask(&mut call, &peer, |head| host.service.call(head, message)),
-            Err(status) => return refuse(&status),
+            Err(status) => {
+                return only(call.trailers_only(&status));
+            }
         }
     };
     let mut open = Open::new(host, source, call, deadline);
     match poll_fn(|cx| open.poll_head(cx)).await {
         Ok(head) => head.map(|()| ResponseBody(Some(open))),
-        Err(status) => refuse(&status),
+        Err(status) => only(open.refuse(&status)),
     }
 }
 
-/// Refuses a call before any reply.
-fn refuse<S: Service>(status: &Status) -> Response<ResponseBody<S>> {
-    call::trailers_only(status).map(|()| ResponseBody(None))
+/// An answer that is whole.
+fn only<S: Service>(answer: Response<()>) -> Response<ResponseBody<S>> {
+    answer.map(|()| ResponseBody(None))
+}
+
+/// Answers a call that may not begin.
+fn refuse<S: Service>(refusal: Refusal) -> Response<ResponseBody<S>> {
+    only(match refusal {
+        Refusal::Answer(answer) => *answer,
+        Refusal::Unprocessed => call::trailers_only(&Status::new(Code::UNAVAILABLE, "try again")),
+    })
+}
+
+/// Waits until the service has decided whether a call may begin.
+async fn decide<S: Service>(
+    service: &S,
+    call: &mut Call,
+    peer: &PeerInfo,
+    deadline: Option<Instant>,
+) -> Result<(), Refusal> {
+    let decided = poll_fn(|cx| {
+        let poll = || call.poll_decision(service, peer, cx);
+        match catch_unwind(AssertUnwindSafe(poll)) {
+            Ok(decided) => decided.map(Ok),
+            Err(_) => Poll::Ready(Err(panicked())),
+        }
+    });
+    let decided = match deadline {
+        None => decided.await,
+        Some(at) => timeout_at(at, decided)
+            .await
+            .unwrap_or_else(|_| Err(call::deadline_exceeded())),
+    };
+    decided.unwrap_or_else(|status| Err(Box::new(call.trailers_only(&status)).into()))
 }
 
 /// Gives a request to the service.
@@ -82,7 +125,7 @@ fn ask<S: Service>(
 async fn collect<B: Body>(
     body: B,
     mut collector: Collector,
-    until: Option<Instant>,
+    until: Option<(Instant, Status)>,
 ) -> Result<Message, Status> {
     let mut data = Data(pin!(body));
     let read = async {
@@ -93,9 +136,7 @@ async fn collect<B: Body>(
     };
     match until {
         None => read.await,
-        Some(at) => timeout_at(at, read)
-            .await
-            .unwrap_or_else(|_| Err(call::deadline_exceeded())),
+        Some((at, status)) => timeout_at(at, read).await.unwrap_or(Err(status)),
     }
 }
 

@@ -14,9 +14,9 @@ use http::Response;
 use http_body::{Body, Frame};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{Closed, Host};
-use crate::call::{self, Call};
-use crate::service::{Drain, Part, Permit, Reply, Service, panicked};
+use super::host::{Closed, Host};
+use crate::call::{self, Call, Tail};
+use crate::service::{Drain, Part, Reply, Service, panicked};
 use crate::wire::metadata::Metadata;
 use crate::wire::status::Status;
 
@@ -38,7 +38,7 @@ pub(super) struct Open<S: Service> {
     closed: Option<Closed>,
     closing: Closing,
     /// Dropped with the call.
-    _permit: Option<Permit>,
+    tail: Tail,
 }
 
 /// Where replies come from.
@@ -75,17 +75,22 @@ impl<S: Service> Open<S> {
             deadline,
             sleep: None,
             closing: Closing::No,
-            _permit: call.take_permit(),
+            tail: call.take_tail(),
         }
     }
 
     /// The head, once there is something to say in it or after it. An error is to be told in a head of its own.
     pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<()>, Status>> {
-        let head = match ready!(self.poll_reply(cx)).transpose()? {
-            None => self.host.prebuilt.head(),
+        let reply = match self.poll_reply(cx) {
+            // Nothing is due.
+            Poll::Pending if self.is_closed(cx) => return Poll::Ready(Err(call::going_away())),
+            reply => ready!(reply),
+        };
+        let head = match reply.transpose()? {
+            None => self.tail.head(&self.host.prebuilt, None),
             Some(part) if part.is_plain() && part.envelope().is_empty() => return again(cx),
             Some(part) => {
-                let head = self.host.prebuilt.head_for(&part);
+                let head = self.tail.head(&self.host.prebuilt, Some(&part));
                 self.first = self.take(part);
                 head
             }
@@ -93,17 +98,18 @@ impl<S: Service> Open<S> {
         Poll::Ready(Ok(head))
     }
 
+    /// The whole answer of a call that ends before any reply.
+    pub(super) fn refuse(&mut self, status: &Status) -> Response<()> {
+        self.tail.trailers_only(status)
+    }
+
     /// The next frame; trailers are the last.
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Frame<Bytes>> {
         if !self.first.is_empty() {
             return Poll::Ready(Frame::data(std::mem::take(&mut self.first)));
         }
-        let closed = &mut self.closed;
-        if closed
-            .as_mut()
-            .is_some_and(|closed| closed.as_mut().poll(cx).is_ready())
-        {
-            *closed = None;
+        if self.is_closed(cx) {
+            self.closed = None;
             self.closing = Closing::Last;
         }
         let reply = match self.closing {
@@ -128,9 +134,18 @@ impl<S: Service> Open<S> {
             Poll::Pending => Some(call::going_away()),
         };
         let trailing = self.trailing.as_deref();
-        Poll::Ready(Frame::trailers(
-            self.host.prebuilt.trailers(status.as_ref(), trailing),
-        ))
+        let prebuilt = &self.host.prebuilt;
+        Poll::Ready(Frame::trailers(self.tail.trailers(
+            prebuilt,
+            status.as_ref(),
+            trailing,
+        )))
+    }
+
+    /// Whether the mount is closed, and ends the call.
+    fn is_closed(&mut self, cx: &mut Context<'_>) -> bool {
+        let closed = self.closed.as_mut();
+        closed.is_some_and(|closed| closed.as_mut().poll(cx).is_ready())
     }
 
     /// The envelope of a part, whose trailing metadata is kept.

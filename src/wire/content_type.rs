@@ -11,6 +11,8 @@ use http::HeaderValue;
 /// The content type of every gRPC response.
 pub const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 
+const GRPC_NAME: &[u8] = b"application/grpc";
+
 /// A content type that is not gRPC over protobuf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -24,6 +26,9 @@ impl fmt::Display for UnsupportedContentType {
 
 impl std::error::Error for UnsupportedContentType {}
 
+/// The subtype of protobuf, which `application/grpc` alone means, too.
+const PROTO: &[u8] = b"proto";
+
 /// Accepts `application/grpc` and `application/grpc+proto`, in any letter case and with any
 /// parameters.
 ///
@@ -31,18 +36,57 @@ impl std::error::Error for UnsupportedContentType {}
 ///
 /// [`UnsupportedContentType`] for everything else.
 pub fn parse(value: &[u8]) -> Result<(), UnsupportedContentType> {
+    match parse_any(value)? {
+        None => Ok(()),
+        Some(_) => Err(UnsupportedContentType),
+    }
+}
+
+/// Accepts `application/grpc` and `application/grpc+SUBTYPE`, in any letter case and with any
+/// parameters, and gives the subtype. `None` is protobuf: no subtype, or `proto`.
+///
+/// # Errors
+///
+/// [`UnsupportedContentType`] for everything else. A subtype has the characters that a media
+/// type's name may have: letters, digits and ``!#$&^_.+-``.
+pub fn parse_any(value: &[u8]) -> Result<Option<&[u8]>, UnsupportedContentType> {
     let media_type = value
         .split(|&byte| byte == b';')
         .next()
         .unwrap_or_default()
         .trim_ascii();
-    let accepted = media_type.eq_ignore_ascii_case(b"application/grpc")
-        || media_type.eq_ignore_ascii_case(b"application/grpc+proto");
-    if accepted {
-        Ok(())
-    } else {
-        Err(UnsupportedContentType)
+    let (_, subtype) = media_type
+        .split_at_checked(GRPC_NAME.len())
+        .filter(|(name, _)| name.eq_ignore_ascii_case(GRPC_NAME))
+        .ok_or(UnsupportedContentType)?;
+    match subtype {
+        [] => Ok(None),
+        [b'+', subtype @ ..] if subtype.eq_ignore_ascii_case(PROTO) => Ok(None),
+        [b'+', subtype @ ..] if !subtype.is_empty() && subtype.iter().all(is_name) => {
+            Ok(Some(subtype))
+        }
+        _ => Err(UnsupportedContentType),
     }
+}
+
+const fn is_name(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#' | b'$' | b'&' | b'^' | b'_' | b'.' | b'+' | b'-'
+        )
+}
+
+/// The content type with a subtype of [`parse_any`], in lower case and without parameters.
+pub fn encode_subtype(subtype: &[u8]) -> HeaderValue {
+    let value = [GRPC_NAME, b"+", subtype].concat().to_ascii_lowercase();
+    // Such a name is always a valid value; the fallback keeps this total.
+    HeaderValue::try_from(value).unwrap_or(GRPC)
+}
+
+/// The subtype of a value of [`encode_subtype`].
+pub fn subtype(value: &HeaderValue) -> Option<&str> {
+    value.to_str().ok()?.split_once('+').map(|(_, name)| name)
 }
 
 /// The content type to send, [`GRPC`].
@@ -99,6 +143,36 @@ mod tests {
     fn round_trip() {
         assert_eq!(encode(), "application/grpc");
         assert_eq!(parse(encode().as_bytes()), Ok(()));
+    }
+
+    #[test]
+    fn subtypes_are_given_in_lower_case_and_repeated() {
+        for (value, subtype) in [
+            ("application/grpc", None),
+            ("application/grpc+PROTO", None),
+            ("application/grpc+json", Some("json")),
+            ("Application/gRPC+JSON;charset=x", Some("json")),
+            ("application/grpc+vnd.x-1+y", Some("vnd.x-1+y")),
+        ] {
+            let parsed = parse_any(value.as_bytes()).unwrap();
+            let sent = parsed.map(encode_subtype);
+            assert_eq!(sent.as_ref().and_then(super::subtype), subtype, "{value}");
+            if let Some(sent) = sent {
+                assert!(parse_any(sent.as_bytes()).unwrap().is_some(), "{value}");
+            }
+        }
+        for value in [
+            "application/grpc+",
+            "application/grpc+a b",
+            "application/grpc+é",
+            "application/grpc-web+json",
+        ] {
+            assert_eq!(
+                parse_any(value.as_bytes()),
+                Err(UnsupportedContentType),
+                "{value}"
+            );
+        }
     }
 
     proptest! {

@@ -41,10 +41,16 @@ pub fn parse(value: &[u8]) -> Option<Encoding> {
         return Some(Encoding::Identity);
     }
     #[cfg(feature = "gzip")]
-    if value.eq_ignore_ascii_case(b"gzip") {
+    if is_gzip(value) {
         return Some(Encoding::Gzip);
     }
     None
+}
+
+/// Whether a `grpc-encoding` value names gzip, in any letter case, with feature `gzip` or without
+/// it. A message whose compressed flag is 0 can be read under gzip without the feature, too.
+pub fn is_gzip(value: &[u8]) -> bool {
+    value.eq_ignore_ascii_case(b"gzip")
 }
 
 /// The `grpc-encoding` value of an encoding.
@@ -174,7 +180,9 @@ mod tests {
             let name = parse(value.as_bytes()).map(encode);
             let expected = cfg!(feature = "gzip").then(|| HeaderValue::from_static("gzip"));
             assert_eq!(name, expected, "{value}");
+            assert!(is_gzip(value.as_bytes()), "{value}");
         }
+        assert!(!is_gzip(b"x-gzip") && !is_gzip(b"deflate"));
     }
 
     #[test]

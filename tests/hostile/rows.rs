@@ -40,7 +40,7 @@ const ROWS: &[Row] = &[
         &["a14_watches_without_a_window_are_reset_after_30_s",
           "a14_a_peer_that_reads_nothing_is_closed_after_20_s",
           "a14_no_last_status_is_lost_and_none_is_told_twice",
-          "a_reply_without_a_window_is_reset_after_30_s"], ""),
+          "a_reply_without_a_window_is_ended_with_8_after_30_s"], ""),
     (15, "a socket that is not read",
         &["a_peer_that_does_not_read_its_socket_is_closed_after_20_s",
           "row_67_a_silent_peer_is_asked_whether_it_is_there"],

@@ -102,13 +102,29 @@ async fn row_23_a_timeout_of_zero_is_4() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_24_two_timeouts_are_400() {
+async fn row_24_of_two_timeouts_the_shorter_counts() {
     let mut peer = connect().await;
-    for second in ["1S", "2S"] {
-        let request = Request::new(CHECK)
-            .with("grpc-timeout", "1S")
-            .with("grpc-timeout", second);
-        expect_400(&mut peer, &request).await;
+    let twice = |path, values: [&str; 2]| {
+        values.iter().fold(Request::new(path), |request, value| {
+            request.with("grpc-timeout", value)
+        })
+    };
+    for values in [["5S", "3S"], ["3S", "5S"], ["3S", "3000m"]] {
+        let start = Instant::now();
+        let stream = peer
+            .call(&twice(WATCH, values), &health_request("up"))
+            .await;
+        peer.expect_head(stream).await;
+        peer.expect_data(stream).await;
+        peer.expect_trailers(stream, DEADLINE_EXCEEDED).await;
+        assert_eq!(start.elapsed().as_secs(), 3, "{values:?}");
+    }
+    let stream = peer
+        .call(&twice(CHECK, ["9S", "0n"]), &health_request("up"))
+        .await;
+    peer.expect_trailers_only(stream, DEADLINE_EXCEEDED).await;
+    for values in [["1S", "x"], ["x", "1S"]] {
+        expect_400(&mut peer, &twice(CHECK, values)).await;
     }
     peer.expect_silence().await;
 }

@@ -7,10 +7,10 @@ use grpc_health::{HealthService, Registry, Server, ServingStatus};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::support::frame::{self, CANCEL, Frame, NO_ERROR};
+use crate::support::frame::{self, ENHANCE_YOUR_CALM, Frame, NO_ERROR};
 use crate::support::grpc::{
-    CHECK, DEADLINE_EXCEEDED, LIST, NOT_SERVING, Request, SERVING, UNAVAILABLE, WATCH, envelope,
-    health_request,
+    CHECK, DEADLINE_EXCEEDED, LIST, NOT_SERVING, RESOURCE_EXHAUSTED, Request, SERVING, UNAVAILABLE,
+    WATCH, envelope, health_request,
 };
 use crate::support::host::{self, Starved};
 use crate::support::peer::{PIPE, Peer};
@@ -78,7 +78,9 @@ async fn a_request_that_trickles_is_answered_4_after_10_s() {
         peer.send_data(stream, false, &[*byte]).await;
         peer.expect_alive().await;
     }
-    peer.expect_trailers_only(stream, DEADLINE_EXCEEDED).await;
+    let only = peer.expect_trailers_only(stream, DEADLINE_EXCEEDED).await;
+    let text = "the client did not send its request within 10s";
+    assert_eq!(only.get("grpc-message"), Some(text));
     assert_eq!(start.elapsed(), 10 * SECOND);
     peer.expect_reset(stream, NO_ERROR).await;
     assert_eq!(peer.check("").await, SERVING);
@@ -86,7 +88,7 @@ async fn a_request_that_trickles_is_answered_4_after_10_s() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reply_without_a_window_is_reset_after_30_s() {
+async fn a_reply_without_a_window_is_ended_with_8_after_30_s() {
     for path in [CHECK, WATCH] {
         let served = Served::default();
         let settings = [(frame::SETTINGS_INITIAL_WINDOW_SIZE, 0)];
@@ -94,7 +96,9 @@ async fn a_reply_without_a_window_is_reset_after_30_s() {
         let start = Instant::now();
         let stream = peer.call(&Request::new(path), &health_request("")).await;
         peer.expect_head(stream).await;
-        peer.expect_reset(stream, CANCEL).await;
+        let trailers = peer.expect_trailers(stream, RESOURCE_EXHAUSTED).await;
+        let text = "the client made no room for the reply within 30s";
+        assert_eq!(trailers.get("grpc-message"), Some(text));
         assert_eq!(start.elapsed(), 30 * SECOND);
         peer.ping().await;
         let stats = served.server.stats();
@@ -115,7 +119,8 @@ async fn every_byte_that_a_peer_makes_room_for_gives_it_30_s_more() {
         peer.expect_data(stream).await;
     }
     let start = Instant::now();
-    peer.expect_reset(stream, CANCEL).await;
+    // Inside a message no trailers can be sent.
+    peer.expect_reset(stream, ENHANCE_YOUR_CALM).await;
     assert_eq!(start.elapsed(), 30 * SECOND);
 }
 

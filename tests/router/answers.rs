@@ -1,12 +1,15 @@
 //! Metadata and statuses, on their way out.
 
+use std::task::Poll;
+
 use bytes::Bytes;
-use grpc_health::router::{Raw, Request, Response, Streaming};
+use grpc_health::router::{Raw, Request, Response, Route, Streaming};
 use grpc_health::wire::metadata::Metadata;
 use grpc_health::{Code, Status};
 use tokio::sync::oneshot;
+use tokio_stream::StreamExt as _;
 
-use crate::fixture::{Answer, Whole, raw, router, serve};
+use crate::fixture::{Answer, Whole, polled, raw, router, serve};
 use crate::support::hpack::Fields;
 
 type One = Request<Raw>;
@@ -96,6 +99,93 @@ async fn an_error_before_any_message_is_trailers_only_with_details_and_metadata(
     }
 }
 
+/// The first item of a stream is an error: at once, later, on a task of its own. Clients try a call again whose answer is Trailers-Only.
+#[tokio::test(start_paused = true)]
+async fn an_error_in_place_of_the_first_reply_is_trailers_only() {
+    let plain = || Status::new(Code::UNAVAILABLE, "not now");
+    let late = move |_: One| async move {
+        let mut polls = 0;
+        Ok(Response::new(polled(move |cx| {
+            polls += 1;
+            if polls < 3 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Ready(Some(Result::<Raw, _>::Err(failure())))
+        })))
+    };
+    let host = serve(
+        router()
+            .server_streaming("/t.T/Now", |_: One| async {
+                Ok(Response::new(tokio_stream::iter([Result::<Raw, _>::Err(
+                    failure(),
+                )])))
+            })
+            .server_streaming("/t.T/Late", late)
+            .server_streaming(Route::new("/t.T/Spawned").spawned(), late)
+            .bidi("/t.T/Bidi", |r: Many| async move {
+                let items = r.into_inner().map(|_| Result::<Raw, _>::Err(failure()));
+                Ok(Response::new(items))
+            })
+            .server_streaming("/t.T/Metadata", move |_: One| async move {
+                let items = tokio_stream::iter([Result::<Raw, _>::Err(plain())]);
+                Ok(Response::new(items)
+                    .with_metadata(metadata("in", &["a"]))
+                    .with_trailers(metadata("out", &["b"])))
+            })
+            .server_streaming("/t.T/First", move |_: One| async move {
+                let items = tokio_stream::iter([Result::<Raw, _>::Err(failure())]);
+                Ok(Response::new(items).with_head_first())
+            }),
+    );
+    let mut peer = host.connect().await;
+    for method in ["Now", "Late", "Spawned", "Bidi"] {
+        let stream = peer.ask(&format!("/t.T/{method}"), b"").await;
+        assert_failure(&peer.expect_headers(stream, true).await);
+    }
+    // What the handler had to say in its head and in its trailers is in the one there is.
+    let stream = peer.ask("/t.T/Metadata", b"").await;
+    let only = peer.expect_headers(stream, true).await;
+    let said = ["grpc-status", "in", "out"].map(|name| only.get(name));
+    assert_eq!(said, [Some("14"), Some("a"), Some("b")]);
+    // Unless the head was to go first.
+    let stream = peer.ask("/t.T/First", b"").await;
+    peer.expect_head(stream).await;
+    assert_failure(&peer.expect_headers(stream, true).await);
+}
+
+/// A handler that waits for the client's next message, here or on another task, sends its head: the client may be waiting for that.
+#[tokio::test(start_paused = true)]
+async fn a_head_goes_out_when_the_handler_waits_for_its_client() {
+    let host = serve(
+        router()
+            .bidi("/t.T/Here", |r: Many| async {
+                Ok(Response::new(r.into_inner()))
+            })
+            .bidi("/t.T/There", |r: Many| async {
+                let (sender, replies) = tokio::sync::mpsc::channel(1);
+                let mut requests = r.into_inner();
+                tokio::spawn(async move {
+                    while let Some(item) = requests.next().await {
+                        let _ = sender.send(item).await;
+                    }
+                });
+                Ok(Response::new(tokio_stream::wrappers::ReceiverStream::new(
+                    replies,
+                )))
+            }),
+    );
+    let mut peer = host.connect().await;
+    for path in ["/t.T/Here", "/t.T/There"] {
+        let stream = peer.begin(path).await;
+        peer.expect_head(stream).await;
+        peer.say(stream, b"x").await;
+        peer.end(stream).await;
+        peer.expect_data(stream).await;
+        peer.expect_trailers(stream, 0).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_error_after_messages_is_in_the_trailers_with_details_and_metadata() {
     let host = serve(router().server_streaming("/t.T/S", |_: One| async {
@@ -137,9 +227,9 @@ async fn trailers_known_only_at_the_end_are_said_with_the_status_ok() {
     }
 }
 
-/// Initial metadata goes out when the handler says it, not with the first message.
+/// The head, with its metadata, goes out when the handler says so, not with the first message.
 #[tokio::test(start_paused = true)]
-async fn initial_metadata_is_sent_before_the_first_message() {
+async fn a_head_that_is_to_go_first_is_sent_before_the_first_message() {
     let (first, wait) = oneshot::channel::<Raw>();
     let wait = std::sync::Mutex::new(Some(wait));
     let host = serve(router().server_streaming("/t.T/S", move |_: One| {
@@ -148,7 +238,9 @@ async fn initial_metadata_is_sent_before_the_first_message() {
             let (sender, replies) = tokio::sync::mpsc::channel(1);
             tokio::spawn(async move { sender.send(Ok(wait.await.unwrap())).await });
             let replies = tokio_stream::wrappers::ReceiverStream::new(replies);
-            Ok(Response::new(replies).with_metadata(metadata("in", &["early"])))
+            Ok(Response::new(replies)
+                .with_metadata(metadata("in", &["early"]))
+                .with_head_first())
         }
     }));
     let mut peer = host.connect().await;

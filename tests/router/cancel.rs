@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use grpc_health::router::{Raw, Request, Response, Route, Router, Streaming};
 use grpc_health::service::{
-    Answer, Background, Head, Lifecycle, Message, Method, Permit, Rejection, Requests, Service,
-    Unimplemented,
+    Admission, Answer, Background, Head, Lifecycle, Message, Method, Permit, Rejection, Requests,
+    Service, Unimplemented,
 };
 use grpc_health::{HealthService, Status};
 
@@ -65,9 +65,10 @@ impl Service for Permitted {
     fn method(&self, path: &str) -> Result<Method, Unimplemented> {
         self.0.method(path)
     }
-    fn admit(&self, head: &Head<'_>) -> Result<Option<Permit>, Rejection> {
-        let inner = self.0.admit(head)?;
-        Ok(Some(Permit::new((inner, self.1.enter()))))
+    fn admit(&self, head: &mut Head<'_>) -> Result<Admission, Rejection> {
+        let admission = self.0.admit(head)?;
+        head.keep(Permit::new(self.1.enter()));
+        Ok(admission)
     }
     fn call(&self, head: Head<'_>, message: Message) -> Answer<Self::Stream, Self::Future> {
         self.0.call(head, message)

@@ -26,6 +26,9 @@ pub(crate) fn router() -> Router<HealthService> {
     Router::new(HealthService::new(Registry::new()))
 }
 
+/// A stream of replies that never has one.
+pub(crate) type Never = Pin<Box<tokio_stream::Pending<Result<Raw, Status>>>>;
+
 pub(crate) fn raw(bytes: impl Into<Bytes>) -> Raw {
     Raw(bytes.into())
 }
@@ -171,6 +174,10 @@ pub(crate) struct Count(Arc<AtomicUsize>);
 impl Count {
     pub(crate) fn get(&self) -> usize {
         self.0.load(Relaxed)
+    }
+
+    pub(crate) fn reset(&self) {
+        self.0.store(0, Relaxed);
     }
 
     pub(crate) fn add(&self) {

@@ -3,9 +3,11 @@
 use std::task::Poll;
 
 use bytes::BytesMut;
-use grpc_health::router::{Decode, Encode, Raw, Request, Response, Route, Router, Streaming};
+use grpc_health::router::{
+    Decode, Encode, EncodeError, Raw, Request, Response, Route, Router, Streaming,
+};
 use grpc_health::service::{
-    Answer as Answered, Head, Message, Method, Permit, Rejection, Service, Unimplemented,
+    Admission, Answer as Answered, Head, Message, Method, Permit, Rejection, Service, Unimplemented,
 };
 use grpc_health::{HealthService, Registry, Status};
 use tokio_stream::Empty;
@@ -25,11 +27,7 @@ impl Decode for Rash {
 }
 
 impl Encode for Rash {
-    fn encoded_len(&self) -> usize {
-        1
-    }
-
-    fn encode(&self, dst: &mut BytesMut) {
+    fn encode(&self, dst: &mut BytesMut) -> Result<(), EncodeError> {
         panic!("as told: {dst:?}")
     }
 }
@@ -45,7 +43,7 @@ fn never<T>() -> Answer<T> {
 const METHODS: [(&str, bool); 10] = [
     ("Closure", false),
     ("Decode", false),
-    ("DecodeLater", true),
+    ("DecodeLater", false),
     ("Encode", false),
     ("Future", false),
     ("Later", false),
@@ -154,8 +152,9 @@ impl Service for Grudging {
     fn method(&self, path: &str) -> Result<Method, Unimplemented> {
         Ok(self.0.method(path)?.needs_metadata())
     }
-    fn admit(&self, _: &Head<'_>) -> Result<Option<Permit>, Rejection> {
-        Ok(Some(Permit::new(Bomb)))
+    fn admit(&self, head: &mut Head<'_>) -> Result<Admission, Rejection> {
+        head.keep(Permit::new(Bomb));
+        Ok(Admission::Granted)
     }
     fn call(&self, head: Head<'_>, message: Message) -> Answered<Self::Stream, Self::Future> {
         self.0.call(head, message)

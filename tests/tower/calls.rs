@@ -10,7 +10,7 @@ use futures_core::Stream;
 use grpc_health::Code;
 use grpc_health::Status;
 use grpc_health::router::Raw;
-use grpc_health::service::{Answer, Method, Part, PeerInfo, Permit, Rejection, Reply};
+use grpc_health::service::{Admission, Answer, Method, Part, PeerInfo, Permit, Rejection, Reply};
 use grpc_health::tower::Mount;
 use grpc_health::wire::metadata::Metadata;
 use http::HeaderMap;
@@ -181,6 +181,33 @@ async fn a_request_that_does_not_come() {
         assert_eq!(called.refusal(), Code::DEADLINE_EXCEEDED);
         assert_eq!(start.elapsed().as_secs(), seconds);
         assert!(sender.is_closed());
+    }
+}
+
+/// The method's own times, where it has some.
+#[tokio::test(start_paused = true)]
+async fn a_method_has_times_of_its_own() {
+    let second = Duration::from_secs(1);
+    let mut short = toy(|_, _| unreachable!("no request"));
+    short.method = || Method::new(0).body_timeout(Duration::from_secs(2));
+    let start = Instant::now();
+    let (_sender, body) = feed();
+    let called = call(&Mount::new(short), None, body).await;
+    let status = Status::parse(called.0.headers()).expect("a status");
+    assert_eq!(
+        status.message(),
+        "the client did not send its request within 2s"
+    );
+    assert_eq!(start.elapsed(), 2 * second);
+
+    let mut limited = toy(|_, _| Answer::Future(Box::pin(std::future::pending())));
+    limited.method = || Method::new(0).timeout(Duration::from_secs(5));
+    let mount = Mount::new(limited);
+    for (client, seconds) in [(None, 5), (Some("3S"), 3), (Some("1H"), 5)] {
+        let start = Instant::now();
+        let called = call(&mount, client, whole(&message(b""))).await;
+        assert_eq!(called.refusal(), Code::DEADLINE_EXCEEDED);
+        assert_eq!(start.elapsed().as_secs(), seconds, "{client:?}");
     }
 }
 
@@ -387,7 +414,12 @@ async fn a_permit_is_kept_until_the_call_is_over() {
     let take = once(stream);
     let mount = Mount::new(Toy {
         method: || Method::new(0).needs_metadata(),
-        admit: |_| Ok(OPEN.lock().unwrap().take().map(Permit::new)),
+        admit: |head| {
+            if let Some(open) = OPEN.lock().unwrap().take() {
+                head.keep(Permit::new(open));
+            }
+            Ok(Admission::Granted)
+        },
         ..toy(move |_, _| Answer::Stream(Box::pin(take())))
     });
     sender.send(Ok(message(b"").into())).await.unwrap();

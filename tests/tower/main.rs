@@ -10,6 +10,7 @@ mod calls;
 mod clients;
 mod echo;
 mod hosts;
+mod intercept;
 mod lifecycle;
 mod rows;
 mod script;

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_core::Stream;
 use grpc_health::service::{
-    Answer, Head, Message, Method, Permit, Rejection, Reply, Requests, Service, Unimplemented,
+    Admission, Answer, Head, Message, Method, Rejection, Reply, Requests, Service, Unimplemented,
 };
 use grpc_health::tower::{Mount, ResponseBody};
 use grpc_health::wire::envelope;
@@ -32,7 +32,7 @@ pub(crate) enum Asked {
 /// `/toy.Toy/Call`, whatever that is.
 pub(crate) struct Toy<F> {
     pub(crate) method: fn() -> Method,
-    pub(crate) admit: fn(&Head<'_>) -> Result<Option<Permit>, Rejection>,
+    pub(crate) admit: fn(&mut Head<'_>) -> Result<Admission, Rejection>,
     pub(crate) answer: F,
 }
 
@@ -43,7 +43,7 @@ where
 {
     Toy {
         method: || Method::new(0),
-        admit: |_| Ok(None),
+        admit: |_| Ok(Admission::Granted),
         answer,
     }
 }
@@ -60,7 +60,7 @@ where
         Ok((self.method)())
     }
 
-    fn admit(&self, head: &Head<'_>) -> Result<Option<Permit>, Rejection> {
+    fn admit(&self, head: &mut Head<'_>) -> Result<Admission, Rejection> {
         (self.admit)(head)
     }
 

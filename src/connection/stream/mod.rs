@@ -7,6 +7,6 @@ mod requests;
 mod sink;
 
 pub(super) use context::{Conditions, Turn, discard};
-pub(super) use reading::{Finished, Reading, begin, read};
+pub(super) use reading::{Finished, Reading, begin};
 pub(super) use replying::{Progress, Replying};
-pub(super) use sink::refuse;
+pub(super) use sink::{refuse, send_refusal};

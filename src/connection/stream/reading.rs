@@ -8,11 +8,12 @@ use h2::RecvStream;
 use h2::server::SendResponse;
 
 use super::context::Turn;
-use super::replying::{Replying, Source};
+use super::replying::{Progress, Replying, Source};
 use super::requests::Body;
-use super::sink::{Sink, refuse};
-use crate::call::{Call, Collector, Incoming, Prebuilt};
+use super::sink::{Sink, refuse, send_refusal};
+use crate::call::{Call, Collector, Incoming, Prebuilt, Refusal};
 use crate::service::{Answer, Head, Part, Requests, Service, panicked};
+use crate::wire::code::Code;
 use crate::wire::status::Status;
 
 /// Why a request is not read to its end.
@@ -25,7 +26,7 @@ pub(in crate::connection) enum Broken {
 }
 
 /// Reads what there is of a request's body.
-pub(in crate::connection) fn read(
+fn read(
     body: &mut RecvStream,
     collector: &mut Collector,
     cx: &mut Context<'_>,
@@ -69,12 +70,48 @@ pub(in crate::connection) enum Finished<S: Service> {
 }
 
 impl Reading {
+    /// Waits until the service has decided whether the call may begin: `None` if it may, and else how it has ended.
+    pub(in crate::connection) fn decide<S: Service>(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: &mut Turn<'_, S>,
+    ) -> Poll<Option<Progress>> {
+        if self.respond.poll_reset(cx).is_ready() {
+            return Poll::Ready(Some(Progress::Cancelled));
+        }
+        let call = &mut self.call;
+        let poll = || call.poll_decision(&at.host.service, at.peer, cx);
+        let refusal = match catch_unwind(AssertUnwindSafe(poll)) {
+            Ok(decided) => match ready!(decided) {
+                Ok(()) => return Poll::Ready(None),
+                Err(refusal) => refusal,
+            },
+            Err(_) => {
+                at.tally.panics += 1;
+                Refusal::Answer(Box::new(self.call.trailers_only(&panicked())))
+            }
+        };
+        send_refusal(&mut self.respond, refusal);
+        Poll::Ready(Some(Progress::Done))
+    }
+
+    /// Reads what there is of the request, if the service does not do so itself.
+    pub(in crate::connection) fn read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        if self.call.method.is_streaming() {
+            return Poll::Ready(Ok(()));
+        }
+        read(&mut self.body, &mut self.collector, cx)
+    }
+
     /// Goes on from how the body ended: gives the message to the service, or refuses the call.
     pub(in crate::connection) fn finish<S: Service>(
         mut self,
         read: Result<(), Broken>,
         at: &mut Turn<'_, S>,
     ) -> Finished<S> {
+        if self.call.method.is_streaming() {
+            return begin(at, self.body, self.respond, self.call);
+        }
         let message = match read {
             Ok(()) => self.collector.finish(),
             Err(Broken::Refused(status)) => Err(status),
@@ -93,7 +130,7 @@ impl Reading {
                 finished
             }
             Err(status) => {
-                refuse(&mut self.respond, &status);
+                refuse(&mut self.respond, &mut self.call, &status);
                 Finished::Done
             }
         }
@@ -125,14 +162,14 @@ fn dispatch<S: Service>(
     let source = match answer {
         Ok(Answer::Now(Ok(reply))) => return send_whole(&at.host.prebuilt, respond, call, reply),
         Ok(Answer::Now(Err(status))) => {
-            refuse(&mut respond, &status);
+            refuse(&mut respond, &mut call, &status);
             return Finished::Done;
         }
         Ok(Answer::Stream(stream)) => Source::Stream(stream),
         Ok(Answer::Future(future)) => Source::Future(future),
         Err(_) => {
             at.tally.panics += 1;
-            refuse(&mut respond, &panicked());
+            refuse(&mut respond, &mut call, &panicked());
             return Finished::Done;
         }
     };
@@ -143,15 +180,11 @@ fn dispatch<S: Service>(
 fn send_whole<S: Service>(
     prebuilt: &Prebuilt,
     mut respond: SendResponse<Bytes>,
-    call: Call,
+    mut call: Call,
     mut reply: Part,
 ) -> Finished<S> {
     let plain = reply.is_plain();
-    let head = if plain {
-        prebuilt.head()
-    } else {
-        prebuilt.head_for(&reply)
-    };
+    let head = call.tail.head(prebuilt, (!plain).then_some(&reply));
     let Ok(mut stream) = respond.send_response(head, false) else {
         return Finished::Gone;
     };
@@ -163,13 +196,14 @@ fn send_whole<S: Service>(
         replying.resume(envelope, trailing);
         return Finished::Replying(replying);
     }
-    let trailers = prebuilt.trailers(None, trailing.as_deref());
+    let trailers = call.tail.trailers(prebuilt, None, trailing.as_deref());
     let sent = stream
         .send_data(envelope, false)
         .and_then(|()| stream.send_trailers(trailers));
     if sent.is_ok() {
         Finished::Done
     } else {
+        call.tail.end(Code::CANCELLED);
         Finished::Gone
     }
 }

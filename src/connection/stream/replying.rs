@@ -3,14 +3,17 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_core::Stream;
+use h2::Reason;
 
+use super::super::config::Config;
 use super::context::{Conditions, discard};
 use super::sink::{Sink, room};
-use crate::call::{self, Call, Prebuilt};
-use crate::service::{Drain, Part, Permit, Reply, Service, panicked};
+use crate::call::{self, Call, Prebuilt, Tail};
+use crate::service::{Drain, Part, Reply, Service, Time, panicked};
 use crate::wire::metadata::Metadata;
 use crate::wire::status::Status;
 
@@ -27,9 +30,11 @@ pub(in crate::connection) struct Replying<S: Service> {
     send_buffer: u32,
     /// How many do.
     queued: usize,
+    /// How long the peer may leave a reply without room, if its method says so.
+    stall: Time,
     trailing: Option<Box<Metadata>>,
     /// Dropped with the call.
-    _permit: Option<Permit>,
+    tail: Tail,
 }
 
 /// What h2 keeps for a frame that waits to be written, in bytes, beside its payload: about as much.
@@ -75,9 +80,10 @@ impl<S: Service> Replying<S> {
             torn: false,
             drain: call.method.on_drain(),
             send_buffer: call.method.send_buffer_size(),
+            stall: call.method.time_for_room(),
             queued: 0,
             trailing: None,
-            _permit: call.take_permit(),
+            tail: call.take_tail(),
         }
     }
 
@@ -131,7 +137,8 @@ impl<S: Service> Replying<S> {
             match &self.source {
                 Source::Ended(status) => {
                     let trailing = self.trailing.as_deref();
-                    self.sink.finish(status.as_ref(), trailing, prebuilt);
+                    self.sink
+                        .finish(status.as_ref(), trailing, prebuilt, &mut self.tail);
                     return Progress::Done;
                 }
                 Source::Stream(_) if conditions.write_blocked => return self.after_flush(),
@@ -143,6 +150,10 @@ impl<S: Service> Replying<S> {
                 Poll::Ready(Ok(())) => {}
             }
             match self.next(cx, panics) {
+                // Nothing is due.
+                Poll::Pending if self.is_ended_by(conditions) => {
+                    self.end(Some(call::going_away()), panics);
+                }
                 Poll::Pending => {
                     self.sink.give_room_back();
                     return Progress::Waiting;
@@ -166,13 +177,12 @@ impl<S: Service> Replying<S> {
     /// Whether a drain ends the call now. A reply that has not begun is given up for it: the peer may never make room.
     fn is_to_end(&self, conditions: Conditions) -> bool {
         let torn = self.torn && !self.unsent.is_empty();
-        conditions.ending
-            && self.drain == Drain::End
-            && matches!(
-                (&self.source, &self.sink),
-                (Source::Stream(_), Sink::Body(_))
-            )
-            && !torn
+        self.is_ended_by(conditions) && matches!(self.sink, Sink::Body(_)) && !torn
+    }
+
+    /// Whether a drain ends the call, once what is due has been sent.
+    fn is_ended_by(&self, conditions: Conditions) -> bool {
+        conditions.ending && self.drain == Drain::End && matches!(self.source, Source::Stream(_))
     }
 
     /// Asks the service for the next reply. After the reply of an `Answer::Future` there is none.
@@ -205,7 +215,9 @@ impl<S: Service> Replying<S> {
         let mut goes_out = !self.unsent.is_empty();
         if let Sink::Head(respond) = &mut self.sink {
             if goes_out || !part.is_plain() {
-                self.sink = Sink::Body(respond.send_response(prebuilt.head_for(&part), false)?);
+                self.sink = Sink::Body(
+                    respond.send_response(self.tail.head(prebuilt, Some(&part)), false)?,
+                );
                 goes_out = true;
             }
         }
@@ -291,17 +303,32 @@ impl<S: Service> Replying<S> {
         self.unsent.len()
     }
 
+    /// How long the peer may leave the current reply without room.
+    pub(in crate::connection) fn stall_timeout(&self, config: &Config) -> Duration {
+        self.stall.get().unwrap_or(config.send_stall_timeout)
+    }
+
     /// Gives the call up: the peer does not take its reply.
-    pub(in crate::connection) fn abandon(&mut self) {
-        self.sink.reset();
+    pub(in crate::connection) fn abandon(&mut self, config: &Config, prebuilt: &Prebuilt) {
+        let status = call::no_room(self.stall_timeout(config));
+        // To a client this is RESOURCE_EXHAUSTED as well, of bandwidth.
+        self.cut(&status, Reason::ENHANCE_YOUR_CALM, prebuilt);
     }
 
     /// Ends the call because its deadline has passed.
     pub(in crate::connection) fn expire(&mut self, prebuilt: &Prebuilt) {
+        self.cut(&call::deadline_exceeded(), Reason::CANCEL, prebuilt);
+    }
+
+    /// Ends the call with `status`, or, where that cannot be said, with a reset for `reason`.
+    fn cut(&mut self, status: &Status, reason: Reason, prebuilt: &Prebuilt) {
         match &mut self.sink {
             // Trailers inside a message would be no answer.
-            sink @ Sink::Body(_) if self.torn && !self.unsent.is_empty() => sink.reset(),
-            sink => sink.finish(Some(&call::deadline_exceeded()), None, prebuilt),
+            sink @ Sink::Body(_) if self.torn && !self.unsent.is_empty() => {
+                self.tail.end(status.code());
+                sink.reset(reason);
+            }
+            sink => sink.finish(Some(status), None, prebuilt, &mut self.tail),
         }
     }
 }

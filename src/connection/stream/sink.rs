@@ -6,13 +6,27 @@ use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, SendStream};
 
-use crate::call::{self, Prebuilt};
+use crate::call::{Call, Prebuilt, Refusal, Tail};
 use crate::wire::metadata::Metadata;
 use crate::wire::status::Status;
 
 /// Refuses a call before any reply. With its handles dropped, h2 resets what the peer still sends (NO_ERROR).
-pub(in crate::connection) fn refuse(respond: &mut SendResponse<Bytes>, status: &Status) {
-    let _ = respond.send_response(call::trailers_only(status), true);
+pub(in crate::connection) fn refuse(
+    respond: &mut SendResponse<Bytes>,
+    call: &mut Call,
+    status: &Status,
+) {
+    let _ = respond.send_response(call.trailers_only(status), true);
+}
+
+/// Sends what becomes of a request that may not begin.
+pub(in crate::connection) fn send_refusal(respond: &mut SendResponse<Bytes>, refusal: Refusal) {
+    match refusal {
+        Refusal::Answer(answer) => {
+            let _ = respond.send_response(*answer, true);
+        }
+        Refusal::Unprocessed => respond.send_reset(Reason::REFUSED_STREAM),
+    }
 }
 
 /// Where replies go to.
@@ -59,10 +73,10 @@ impl Sink {
     }
 
     /// Ends the call without an answer.
-    pub(super) fn reset(&mut self) {
+    pub(super) fn reset(&mut self, reason: Reason) {
         match self {
-            Self::Head(respond) => respond.send_reset(Reason::CANCEL),
-            Self::Body(stream) => stream.send_reset(Reason::CANCEL),
+            Self::Head(respond) => respond.send_reset(reason),
+            Self::Body(stream) => stream.send_reset(reason),
         }
     }
 
@@ -72,16 +86,20 @@ impl Sink {
         status: Option<&Status>,
         trailing: Option<&Metadata>,
         prebuilt: &Prebuilt,
+        tail: &mut Tail,
     ) {
         match (self, status) {
-            (Self::Head(respond), Some(status)) => refuse(respond, status),
+            (Self::Head(respond), Some(status)) => {
+                let _ = respond.send_response(tail.trailers_only(status), true);
+            }
             (Self::Head(respond), None) => {
-                if let Ok(mut stream) = respond.send_response(prebuilt.head(), false) {
-                    let _ = stream.send_trailers(prebuilt.trailers(None, trailing));
+                let head = tail.head(prebuilt, None);
+                if let Ok(mut stream) = respond.send_response(head, false) {
+                    let _ = stream.send_trailers(tail.trailers(prebuilt, None, trailing));
                 }
             }
             (Self::Body(stream), status) => {
-                let _ = stream.send_trailers(prebuilt.trailers(status, trailing));
+                let _ = stream.send_trailers(tail.trailers(prebuilt, status, trailing));
             }
         }
     }

@@ -184,6 +184,18 @@ impl Metadata {
         lists.any(|list| encoding::accepts(list.as_bytes(), encoding))
     }
 
+    /// Adds the fields of `other` for which there is room within [`MAX_SIZE`].
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        let mut total: usize = self.visible().map(|(name, value)| size(name, value)).sum();
+        for (name, value) in other.visible() {
+            total += size(name, value);
+            if total > MAX_SIZE {
+                return;
+            }
+            self.fields.append(name.clone(), value.clone());
+        }
+    }
+
     /// How often the client has tried the call before, as it says in `grpc-previous-rpc-attempts`.
     pub(crate) fn previous_attempts(&self) -> u32 {
         let said = self.get("grpc-previous-rpc-attempts");

@@ -1,0 +1,214 @@
+//! A request that may be read and given to the service, once that has admitted it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
+
+use super::tail::{Attended, Tail};
+use crate::service::{Admission, Head, Kept, Method, PeerInfo, Rejection, RequestContext, Service};
+use crate::wire::code::Code;
+use crate::wire::content_type;
+use crate::wire::encoding::{self, Encoding};
+use crate::wire::metadata::Metadata;
+use crate::wire::status::Status;
+
+const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+
+/// A request that may be read and given to the service, once that [has decided](Call::is_decided).
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) timeout: Option<Duration>,
+    /// `None` for gzip without its feature: what is not compressed can be read all the same.
+    pub(super) encoding: Option<Encoding>,
+    /// Nothing of gRPC's is asked of the body.
+    #[cfg(feature = "__internals")]
+    pub(super) bare: bool,
+    pub(crate) tail: Tail,
+}
+
+/// What becomes of a request that may not.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// It is answered: one HEADERS frame with END_STREAM.
+    Answer(Box<Response<()>>),
+    /// Its stream is reset with REFUSED_STREAM.
+    Unprocessed,
+}
+
+impl From<Box<Response<()>>> for Refusal {
+    fn from(answer: Box<Response<()>>) -> Self {
+        Self::Answer(answer)
+    }
+}
+
+impl Call {
+    pub(super) fn new(
+        method: Method,
+        timeout: Option<Duration>,
+        encoding: Option<Encoding>,
+    ) -> Self {
+        Self {
+            method,
+            timeout,
+            encoding,
+            #[cfg(feature = "__internals")]
+            bare: false,
+            tail: Tail::default(),
+        }
+    }
+
+    /// A request that nothing is asked of.
+    #[cfg(feature = "__internals")]
+    pub(super) fn bare() -> Self {
+        let call = Self::new(Method::new(0), None, Some(Encoding::Identity));
+        Self { bare: true, ..call }
+    }
+
+    /// Keeps what is to be kept of the head, and asks the service whether the call may begin.
+    pub(super) fn attend<S: Service>(
+        &mut self,
+        service: &S,
+        parts: &mut Parts,
+        peer: &PeerInfo,
+        clock: fn() -> Instant,
+    ) -> Result<(), Refusal> {
+        let uri = std::mem::take(&mut parts.uri);
+        let headers = std::mem::take(&mut parts.headers);
+        let content_type = foreign(&headers);
+        let deadline = self
+            .timeout
+            .and_then(|timeout| clock().checked_add(timeout));
+        let context = RequestContext::arrived(uri, headers, peer.clone())
+            .with_time(self.timeout, deadline)
+            .with_content_type(content_type.clone())
+            .with_extensions(std::mem::take(&mut parts.extensions));
+        self.tail = Tail(Some(Box::new(Attended {
+            context: Some(context),
+            decision: None,
+            kept: Kept::new(clock),
+            content_type,
+            metadata: Metadata::new(),
+        })));
+        self.ask(service, peer)
+    }
+
+    /// Asks the service whether the call may begin.
+    fn ask<S: Service>(&mut self, service: &S, peer: &PeerInfo) -> Result<(), Refusal> {
+        // Of a panic, which leaves the call where it is.
+        self.tail.end(Code::UNKNOWN);
+        let mut head = self.head(peer);
+        let admission = service.admit(&mut head);
+        let context = head.into_context();
+        self.tail.end(Code::CANCELLED);
+        if let Some(attended) = &mut self.tail.0 {
+            attended.context = context;
+            attended.metadata = match &mut attended.context {
+                Some(context) => context.take_response_metadata(),
+                None => attended.kept.take_said(),
+            };
+        }
+        match admission {
+            Ok(Admission::Granted) => Ok(()),
+            Ok(Admission::Later(decision)) => {
+                if let Some(attended) = &mut self.tail.0 {
+                    attended.decision = Some(decision);
+                }
+                Ok(())
+            }
+            Err(rejection) => Err(self.refuse(rejection)),
+        }
+    }
+
+    fn refuse(&mut self, rejection: Rejection) -> Refusal {
+        match rejection {
+            Rejection::Status(status) => Refusal::Answer(Box::new(self.trailers_only(&status))),
+            Rejection::Unprocessed => {
+                self.tail.end(Code::UNAVAILABLE);
+                Refusal::Unprocessed
+            }
+        }
+    }
+
+    /// Whether the service has said that the call may begin.
+    pub(crate) fn is_decided(&self) -> bool {
+        let attended = self.tail.0.as_deref();
+        attended.is_none_or(|attended| attended.decision.is_none())
+    }
+
+    /// Waits until the service has said whether the call may begin.
+    pub(crate) fn poll_decision<S: Service>(
+        &mut self,
+        service: &S,
+        peer: &PeerInfo,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Refusal>> {
+        loop {
+            let Some(attended) = self.tail.0.as_deref_mut() else {
+                return Poll::Ready(Ok(()));
+            };
+            let Some(decision) = &mut attended.decision else {
+                return Poll::Ready(Ok(()));
+            };
+            attended.kept.end(Code::UNKNOWN);
+            let decided = Pin::new(decision).poll(cx);
+            attended.kept.end(Code::CANCELLED);
+            let decided = ready!(decided);
+            attended.decision = None;
+            match decided {
+                Ok(context) => {
+                    attended.context = Some(context);
+                    if let Err(refusal) = self.ask(service, peer) {
+                        return Poll::Ready(Err(refusal));
+                    }
+                }
+                Err(rejection) => return Poll::Ready(Err(self.refuse(rejection))),
+            }
+        }
+    }
+
+    /// The head that the service gets with the call.
+    pub(crate) fn head<'a>(&'a mut self, peer: &'a PeerInfo) -> Head<'a> {
+        let head = Head::new(self.method, self.timeout, peer);
+        match self.tail.0.as_deref_mut() {
+            None => head,
+            Some(attended) => head.with_context(attended.context.take(), &mut attended.kept),
+        }
+    }
+
+    /// The whole answer of a call that ends before any reply.
+    pub(crate) fn trailers_only(&mut self, status: &Status) -> Response<()> {
+        let mut answer = self.tail.trailers_only(status);
+        if self.encoding.is_none() {
+            say_what_is_accepted(answer.headers_mut());
+        }
+        answer
+    }
+
+    /// What is to be kept until the call is over.
+    pub(crate) fn take_tail(&mut self) -> Tail {
+        std::mem::take(&mut self.tail)
+    }
+}
+
+/// The content type of a request whose codec is not protobuf.
+fn foreign(headers: &HeaderMap) -> Option<HeaderValue> {
+    let value = headers.get_all(CONTENT_TYPE).into_iter().next_back()?;
+    let subtype = content_type::parse_any(value.as_bytes()).ok()??;
+    Some(content_type::encode_subtype(subtype))
+}
+
+/// The status of a message, or a call, whose encoding cannot be read. Its answer has to [say](say_what_is_accepted) which can.
+pub(super) fn unsupported_encoding(name: &str) -> Status {
+    let message = format!("grpc-encoding \"{name}\" is not supported");
+    Status::new(Code::UNIMPLEMENTED, message)
+}
+
+pub(super) fn say_what_is_accepted(headers: &mut HeaderMap) {
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(encoding::ACCEPT));
+}

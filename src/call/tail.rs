@@ -1,0 +1,80 @@
+//! What goes with a call until it is over, and what its answer says beside the service's own.
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Response};
+
+use super::answer::{Prebuilt, trailers_only};
+use crate::service::{Decision, Kept, Part, RequestContext};
+use crate::wire::code::Code;
+use crate::wire::metadata::Metadata;
+use crate::wire::status::Status;
+
+/// What goes with a call of a method that needs metadata, until it is over. Other calls have none of it, in one word.
+#[derive(Debug, Default)]
+pub(crate) struct Tail(pub(super) Option<Box<Attended>>);
+
+#[derive(Debug)]
+pub(super) struct Attended {
+    pub(super) context: Option<RequestContext>,
+    pub(super) decision: Option<Decision>,
+    pub(super) kept: Kept,
+    /// The answer's, where it is not protobuf's.
+    pub(super) content_type: Option<HeaderValue>,
+    /// For the head of the answer, beside the service's own.
+    pub(super) metadata: Metadata,
+}
+
+impl Tail {
+    /// The code with which the call ends, unless another comes after it.
+    pub(crate) fn end(&mut self, code: Code) {
+        if let Some(attended) = &mut self.0 {
+            attended.kept.end(code);
+        }
+    }
+
+    /// The head of an answer that begins with `part`.
+    pub(crate) fn head(&self, prebuilt: &Prebuilt, part: Option<&Part>) -> Response<()> {
+        let extra = self.0.as_deref().map(|attended| &attended.metadata);
+        let mut head = match (part, extra.filter(|extra| !extra.is_empty())) {
+            (None, None) => prebuilt.head(),
+            (Some(part), None) => prebuilt.head_for(part),
+            (part, Some(extra)) => prebuilt.head_with(part, extra),
+        };
+        self.dress(head.headers_mut());
+        head
+    }
+
+    /// A whole answer without a message, which ends the call.
+    pub(crate) fn trailers_only(&mut self, status: &Status) -> Response<()> {
+        self.end(status.code());
+        let extra = self.0.as_deref().map(|attended| &attended.metadata);
+        let mut answer = match extra.filter(|extra| !extra.is_empty()) {
+            None => trailers_only(status),
+            Some(extra) => {
+                let mut metadata = status.metadata().cloned().unwrap_or_default();
+                metadata.absorb(extra);
+                trailers_only(&status.clone().with_metadata(metadata))
+            }
+        };
+        self.dress(answer.headers_mut());
+        answer
+    }
+
+    /// The trailers of an answer that has sent its head, which end the call: with OK unless there is another status.
+    pub(crate) fn trailers(
+        &mut self,
+        prebuilt: &Prebuilt,
+        status: Option<&Status>,
+        metadata: Option<&Metadata>,
+    ) -> HeaderMap {
+        self.end(status.map_or(Code::OK, Status::code));
+        prebuilt.trailers(status, metadata)
+    }
+
+    fn dress(&self, head: &mut HeaderMap) {
+        let attended = self.0.as_deref();
+        if let Some(content_type) = attended.and_then(|attended| attended.content_type.as_ref()) {
+            head.insert(CONTENT_TYPE, content_type.clone());
+        }
+    }
+}

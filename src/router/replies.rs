@@ -1,0 +1,249 @@
+//! The replies of a handler that answers with a stream, and when their head goes out.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+
+use atomic_waker::AtomicWaker;
+use futures_core::Stream;
+
+use super::codec::{Encode, Format};
+use super::response::Response;
+use crate::service::{Message, Part, Reply, Requests};
+use crate::wire::encoding::Encoding;
+use crate::wire::metadata::Metadata;
+use crate::wire::status::Status;
+
+/// The replies of a handler that answers with a stream.
+///
+/// The head waits for the first of them: an error in its place is sent without a head, so that a client may try again. It goes out before
+/// if the handler says so, or waits for a message of the client's: the client may be waiting for the head.
+pub(super) struct Replies<Fut, St> {
+    state: State<Fut, St>,
+    format: Format,
+    waits: Option<Arc<Waits>>,
+}
+
+enum State<Fut, St> {
+    /// The handler is still to answer.
+    Opening(Pin<Box<Fut>>),
+    /// The head has not gone out.
+    First(Pin<Box<St>>, Box<Head>),
+    Open(Pin<Box<St>>),
+    /// But for this error. What has ended is not polled again, whoever asks.
+    Over(Option<Status>),
+}
+
+/// What is said at the beginning and at the end of an answer.
+#[derive(Default)]
+struct Head {
+    initial: Metadata,
+    trailing: Metadata,
+}
+
+impl Head {
+    /// The status that is sent in place of the head and of all replies.
+    fn refuse(self, status: Status) -> Status {
+        if self.initial.is_empty() && self.trailing.is_empty() {
+            return status;
+        }
+        let mut metadata = status.metadata().unwrap_or(&self.trailing).clone();
+        metadata.absorb(&self.initial);
+        status.with_metadata(metadata)
+    }
+
+    fn dress(self, part: Part, encoding: Encoding) -> Part {
+        dress(part, encoding, self.initial, self.trailing)
+    }
+
+    /// The head alone: it is sent at once.
+    fn alone(self, encoding: Encoding) -> Part {
+        with_encoding(Part::default(), encoding)
+            .with_initial(self.initial)
+            .with_trailing(self.trailing)
+    }
+}
+
+impl<T> Response<T> {
+    /// The same answer, with its head sent at once: for a client that waits for the head, or its metadata, before there is a reply. An error
+    /// in place of the first reply is then sent in trailers, after which most clients do not try again.
+    ///
+    /// Only for a stream of replies. Default: the head goes out with the first reply, or when the handler waits for a message of the
+    /// client's.
+    #[must_use]
+    pub fn with_head_first(mut self) -> Self {
+        self.head_first = true;
+        self
+    }
+}
+
+impl<Fut, St> Replies<Fut, St> {
+    pub(super) fn new(
+        opening: Result<Fut, Status>,
+        format: Format,
+        waits: Option<Arc<Waits>>,
+    ) -> Self {
+        let state = match opening {
+            Ok(opening) => State::Opening(Box::pin(opening)),
+            Err(status) => State::Over(Some(status)),
+        };
+        Self {
+            state,
+            format,
+            waits,
+        }
+    }
+}
+
+impl<Fut, St, U> Replies<Fut, St>
+where
+    U: Encode,
+    Fut: Future<Output = Result<Response<St>, Status>>,
+    St: Stream<Item = Result<U, Status>>,
+{
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
+        let format = self.format;
+        loop {
+            match &mut self.state {
+                State::Opening(opening) => {
+                    let response = ready!(opening.as_mut().poll(cx))?;
+                    let at_once = response.head_first;
+                    let (stream, initial, trailing) = response.into_parts();
+                    let head = Head { initial, trailing };
+                    if at_once {
+                        self.state = State::Open(Box::pin(stream));
+                        return Poll::Ready(Some(Ok(head.alone(format.encoding))));
+                    }
+                    self.state = State::First(Box::pin(stream), Box::new(head));
+                }
+                State::First(stream, head) => {
+                    let first = stream.as_mut().poll_next(cx);
+                    if first.is_pending() && !self.waits.as_ref().is_some_and(|w| w.poll(cx)) {
+                        return Poll::Pending;
+                    }
+                    let head = std::mem::take(&mut **head);
+                    let state = std::mem::replace(&mut self.state, State::Over(None));
+                    let State::First(stream, _) = state else {
+                        return Poll::Ready(None);
+                    };
+                    let first = first.map(|first| {
+                        first.map(|first| first.and_then(|message| format.envelope(&message)))
+                    });
+                    let part = match first {
+                        Poll::Ready(Some(Ok(envelope))) => {
+                            head.dress(envelope.into(), format.encoding)
+                        }
+                        Poll::Ready(Some(Err(status))) => {
+                            return Poll::Ready(Some(Err(head.refuse(status))));
+                        }
+                        // Nothing comes after the head.
+                        Poll::Ready(None) => {
+                            return Poll::Ready(Some(Ok(head.alone(format.encoding))));
+                        }
+                        Poll::Pending => head.alone(format.encoding),
+                    };
+                    self.state = State::Open(stream);
+                    return Poll::Ready(Some(Ok(part)));
+                }
+                State::Open(stream) => {
+                    let next = ready!(stream.as_mut().poll_next(cx)).transpose()?;
+                    return Poll::Ready(
+                        next.map(|message| format.envelope(&message).map(Part::from)),
+                    );
+                }
+                State::Over(status) => return Poll::Ready(status.take().map(Err)),
+            }
+        }
+    }
+}
+
+impl<Fut, St, U> Stream for Replies<Fut, St>
+where
+    U: Encode,
+    Fut: Future<Output = Result<Response<St>, Status>>,
+    St: Stream<Item = Result<U, Status>>,
+{
+    type Item = Reply;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
+        let next = ready!(self.poll_part(cx));
+        if !matches!(next, Some(Ok(_))) {
+            self.state = State::Over(None);
+        }
+        Poll::Ready(next)
+    }
+}
+
+/// Whether a handler waits for a message of its client's, on whatever task it does so.
+#[derive(Default)]
+pub(super) struct Waits {
+    waits: AtomicBool,
+    head: AtomicWaker,
+}
+
+impl Waits {
+    /// Whether it does; if not, `cx` is woken when it does.
+    fn poll(&self, cx: &Context<'_>) -> bool {
+        self.head.register(cx.waker());
+        // Whoever sets it wakes afterwards, and the waker is there before the look: one of the two sees the other. Nothing else
+        // hangs on it.
+        self.waits.load(Ordering::Acquire)
+    }
+
+    fn set(&self) {
+        // A load is all it costs after the first time.
+        if !self.waits.load(Ordering::Relaxed) {
+            self.waits.store(true, Ordering::Release);
+            self.head.wake();
+        }
+    }
+}
+
+/// Requests of which it is known whether somebody waits for one.
+struct Watched {
+    requests: Requests,
+    waits: Arc<Waits>,
+}
+
+impl Stream for Watched {
+    type Item = Result<Message, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = Pin::new(&mut self.requests).poll_next(cx);
+        if next.is_pending() {
+            self.waits.set();
+        }
+        next
+    }
+}
+
+/// The same requests; it is known from now on whether the handler waits for one.
+pub(super) fn watch(requests: Requests) -> (Requests, Arc<Waits>) {
+    let waits = Arc::<Waits>::default();
+    let watched = Watched {
+        requests,
+        waits: Arc::clone(&waits),
+    };
+    (Requests::new(watched), waits)
+}
+
+/// A part of an answer with its metadata, where there is any.
+pub(super) fn dress(part: Part, encoding: Encoding, initial: Metadata, trailing: Metadata) -> Part {
+    if encoding == Encoding::Identity && initial.is_empty() && trailing.is_empty() {
+        return part;
+    }
+    with_encoding(part, encoding)
+        .with_initial(initial)
+        .with_trailing(trailing)
+}
+
+/// Identity is what an answer has that says nothing.
+fn with_encoding(part: Part, encoding: Encoding) -> Part {
+    match encoding {
+        Encoding::Identity => part,
+        #[cfg(feature = "gzip")]
+        Encoding::Gzip => part.with_encoding(encoding),
+    }
+}

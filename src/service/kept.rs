@@ -1,0 +1,176 @@
+//! What a host keeps of a call until it is over, and how it tells of its end.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use super::context::RequestContext;
+use super::peer::PeerInfo;
+use super::request::Permit;
+use crate::wire::code::Code;
+use crate::wire::metadata::Metadata;
+
+/// How a call ended, told to its observers.
+#[derive(Debug)]
+pub struct CallEnd<'a> {
+    path: &'a str,
+    peer: &'a PeerInfo,
+    code: Code,
+    elapsed: Duration,
+}
+
+impl CallEnd<'_> {
+    /// The path called, `/package.Service/Method`.
+    #[must_use]
+    pub const fn path(&self) -> &str {
+        self.path
+    }
+
+    /// Who called.
+    #[must_use]
+    pub const fn peer(&self) -> &PeerInfo {
+        self.peer
+    }
+
+    /// The code with which the call ended: that of the handler, of whoever refused the call, or of the host. It is
+    /// [`CANCELLED`](Code::CANCELLED) when the client gave the call up, or the connection ended, before the answer was complete.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The time from the request's arrival to the end of the call.
+    #[must_use]
+    pub const fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+}
+
+type Observer = Box<dyn FnOnce(&CallEnd<'_>) + Send>;
+
+/// How far a router is with the admission of a call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Step {
+    router: u64,
+    /// How many of its interceptors have been asked.
+    pub(crate) asked: usize,
+    /// Whether the call has its place among those in progress.
+    pub(crate) placed: bool,
+    pub(crate) admitted: bool,
+}
+
+/// What a host keeps of a call until it is over. Dropping it ends the call: observers are told, and what was kept is given back.
+pub(crate) struct Kept {
+    permit: Option<Permit>,
+    steps: Vec<Step>,
+    clock: fn() -> Instant,
+    code: Code,
+    observed: Option<Box<Observed>>,
+    /// What is to be said in the answer, as far as it was known when the context was taken away.
+    said: Metadata,
+}
+
+struct Observed {
+    context: (Box<str>, PeerInfo),
+    begun: Instant,
+    observers: Vec<Observer>,
+}
+
+impl Kept {
+    /// A call that has just arrived. `clock` tells the host's time.
+    pub(crate) fn new(clock: fn() -> Instant) -> Self {
+        Self {
+            permit: None,
+            steps: Vec::new(),
+            clock,
+            code: Code::CANCELLED,
+            observed: None,
+            said: Metadata::default(),
+        }
+    }
+
+    pub(super) fn say(&mut self, metadata: &Metadata) {
+        self.said.clone_from(metadata);
+    }
+
+    pub(crate) fn take_said(&mut self) -> Metadata {
+        std::mem::take(&mut self.said)
+    }
+
+    /// The code with which the call ends, unless another comes after it.
+    pub(crate) const fn end(&mut self, code: Code) {
+        self.code = code;
+    }
+
+    pub(super) fn keep(&mut self, permit: Permit) {
+        self.permit = Some(match self.permit.take() {
+            None => permit,
+            Some(first) => Permit::new((permit, first)),
+        });
+    }
+
+    pub(super) fn permit(&self) -> Option<Permit> {
+        self.permit.clone()
+    }
+
+    pub(super) fn observe(&mut self, context: Option<&RequestContext>, observer: Observer) {
+        let observed = self.observed.get_or_insert_with(|| {
+            let context = context.map(|context| (context.path().into(), context.peer().clone()));
+            Box::new(Observed {
+                context: context.unwrap_or_default(),
+                begun: (self.clock)(),
+                observers: Vec::new(),
+            })
+        });
+        observed.observers.push(observer);
+    }
+
+    /// How far a router is, which begins if it has not.
+    pub(super) fn step(&mut self, router: u64) -> (&mut Step, bool) {
+        let found = self.steps.iter().position(|step| step.router == router);
+        let is_new = found.is_none();
+        let at = found.unwrap_or(self.steps.len());
+        if is_new {
+            self.steps.push(Step {
+                router,
+                asked: 0,
+                placed: false,
+                admitted: false,
+            });
+        }
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "it was found, or pushed, at that place"
+        )]
+        (&mut self.steps[at], is_new)
+    }
+
+    pub(super) fn is_admitted(&self, router: u64) -> bool {
+        let mut steps = self.steps.iter();
+        steps.any(|step| step.router == router && step.admitted)
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let Some(observed) = self.observed.take() else {
+            return;
+        };
+        let (path, peer) = &observed.context;
+        let end = CallEnd {
+            path,
+            peer,
+            code: self.code,
+            elapsed: (self.clock)().saturating_duration_since(observed.begun),
+        };
+        for observer in observed.observers {
+            let _ = catch_unwind(AssertUnwindSafe(|| observer(&end)));
+        }
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept").finish_non_exhaustive()
+    }
+}

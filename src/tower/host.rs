@@ -1,0 +1,91 @@
+//! What all calls of a mount share.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::OnceLock;
+
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use crate::call::Prebuilt;
+use crate::service::{Lifecycle, Service};
+
+/// The service and everything it takes to answer its calls.
+pub(super) struct Host<S> {
+    pub(super) service: S,
+    pub(super) prebuilt: Prebuilt,
+    phase: watch::Sender<Phase>,
+    background: OnceLock<Option<AbortHandle>>,
+}
+
+pub(super) type Closed = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// How far the way down it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Serving,
+    Announced,
+    Closed,
+}
+
+impl<S: Service> Host<S> {
+    pub(super) fn new(service: S) -> Self {
+        Self {
+            service,
+            prebuilt: Prebuilt::new(),
+            phase: watch::Sender::new(Phase::Serving),
+            background: OnceLock::new(),
+        }
+    }
+
+    /// How far the way down it is.
+    pub(super) fn phase(&self) -> Phase {
+        *self.phase.borrow()
+    }
+
+    /// Spawns the service's background work on the current runtime, the first time.
+    pub(super) fn start_background(&self) {
+        self.background.get_or_init(|| {
+            let work = self.service.background()?;
+            Some(tokio::spawn(work).abort_handle())
+        });
+    }
+
+    /// Completes when the mount is closed.
+    pub(super) fn closed(&self) -> Closed {
+        let mut phase = self.phase.subscribe();
+        Box::pin(async move {
+            // An error means that the host is gone, and with it whoever could ask.
+            let _ = phase.wait_for(|phase| *phase == Phase::Closed).await;
+        })
+    }
+
+    /// Goes from `from` to `to` and tells the service, whose panic ends nothing. False if it is elsewhere.
+    pub(super) fn step(&self, from: Phase, to: Phase) -> bool {
+        let stepped = self.phase.send_if_modified(|phase| {
+            let here = *phase == from;
+            if here {
+                *phase = to;
+            }
+            here
+        });
+        let event = match to {
+            Phase::Serving => Lifecycle::Resume,
+            Phase::Announced => Lifecycle::Announce,
+            Phase::Closed => Lifecycle::Closing,
+        };
+        if stepped {
+            let _ = catch_unwind(AssertUnwindSafe(|| self.service.lifecycle(event)));
+        }
+        stepped
+    }
+}
+
+impl<S> Drop for Host<S> {
+    fn drop(&mut self) {
+        if let Some(Some(background)) = self.background.get() {
+            background.abort();
+        }
+    }
+}
