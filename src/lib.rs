@@ -44,6 +44,7 @@
 //! | `reflection` | the module `reflection`: server reflection, `v1` and `v1alpha` |
 //! | `tls` | the module `tls`: TLS and mutual TLS by rustls with ring, for the server and the client |
 //! | `tower` | the module `tower`: services inside tonic, axum or hyper |
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 // Nothing that a peer says may end the process. Tests may assert.
 #![warn(
