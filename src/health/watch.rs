@@ -11,6 +11,7 @@ use crate::service::{Open, Reply};
 
 /// The replies of one `Watch`. It has no end of its own.
 #[derive(Debug)]
+#[must_use = "a stream does nothing unless it is polled"]
 pub struct WatchStream {
     watcher: Watcher,
     _open: Open,

@@ -92,6 +92,7 @@ impl Service for Reflection {
 
 /// The answers of one `ServerReflectionInfo`.
 #[derive(Debug)]
+#[must_use = "a stream does nothing unless it is polled"]
 pub struct Answers {
     session: Session,
     requests: Requests,

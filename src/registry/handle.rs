@@ -32,12 +32,14 @@ impl ServiceHandle {
     }
 
     /// The service's name.
+    #[must_use]
     pub fn name(&self) -> &str {
         self.slot().name()
     }
 
     /// The status shown, which during [`shutdown`](super::Registry::shutdown) is not the one set.
     #[inline]
+    #[must_use]
     pub fn status(&self) -> ServingStatus {
         self.slot().word.load().shown()
     }

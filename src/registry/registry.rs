@@ -31,11 +31,13 @@ pub struct Registry {
 impl Registry {
     /// A registry with the default [`Limits`]. The server as a whole, `""`, is `Serving`, every
     /// other name is absent.
+    #[must_use]
     pub fn new() -> Self {
         Self::with_limits(Limits::default())
     }
 
     /// A registry with limits of its own. `""` is registered, counts, and is never too long.
+    #[must_use]
     pub fn with_limits(limits: Limits) -> Self {
         let shared = Arc::new(Shared::new(limits));
         // It cannot fail: one name is always allowed, and none is shorter.
@@ -44,6 +46,7 @@ impl Registry {
     }
 
     /// The limits in force.
+    #[must_use]
     pub fn limits(&self) -> Limits {
         self.shared.limits
     }
@@ -73,6 +76,7 @@ impl Registry {
     /// The status shown; [`ServiceUnknown`](ServingStatus::ServiceUnknown) if the name is not
     /// registered, or cleared.
     #[inline]
+    #[must_use]
     pub fn get_service_status(&self, name: &str) -> ServingStatus {
         match self.shared.find(name) {
             Some((_, slot)) => slot.word.load().shown(),
@@ -117,6 +121,7 @@ impl Registry {
     /// All services and the statuses shown, sorted by name; cleared ones are left out.
     ///
     /// Each status is read on its own: while others set, this is no snapshot of one moment.
+    #[must_use]
     pub fn services(&self) -> Vec<(String, ServingStatus)> {
         let mut services = Vec::new();
         self.visit(|name, status| {
@@ -157,11 +162,19 @@ impl Registry {
     /// Exempts a service from [`shutdown`](Self::shutdown), also one under way: for liveness,
     /// which must stay up while the server drains. True if the name is registered; if not,
     /// nothing happens.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "an action, whose success is often certain"
+    )]
     pub fn pin(&self, name: &str) -> bool {
         self.set_pinned(name, true)
     }
 
     /// Undoes [`pin`](Self::pin). True if the name is registered.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "an action, whose success is often certain"
+    )]
     pub fn unpin(&self, name: &str) -> bool {
         self.set_pinned(name, false)
     }

@@ -19,6 +19,7 @@ use crate::sync::Arc;
 /// The name need not be registered. Until it is, the status is
 /// [`ServiceUnknown`](ServingStatus::ServiceUnknown), and nothing is kept for it in the registry
 /// but this watcher's place in a list.
+#[must_use = "a watcher that is dropped hears of nothing"]
 pub struct Watcher {
     shared: Arc<Shared>,
     place: Place,

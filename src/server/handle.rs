@@ -53,6 +53,10 @@ impl DrainHandle {
 
     /// Takes the drain back: services show again what was last set, and the server goes on. True if it was still possible, which it is
     /// while the drain [lingers](super::Builder::shutdown_linger).
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "an action, whose success is often certain"
+    )]
     pub fn resume(&self) -> bool {
         self.0.resume()
     }

@@ -46,6 +46,7 @@ pub fn parse(value: &[u8]) -> Result<(), UnsupportedContentType> {
 }
 
 /// The content type to send, [`GRPC`].
+#[must_use]
 pub fn encode() -> HeaderValue {
     GRPC
 }

@@ -36,6 +36,7 @@ pub enum Encoding {
 }
 
 /// Reads a `grpc-encoding` value, in any letter case. `None` if the encoding is not supported.
+#[must_use]
 pub fn parse(value: &[u8]) -> Option<Encoding> {
     if value.eq_ignore_ascii_case(b"identity") {
         return Some(Encoding::Identity);
@@ -48,6 +49,7 @@ pub fn parse(value: &[u8]) -> Option<Encoding> {
 }
 
 /// The `grpc-encoding` value of an encoding.
+#[must_use]
 pub fn encode(encoding: Encoding) -> HeaderValue {
     HeaderValue::from_static(match encoding {
         Encoding::Identity => "identity",
@@ -79,6 +81,7 @@ pub enum DecompressError {
 
 impl DecompressError {
     /// The code with which a call that fails like this ends.
+    #[must_use]
     pub fn code(&self) -> Code {
         match self {
             Self::Identity => Code::INTERNAL,

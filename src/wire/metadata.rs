@@ -50,6 +50,7 @@ impl std::error::Error for InvalidBinary {}
 
 /// Whether a name belongs to gRPC or to HTTP/2, so that no application may send it as metadata.
 /// Letter case does not matter.
+#[must_use]
 pub fn is_reserved(name: &str) -> bool {
     let starts_with_grpc = name
         .as_bytes()
@@ -64,6 +65,7 @@ pub fn is_reserved(name: &str) -> bool {
 
 /// Whether a name is one of metadata that carries bytes: it ends in `-bin`. Letter case does not
 /// matter.
+#[must_use]
 pub fn is_binary(name: &str) -> bool {
     let name = name.as_bytes();
     name.len()
@@ -73,6 +75,7 @@ pub fn is_binary(name: &str) -> bool {
 }
 
 /// Whether metadata may have this name: one or more of `0-9 a-z _ - .`.
+#[must_use]
 pub fn is_valid_name(name: &str) -> bool {
     !name.is_empty()
         && name
@@ -81,6 +84,7 @@ pub fn is_valid_name(name: &str) -> bool {
 }
 
 /// Whether metadata may have this value, if it is not binary: bytes of `0x20..=0x7E` only.
+#[must_use]
 pub fn is_valid_ascii_value(value: &[u8]) -> bool {
     value.iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
@@ -127,6 +131,7 @@ pub fn check_binary(value: &HeaderValue) -> Result<(), InvalidBinary> {
 }
 
 /// Encodes one `-bin` value, without padding.
+#[must_use]
 pub fn encode_binary(value: &[u8]) -> HeaderValue {
     // Base64 is always a valid field value; the empty one only keeps this total.
     HeaderValue::try_from(BASE64.encode(value)).unwrap_or_else(|_| HeaderValue::from_static(""))
