@@ -99,8 +99,3 @@ pub mod __internals {
         crate::health::request::decode(message)
     }
 }
-
-/// README.md's examples are doctests.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -29,7 +29,10 @@ impl List {
                     let name = tidy(&item.mac.path);
                     if !HARMLESS.contains(&name.as_str()) {
                         let path = format!("~ {}", module.path.join("::"));
-                        self.line(&path, tidy(item), &module.gates);
+                        let mut item = item.clone();
+                        item.attrs
+                            .retain(|attribute| !attribute.path().is_ident("doc"));
+                        self.line(&path, tidy(&item), &module.gates);
                     }
                 }
                 let mut found = Impls::default();

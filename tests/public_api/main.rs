@@ -82,8 +82,13 @@ fn difference(then: &[&str], now: &[String]) -> Vec<String> {
     let gone = before.difference(&after).map(|line| ('-', *line));
     let new = after.difference(&before).map(|line| ('+', *line));
     let mut both: Vec<(char, &str)> = gone.chain(new).collect();
-    // What changed stands together: by path, which follows the first blank.
-    both.sort_by_key(|(sign, line)| (line.split(' ').nth(1), *sign != '-'));
+    // What changed of an item stands together.
+    both.sort_by_key(|(sign, line)| {
+        (
+            line.split([' ', '(', '<']).find(|word| word.contains("::")),
+            *sign != '-',
+        )
+    });
     both.into_iter()
         .map(|(sign, line)| format!("{sign} {line}"))
         .collect()
