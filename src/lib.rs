@@ -47,6 +47,7 @@
 //! | `tower` | the module `tower`: services inside tonic, axum or hyper |
 //!
 //! `regenerate` is for work on this crate's own `.proto` files. An application gains nothing from it.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 // No input of a peer may end the process. Tests may assert.
 #![warn(
@@ -99,8 +100,3 @@ pub mod __internals {
         crate::health::request::decode(message)
     }
 }
-
-/// README.md's examples are doctests.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

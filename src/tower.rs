@@ -128,6 +128,10 @@ impl<S: Service> Mount<S> {
     }
 
     /// Takes [`announce`](Self::announce) back. True if it was still possible, which it is until [`close`](Self::close).
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "an action, whose success is often certain"
+    )]
     pub fn resume(&self) -> bool {
         self.host.step(Phase::Announced, Phase::Serving)
     }

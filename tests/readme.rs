@@ -1,4 +1,4 @@
-//! README.md states every limit, and states it as the code does.
+//! README.md states every limit, and states it as the code does; and it can be read where its files are not.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use grpc_health::health::{LIST_LIMIT, MAX_REQUEST, MAX_WATCHES};
 use grpc_health::registry::Limits;
@@ -212,5 +213,73 @@ fn the_builder_documents_the_same_defaults() {
                 .into(),
         };
         assert_eq!(number(&stated), value(&expression), "{setting}: {text}");
+    }
+}
+
+/// The Rust blocks, without their fences.
+fn rust_blocks(readme: &str) -> Vec<&str> {
+    let blocks = readme.split("\n```rust").skip(1);
+    blocks
+        .map(|block| {
+            let (_, code) = block.split_once('\n').unwrap();
+            code.split("\n```").next().unwrap()
+        })
+        .collect()
+}
+
+/// rustdoc hides lines that begin with `# `; a web page shows them. scripts/readme.py compiles the blocks.
+#[test]
+fn rust_blocks_are_whole_programs_without_hidden_lines() {
+    let readme = file("README.md");
+    let blocks = rust_blocks(&readme);
+    assert!(blocks.len() > 5, "found {} blocks only", blocks.len());
+    for block in blocks {
+        let hidden = block.lines().find(|line| {
+            let line = line.trim_start();
+            line == "#" || line.starts_with("# ")
+        });
+        assert_eq!(hidden, None);
+        assert!(block.contains("fn main() "), "no program:\n{block}");
+    }
+}
+
+/// crates.io shows the page without the files beside it.
+#[test]
+fn links_lead_to_sections_of_the_page_or_to_whole_addresses() {
+    let readme = file("README.md");
+    let anchors: Vec<String> = readme
+        .lines()
+        .filter_map(|line| line.strip_prefix("## "))
+        .map(|title| {
+            let letters = title.to_lowercase().replace(' ', "-");
+            letters.replace(|c: char| !c.is_alphanumeric() && c != '-', "")
+        })
+        .collect();
+    let links: Vec<&str> = readme.split("](").skip(1).collect();
+    assert!(links.len() > 3, "found {} links only", links.len());
+    for link in links {
+        let target = link.split(')').next().unwrap();
+        let section = target.strip_prefix('#');
+        let found = section.is_some_and(|name| anchors.iter().any(|anchor| anchor == name));
+        assert!(found || target.starts_with("https://"), "{target}");
+    }
+}
+
+#[test]
+fn the_files_that_are_named_exist() {
+    let readme = file("README.md");
+    let named: Vec<&str> = readme
+        .split('`')
+        .filter(|text| {
+            let is_name = |c: char| c.is_alphanumeric() || "/._-".contains(c);
+            let known = [".rs", ".md"].iter().any(|end| text.ends_with(end));
+            text.chars().all(is_name) && (known || text.starts_with("LICENSE"))
+        })
+        .filter(|text| *text != "build.rs")
+        .collect();
+    assert!(named.len() > 8, "found {named:?} only");
+    for name in named {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        assert!(path.exists(), "{name}");
     }
 }

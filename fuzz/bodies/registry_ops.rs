@@ -16,10 +16,7 @@ use grpc_health::registry::{
 };
 
 /// Small, so that programs reach both limits.
-const LIMITS: Limits = Limits {
-    max_services: 6,
-    max_name_len: 3,
-};
+const LIMITS: Limits = Limits::new().max_services(6).max_name_len(3);
 /// More names than places, the last of them too long.
 const NAMES: [&str; 10] = ["", "a", "b", "ab", "abc", "é", "x", "y", "z", "long"];
 /// How many watchers and drivers a program may hold at once.

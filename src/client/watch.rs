@@ -11,6 +11,7 @@ use crate::{proto::health::HealthCheckResponse, wire::status::Status};
 /// The statuses of one service: the present one, then one for each change. Dropping it cancels the
 /// call.
 #[derive(Debug)]
+#[must_use = "the server ends a watch that is dropped"]
 pub struct Watch {
     /// `None` once the call is over.
     messages: Option<Messages>,

@@ -11,6 +11,7 @@ use crate::service::{Open, Reply};
 
 /// The stream of replies to one `Watch`: the current status, then every other status that the service takes. It never ends by itself.
 #[derive(Debug)]
+#[must_use = "a stream does nothing unless it is polled"]
 pub struct WatchStream {
     watcher: Watcher,
     _open: Open,

@@ -99,6 +99,7 @@ impl Service for Reflection {
 
 /// The stream of answers to one `ServerReflectionInfo` call.
 #[derive(Debug)]
+#[must_use = "a stream does nothing unless it is polled"]
 pub struct Answers {
     session: Session,
     requests: Requests,

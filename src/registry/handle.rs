@@ -33,6 +33,7 @@ impl ServiceHandle {
     }
 
     /// The service's name.
+    #[must_use]
     pub fn name(&self) -> &str {
         self.slot().name()
     }
@@ -40,6 +41,7 @@ impl ServiceHandle {
     /// The status that clients are shown. After [`shutdown`](super::Registry::shutdown) it may differ from
     /// the status that was set last.
     #[inline]
+    #[must_use]
     pub fn status(&self) -> ServingStatus {
         self.slot().word.load().shown()
     }

@@ -31,12 +31,14 @@ pub struct Registry {
 impl Registry {
     /// Makes a registry with the default [`Limits`]. The name `""`, which stands for the server as a whole,
     /// is `Serving`; no other name is registered.
+    #[must_use]
     pub fn new() -> Self {
         Self::with_limits(Limits::default())
     }
 
     /// Makes a registry with `limits`. The name `""` is registered as `Serving` and counts against the
     /// limits.
+    #[must_use]
     pub fn with_limits(limits: Limits) -> Self {
         let shared = Arc::new(Shared::new(limits));
         // This cannot fail: the limits always admit one name, and no name is shorter.
@@ -45,6 +47,7 @@ impl Registry {
     }
 
     /// The limits of the registry.
+    #[must_use]
     pub fn limits(&self) -> Limits {
         self.shared.limits
     }
@@ -75,6 +78,7 @@ impl Registry {
     /// The status that clients are shown: [`ServiceUnknown`](ServingStatus::ServiceUnknown) if the name is
     /// not registered or was cleared.
     #[inline]
+    #[must_use]
     pub fn get_service_status(&self, name: &str) -> ServingStatus {
         match self.shared.find(name) {
             Some((_, slot)) => slot.word.load().shown(),
@@ -122,6 +126,7 @@ impl Registry {
     ///
     /// Each status is read on its own, so the result is not a snapshot of one moment while other threads set
     /// statuses.
+    #[must_use]
     pub fn services(&self) -> Vec<(String, ServingStatus)> {
         let mut services = Vec::new();
         self.visit(|name, status| {
@@ -162,11 +167,19 @@ impl Registry {
     /// Exempts a service from [`shutdown`](Self::shutdown), also from one that has begun. Pin a name that
     /// liveness probes ask for, since liveness must stay up while the server drains. True if the name is
     /// registered; otherwise nothing happens.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "an action, whose success is often certain"
+    )]
     pub fn pin(&self, name: &str) -> bool {
         self.set_pinned(name, true)
     }
 
     /// Undoes [`pin`](Self::pin). True if the name is registered; otherwise nothing happens.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "an action, whose success is often certain"
+    )]
     pub fn unpin(&self, name: &str) -> bool {
         self.set_pinned(name, false)
     }

@@ -29,6 +29,7 @@ impl ServingStatus {
     ];
 
     /// The status's name in `health.proto`, such as `"NOT_SERVING"`.
+    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unknown => "UNKNOWN",
@@ -39,11 +40,13 @@ impl ServingStatus {
     }
 
     /// The status's number in `health.proto`.
+    #[must_use]
     pub const fn as_i32(self) -> i32 {
         self as i32
     }
 
     /// The status with the given number, or `None` if `health.proto` has no such number.
+    #[must_use]
     pub const fn from_i32(number: i32) -> Option<Self> {
         match number {
             0 => Some(Self::Unknown),

@@ -19,6 +19,7 @@ use crate::sync::Arc;
 /// The name need not be registered. Until the name is registered its status is
 /// [`ServiceUnknown`](ServingStatus::ServiceUnknown), and the registry keeps nothing for it except the
 /// watcher's entry in a list.
+#[must_use = "a watcher that is dropped hears of nothing"]
 pub struct Watcher {
     shared: Arc<Shared>,
     place: Place,

@@ -54,6 +54,10 @@ impl DrainHandle {
     /// Takes the shutdown back: the server goes on, and health checks show again the statuses that were set last. Possible only during
     /// [`Builder::shutdown_linger`](super::Builder::shutdown_linger). True if the shutdown was taken back; false if none has begun or it is
     /// too late.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "an action, whose success is often certain"
+    )]
     pub fn resume(&self) -> bool {
         self.0.resume()
     }

@@ -73,6 +73,7 @@ impl Code {
 
     /// The code of this number. No negative number can be written on the wire: those become
     /// [`UNKNOWN`](Self::UNKNOWN).
+    #[must_use]
     pub const fn new(value: i32) -> Self {
         if value < 0 {
             Self::UNKNOWN
@@ -82,12 +83,14 @@ impl Code {
     }
 
     /// The code's number, never negative.
+    #[must_use]
     pub const fn value(self) -> i32 {
         self.0
     }
 
     /// The code's name in the specification, such as `NOT_FOUND`; `UNKNOWN_CODE` for a number that
     /// has none.
+    #[must_use]
     pub fn name(self) -> &'static str {
         self.entry().map_or("UNKNOWN_CODE", |(name, _)| name)
     }
@@ -109,6 +112,7 @@ impl Code {
 
     /// The `grpc-status` value: decimal, without leading zeros. Does not allocate for the standard
     /// codes.
+    #[must_use]
     pub fn encode(self) -> HeaderValue {
         self.entry()
             .map_or_else(|| HeaderValue::from(self.0), |(_, value)| value.clone())
@@ -119,6 +123,7 @@ impl Code {
     /// See [HTTP to gRPC status code mapping][spec]. Never for a server to send.
     ///
     /// [spec]: https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md
+    #[must_use]
     pub const fn from_http_status(status: u16) -> Self {
         match status {
             400 | 431 => Self::INTERNAL,
@@ -135,6 +140,7 @@ impl Code {
     /// See [Errors][spec] in PROTOCOL-HTTP2; what it does not map is [`UNKNOWN`](Self::UNKNOWN).
     ///
     /// [spec]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#errors
+    #[must_use]
     pub const fn from_h2_reason(reason: u32) -> Self {
         match reason {
             // NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, FLOW_CONTROL_ERROR, SETTINGS_TIMEOUT,

@@ -90,6 +90,7 @@ pub fn subtype(value: &HeaderValue) -> Option<&str> {
 }
 
 /// The content type to send, [`GRPC`].
+#[must_use]
 pub fn encode() -> HeaderValue {
     GRPC
 }

@@ -36,6 +36,7 @@ pub enum Encoding {
 }
 
 /// Reads a `grpc-encoding` value, in any letter case. `None` if the encoding is not supported.
+#[must_use]
 pub fn parse(value: &[u8]) -> Option<Encoding> {
     if value.eq_ignore_ascii_case(b"identity") {
         return Some(Encoding::Identity);
@@ -49,11 +50,13 @@ pub fn parse(value: &[u8]) -> Option<Encoding> {
 
 /// Whether a `grpc-encoding` value names gzip, in any letter case, with feature `gzip` or without
 /// it. A message whose compressed flag is 0 can be read under gzip without the feature, too.
+#[must_use] 
 pub fn is_gzip(value: &[u8]) -> bool {
     value.eq_ignore_ascii_case(b"gzip")
 }
 
 /// The `grpc-encoding` value of an encoding.
+#[must_use]
 pub fn encode(encoding: Encoding) -> HeaderValue {
     HeaderValue::from_static(match encoding {
         Encoding::Identity => "identity",
@@ -85,6 +88,7 @@ pub enum DecompressError {
 
 impl DecompressError {
     /// The code with which a call that fails like this ends.
+    #[must_use]
     pub fn code(&self) -> Code {
         match self {
             Self::Identity => Code::INTERNAL,

@@ -45,6 +45,7 @@ pub enum EnvelopeError {
 
 impl EnvelopeError {
     /// The code with which a call that fails like this ends.
+    #[must_use]
     pub fn code(&self) -> Code {
         match self {
             Self::Oversize { .. } => Code::RESOURCE_EXHAUSTED,
@@ -96,6 +97,7 @@ impl State {
 
 impl Decoder {
     /// A decoder that refuses messages of more than `limit` bytes, as they stand on the wire.
+    #[must_use]
     pub fn new(limit: usize) -> Self {
         let state = State::START;
         Self { limit, state }

@@ -43,6 +43,7 @@ pub enum InflateError {
 
 impl InflateError {
     /// The code with which a call that fails like this ends.
+    #[must_use]
     pub fn code(&self) -> Code {
         match self {
             Self::Oversize { .. } => Code::RESOURCE_EXHAUSTED,

@@ -69,6 +69,7 @@ impl std::error::Error for InvalidBinary {}
 /// Other names that begin with `grpc-` have a meaning that gRPC gives them, and are for applications and their libraries to read and to
 /// send: `grpc-retry-pushback-ms`, `grpc-previous-rpc-attempts`, `grpc-trace-bin`, `grpc-tags-bin`. Applications should not invent more
 /// of them.
+#[must_use]
 pub fn is_reserved(name: &str) -> bool {
     let is_one_of =
         |reserved: &[&str], name: &str| reserved.iter().any(|one| name.eq_ignore_ascii_case(one));
@@ -82,6 +83,7 @@ pub fn is_reserved(name: &str) -> bool {
 
 /// Whether a name is one of metadata that carries bytes: it ends in `-bin`. Letter case does not
 /// matter.
+#[must_use]
 pub fn is_binary(name: &str) -> bool {
     let name = name.as_bytes();
     name.len()
@@ -91,6 +93,7 @@ pub fn is_binary(name: &str) -> bool {
 }
 
 /// Whether metadata may have this name: one or more of `0-9 a-z _ - .`.
+#[must_use]
 pub fn is_valid_name(name: &str) -> bool {
     !name.is_empty()
         && name
@@ -99,6 +102,7 @@ pub fn is_valid_name(name: &str) -> bool {
 }
 
 /// Whether metadata may have this value, if it is not binary: bytes of `0x20..=0x7E` only.
+#[must_use]
 pub fn is_valid_ascii_value(value: &[u8]) -> bool {
     value.iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
@@ -145,6 +149,7 @@ pub fn check_binary(value: &HeaderValue) -> Result<(), InvalidBinary> {
 }
 
 /// Encodes one `-bin` value, without padding.
+#[must_use]
 pub fn encode_binary(value: &[u8]) -> HeaderValue {
     // Base64 is always a valid field value; the empty one only keeps this total.
     HeaderValue::try_from(BASE64.encode(value)).unwrap_or_else(|_| HeaderValue::from_static(""))

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 ///
 /// A space at either end is encoded too, since an HTTP/2 field value may not begin or end with one
 /// ([RFC 9113, section 8.2.1](https://www.rfc-editor.org/rfc/rfc9113#section-8.2.1)).
+#[must_use]
 pub fn encode(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let ends_in_space = bytes.first() == Some(&b' ') || bytes.last() == Some(&b' ');
@@ -34,6 +35,7 @@ pub fn encode(text: &str) -> Cow<'_, str> {
 
 /// Decodes a value. Total: a `%` that two hexadecimal digits do not follow stands for itself, and
 /// what is not UTF-8 in the end becomes U+FFFD, since the specification lets no decoder fail.
+#[must_use]
 pub fn decode(value: &[u8]) -> String {
     let mut bytes = Vec::with_capacity(value.len());
     let mut rest = value;

@@ -65,6 +65,7 @@ pub fn parse(value: &[u8]) -> Result<Duration, InvalidTimeout> {
 
 /// Writes a value in the finest unit that holds it in eight digits, rounded up so that no peer
 /// gives up early; at most `99999999H`.
+#[must_use]
 pub fn encode(timeout: Duration) -> HeaderValue {
     let nanos = timeout.as_nanos();
     let (number, unit) = UNITS

@@ -77,7 +77,7 @@ async fn the_request() {
     let elsewhere = client
         .clone()
         .with_authority("health.example:1".parse().unwrap());
-    elsewhere.watch("").await.unwrap();
+    drop(elsewhere.watch("").await.unwrap());
     let (head, body) = seen.recv().await.unwrap();
     assert_eq!(
         head.uri,
