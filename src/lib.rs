@@ -86,7 +86,9 @@ pub use wire::status::Status;
 pub mod __internals {
     pub use prost::DecodeError;
 
-    pub use crate::server::guard::{Step, program as guard};
+    pub use crate::server::guard::{
+        Step, huffman_decoded, huffman_encoded, program as guard, repaired,
+    };
 
     /// The health service's decoder of `HealthCheckRequest`.
     ///

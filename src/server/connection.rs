@@ -91,6 +91,7 @@ where
         mut http2: Http2<T>,
         peer: PeerInfo,
     ) -> Self {
+        link.set_keeps_end();
         Self {
             ping_pong: http2.ping_pong(),
             lifetime: Lifetime::new(&host.config, Instant::now()),
@@ -143,7 +144,7 @@ where
             if self.look_at_the_clock(cx) {
                 continue;
             }
-            if self.link.park(cx.waker()) {
+            if self.link.park(cx.waker()) && !self.let_end_pass() {
                 return Poll::Pending;
             }
         }
@@ -226,6 +227,26 @@ where
 }
 
 impl<S: Service, T> Connection<S, T> {
+    /// There is nothing to do: if the peer has closed its side, and no answer is on its way, h2 may see that. False if it is not so.
+    fn let_end_pass(&self) -> bool {
+        let pass = self.link.is_end_kept()
+            && !self.link.is_write_blocked()
+            && !self.waiting.is_answering();
+        if pass {
+            self.link.let_end_pass();
+        }
+        pass
+    }
+
+    /// Tells the server of streams that h2 has reset.
+    fn tell_malformed(&self) {
+        let malformed = self.link.take_malformed();
+        if malformed > 0 {
+            let counters = &self.host.counters;
+            counters.streams_malformed.fetch_add(malformed, Relaxed);
+        }
+    }
+
     /// Tells the server what is new.
     fn tell(&mut self) {
         self.tally.waiting = self.waiting.len() as u64;
@@ -296,6 +317,7 @@ where
         this.link.begin();
         let closed = this.turn(cx);
         this.tell();
+        this.tell_malformed();
         closed.map(|closed| {
             if matches!(closed, Closed::WithError) {
                 this.link.failed.store(true, Relaxed);
@@ -309,5 +331,6 @@ impl<S: Service, T> Drop for Connection<S, T> {
     fn drop(&mut self) {
         self.waiting.clear(&mut self.tally);
         self.tell();
+        self.tell_malformed();
     }
 }

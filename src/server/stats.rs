@@ -25,6 +25,9 @@ pub struct Stats {
     pub accept_errors: u64,
     /// Requests that were accepted, refused ones included.
     pub calls: u64,
+    /// Streams that were reset because what the peer sent on them was malformed (RFC 9113, section 8.1.1). Most are reset before they are
+    /// calls: one without a path, say, or with an empty `:authority`.
+    pub streams_malformed: u64,
     /// Calls that wait now: for the rest of the request, for a handler, for the next status, for the peer to read.
     pub calls_waiting: u64,
     /// Calls that the peer reset, or whose connection ended, before the answer was complete.
@@ -51,6 +54,7 @@ pub(super) struct Counters {
     pub(super) floods: AtomicU64,
     pub(super) accept_errors: AtomicU64,
     pub(super) calls: AtomicU64,
+    pub(super) streams_malformed: AtomicU64,
     pub(super) calls_waiting: AtomicU64,
     pub(super) calls_cancelled: AtomicU64,
     pub(super) deadlines_exceeded: AtomicU64,
@@ -71,6 +75,7 @@ impl Counters {
             floods: self.floods.load(Relaxed),
             accept_errors: self.accept_errors.load(Relaxed),
             calls: self.calls.load(Relaxed),
+            streams_malformed: self.streams_malformed.load(Relaxed),
             calls_waiting: self.calls_waiting.load(Relaxed),
             calls_cancelled: self.calls_cancelled.load(Relaxed),
             deadlines_exceeded: self.deadlines_exceeded.load(Relaxed),

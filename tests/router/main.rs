@@ -12,6 +12,7 @@ mod cancel;
 mod drain;
 mod fairness;
 mod fixture;
+mod half_closed;
 mod intercept;
 mod kinds;
 mod limits;
