@@ -89,7 +89,9 @@ pub use wire::status::Status;
 pub mod __internals {
     pub use prost::DecodeError;
 
-    pub use crate::connection::guard::{Step, program as guard};
+    pub use crate::connection::guard::{
+        Step, huffman_decoded, huffman_encoded, program as guard, repaired,
+    };
 
     /// Decodes a `HealthCheckRequest` as the health service does, and returns the service's name.
     ///

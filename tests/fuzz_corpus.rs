@@ -52,6 +52,8 @@ targets! {
     check_request: "../fuzz/bodies/check_request.rs",
     #[cfg(feature = "__internals")]
     guard: "../fuzz/bodies/guard.rs",
+    #[cfg(feature = "__internals")]
+    authority: "../fuzz/bodies/authority.rs",
 }
 
 fn fuzz_dir() -> PathBuf {

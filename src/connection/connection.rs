@@ -73,6 +73,7 @@ where
         mut http2: Http2<T>,
         peer: PeerInfo,
     ) -> Self {
+        link.set_keeps_end();
         Self {
             ping_pong: http2.ping_pong(),
             lifetime: Lifetime::new(&host.config, Instant::now()),
@@ -107,6 +108,26 @@ impl<S: Service, T> Connection<S, T> {
         f(&mut self.waiting, &mut turn)
     }
 
+    /// Lets h2 see that the peer has closed its side, if nothing is left to do and no answer is on its way. False if there is nothing to see.
+    pub(super) fn let_end_pass(&self) -> bool {
+        let pass = self.link.is_end_kept()
+            && !self.link.is_write_blocked()
+            && !self.waiting.is_answering();
+        if pass {
+            self.link.let_end_pass();
+        }
+        pass
+    }
+
+    /// Tells the server of the streams that h2 has reset.
+    pub(super) fn tell_malformed(&self) {
+        let malformed = self.link.take_malformed();
+        if malformed > 0 {
+            let counters = &self.host.counters;
+            counters.streams_malformed.fetch_add(malformed, Relaxed);
+        }
+    }
+
     /// Tells the server what is new.
     pub(super) fn tell(&mut self) {
         self.tally.waiting = self.waiting.len() as u64;
@@ -123,5 +144,6 @@ impl<S: Service, T> Drop for Connection<S, T> {
     fn drop(&mut self) {
         self.waiting.clear(&mut self.tally);
         self.tell();
+        self.tell_malformed();
     }
 }

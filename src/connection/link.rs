@@ -20,6 +20,12 @@ pub(crate) struct Link {
     flooded: AtomicBool,
     /// Whether `flooded` is set only because the peer was too slow.
     late: AtomicBool,
+    /// The end of the input is to be kept from h2 when it comes.
+    keeps_end: AtomicBool,
+    /// The end of the input has come, and is kept from h2.
+    end_kept: AtomicBool,
+    /// Streams that h2 reset as malformed, and the connection has not counted yet.
+    malformed: AtomicU64,
     /// The connection has ended with an error.
     pub(super) failed: AtomicBool,
 }
@@ -46,6 +52,9 @@ impl Link {
             read_before: AtomicU64::new(0),
             flooded: AtomicBool::new(false),
             late: AtomicBool::new(false),
+            keeps_end: AtomicBool::new(false),
+            end_kept: AtomicBool::new(false),
+            malformed: AtomicU64::new(0),
             failed: AtomicBool::new(false),
         }
     }
@@ -128,6 +137,46 @@ impl Link {
 
     pub(super) fn is_flooded(&self) -> bool {
         self.flooded.load(Relaxed)
+    }
+
+    /// From now on the connection says when h2 may see the end of the input.
+    pub(super) fn set_keeps_end(&self) {
+        self.keeps_end.store(true, Relaxed);
+    }
+
+    /// The input has ended. Whether that is to be kept from h2.
+    pub(super) fn keep_end(&self) -> bool {
+        let kept = self.keeps_end.load(Relaxed);
+        self.end_kept.store(kept, Relaxed);
+        kept
+    }
+
+    /// Whether the end of the input is being kept from h2.
+    pub(super) fn is_end_kept(&self) -> bool {
+        self.end_kept.load(Relaxed)
+    }
+
+    /// h2 is to see the end of the input.
+    pub(super) fn let_end_pass(&self) {
+        self.keeps_end.store(false, Relaxed);
+        self.end_kept.store(false, Relaxed);
+    }
+
+    /// h2 has reset so many streams as malformed.
+    pub(super) fn add_malformed(&self, n: u64) {
+        if n > 0 {
+            let before = self.malformed.load(Relaxed);
+            self.malformed.store(before + n, Relaxed);
+        }
+    }
+
+    /// How many streams h2 has reset as malformed since the last time.
+    pub(super) fn take_malformed(&self) -> u64 {
+        let n = self.malformed.load(Relaxed);
+        if n > 0 {
+            self.malformed.store(0, Relaxed);
+        }
+        n
     }
 
     /// Something other than a stream wants the task.

@@ -10,6 +10,7 @@ pub(crate) struct Counters {
     pub(crate) connections_timed_out: AtomicU64,
     pub(crate) floods: AtomicU64,
     pub(crate) calls: AtomicU64,
+    pub(crate) streams_malformed: AtomicU64,
     pub(crate) calls_waiting: AtomicU64,
     pub(crate) calls_cancelled: AtomicU64,
     pub(crate) deadlines_exceeded: AtomicU64,

@@ -83,7 +83,7 @@ where
             if self.look_at_the_clock(cx) {
                 continue;
             }
-            if self.link.park(cx.waker()) {
+            if self.link.park(cx.waker()) && !self.let_end_pass() {
                 return Poll::Pending;
             }
         }
@@ -213,6 +213,7 @@ where
         this.link.begin();
         let closed = this.turn(cx);
         this.tell();
+        this.tell_malformed();
         closed.map(|closed| {
             if matches!(closed, Closed::WithError) {
                 this.link.failed.store(true, Relaxed);

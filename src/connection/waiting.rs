@@ -89,6 +89,12 @@ impl<S: Service> Waiting<S> {
         self.calls.len()
     }
 
+    /// Whether a call that ends by itself is being answered.
+    pub(super) fn is_answering(&self) -> bool {
+        let mut calls = self.calls.iter();
+        calls.any(|(_, call)| !call.long_lived && matches!(call.state, State::Replying(_)))
+    }
+
     /// Refuses a call if as many of its kind wait as may.
     pub(super) fn admit(&mut self, call: &mut Call, at: &mut Turn<'_, S>) -> Result<(), Refusal> {
         let max = at.host.config.max_long_lived_streams.unwrap_or(usize::MAX);

@@ -29,6 +29,9 @@ pub struct Stats {
     pub accept_errors: u64,
     /// Requests that were accepted, including those that were refused afterwards.
     pub calls: u64,
+    /// Streams that were reset because what the peer sent on them was malformed (RFC 9113, section 8.1.1). Most of these streams are reset
+    /// before they are calls: a stream without a path, for example, or with an empty `:authority`.
+    pub streams_malformed: u64,
     /// Calls that wait now: for the rest of the request, for a handler, for the next status, or for the peer to read.
     pub calls_waiting: u64,
     /// Calls that the peer reset, or whose connection ended, before the answer was complete.
@@ -68,6 +71,7 @@ impl Stats {
             floods: connection.floods.load(Relaxed),
             accept_errors: server.accept_errors.load(Relaxed),
             calls: connection.calls.load(Relaxed),
+            streams_malformed: connection.streams_malformed.load(Relaxed),
             calls_waiting: connection.calls_waiting.load(Relaxed),
             calls_cancelled: connection.calls_cancelled.load(Relaxed),
             deadlines_exceeded: connection.deadlines_exceeded.load(Relaxed),

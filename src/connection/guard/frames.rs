@@ -9,12 +9,16 @@ pub(super) const PRIORITY: u8 = 0x2;
 pub(super) const RST_STREAM: u8 = 0x3;
 pub(super) const SETTINGS: u8 = 0x4;
 pub(super) const PING: u8 = 0x6;
+pub(super) const GOAWAY: u8 = 0x7;
 pub(super) const WINDOW_UPDATE: u8 = 0x8;
 pub(super) const CONTINUATION: u8 = 0x9;
 
 pub(super) const ACK: u8 = 0x1;
 pub(super) const END_STREAM: u8 = 0x1;
 pub(super) const END_HEADERS: u8 = 0x4;
+pub(super) const PADDED: u8 = 0x8;
+/// The flag of a HEADERS frame with the fields of PRIORITY.
+pub(super) const PRIORITY_FLAG: u8 = 0x20;
 
 /// What a frame says about itself, but for its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +41,7 @@ impl Head {
 }
 
 /// Finds the heads of a stream of frames.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Heads {
     /// The first bytes of a head that came in pieces, and their number.
     partial: [u8; HEAD],

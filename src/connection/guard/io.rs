@@ -15,8 +15,11 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::super::config::Config;
 use super::super::link::Link;
+use super::end::End;
+use super::farewell;
 use super::linger::Lingering;
 use super::policy::Policy;
+use super::repair::Repairer;
 
 /// A connection's byte stream, watched.
 #[derive(Debug)]
@@ -26,6 +29,12 @@ pub(in crate::connection) struct Guard<T> {
     heir: Option<oneshot::Sender<T>>,
     /// The peer has closed its side.
     ended: bool,
+    /// A read is not what the socket has: the peer has gone too far, something is kept from h2, or this is the end.
+    detour: bool,
+    end: End,
+    repairer: Repairer,
+    /// The GOAWAY that is written in place of h2's, and how much of it is.
+    farewell: (Vec<u8>, usize),
     link: Arc<Link>,
     policy: Policy,
     start: Instant,
@@ -50,6 +59,10 @@ impl<T> Guard<T> {
             io: Some(io),
             heir: Some(heir),
             ended: false,
+            detour: false,
+            end: End::default(),
+            repairer: Repairer::new(),
+            farewell: (Vec::new(), 0),
             link,
             policy: Policy::new(&config.guard()),
             start: Instant::now(),
@@ -92,15 +105,50 @@ impl<T> Guard<T> {
         usize::try_from(left.min(most)).unwrap_or(usize::MAX)
     }
 
-    /// Judges what has just been read. False if the peer has gone too far.
-    fn admit(&mut self, bytes: &[u8]) -> bool {
-        add(&self.link.bytes_read, bytes.len());
+    /// Judges what has just been read, behind the first `before` bytes of `buf`, and leaves there what h2 may see of it now. False if
+    /// that is nothing.
+    // Apart, so that reads of nothing, which are most, cost no more than they have to.
+    #[inline(never)]
+    fn take_in(&mut self, buf: &mut ReadBuf<'_>, before: usize) -> bool {
+        let new = buf.filled_mut().get_mut(before..).unwrap_or_default();
+        add(&self.link.bytes_read, new.len());
         let start = self.start;
-        if self.policy.read(bytes, || start.elapsed()).is_err() {
+        let mut free = 0;
+        if new.is_empty() {
+            self.ended = true;
+            self.repairer.finish();
+        } else if self.policy.read(new, || start.elapsed()).is_err() {
             self.link.set_flooded();
-            return false;
+        } else {
+            free = self.repairer.read(new);
+            if free == new.len() {
+                return true;
+            }
         }
-        true
+        self.detour = true;
+        buf.set_filled(before + free);
+        free > 0
+    }
+
+    /// What h2 is told in place of what the socket has. `None` if more has to be read first.
+    #[cold]
+    fn poll_detour(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Option<Poll<io::Result<()>>> {
+        if self.link.is_flooded() {
+            // The connection knows, and does not wait for more.
+            return Some(Poll::Pending);
+        }
+        if self.repairer.give(buf) {
+            return Some(Poll::Ready(Ok(())));
+        }
+        if self.ended {
+            return Some(self.end.poll(cx, &self.link));
+        }
+        self.detour = self.repairer.keeps();
+        None
     }
 
     /// Nothing more has come. Sees to it that what cannot wait does not: the rest of the handshake, and of a header block.
@@ -120,7 +168,54 @@ impl<T> Guard<T> {
         };
         if timer.as_mut().poll(cx).is_ready() {
             self.link.set_late();
+            self.detour = true;
         }
+    }
+}
+
+impl<T: AsyncWrite + Unpin> Guard<T> {
+    fn poll_write_as_it_is(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let result = Pin::new(self.io()?).poll_write(cx, buf);
+        if let Poll::Ready(Ok(n)) = &result {
+            add(&self.link.bytes_written, *n);
+            self.policy.wrote(buf.get(..*n).unwrap_or(buf));
+            self.link.add_malformed(self.policy.malformed());
+        }
+        self.note(result)
+    }
+
+    /// Writes what comes before the GOAWAY, or the GOAWAY with a text.
+    #[cold]
+    fn poll_write_farewell(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let (Some(text), Some(at)) = (
+            self.policy.flood().map(farewell::text),
+            farewell::find(self.policy.outgoing(), buf),
+        ) else {
+            return self.poll_write_as_it_is(cx, buf);
+        };
+        if at > 0 {
+            return self.poll_write_as_it_is(cx, buf.get(..at).unwrap_or(buf));
+        }
+        let (frame, mut written) = std::mem::take(&mut self.farewell);
+        let frame = if frame.is_empty() {
+            farewell::with_text(buf, text)
+        } else {
+            frame
+        };
+        let result = loop {
+            let rest = frame.get(written..).unwrap_or_default();
+            if rest.is_empty() {
+                add(&self.link.bytes_written, frame.len());
+                self.policy.wrote(&frame);
+                return self.note(Poll::Ready(Ok(farewell::LEN)));
+            }
+            match Pin::new(self.io()?).poll_write(cx, rest) {
+                Poll::Ready(Ok(n)) if n > 0 => written += n,
+                result => break result,
+            }
+        };
+        self.farewell = (frame, written);
+        self.note(result)
     }
 }
 
@@ -159,9 +254,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.link.is_flooded() {
-            // The connection knows, and does not wait for more.
-            return Poll::Pending;
+        if this.detour {
+            if let Some(result) = this.poll_detour(cx, buf) {
+                return result;
+            }
         }
         let most = this.allowance();
         if most == 0 {
@@ -174,11 +270,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
             this.wait(cx);
             return Poll::Pending;
         }
-        let new = buf.filled().get(before..).unwrap_or_default();
-        if new.is_empty() {
-            this.ended = true;
-        } else if !this.admit(new) {
-            buf.set_filled(before);
+        if !this.take_in(buf, before) && matches!(result, Poll::Ready(Ok(()))) {
+            // To h2 a read of nothing is the end. The next one takes the detour.
+            cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         result
@@ -192,12 +286,10 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let result = Pin::new(this.io()?).poll_write(cx, buf);
-        if let Poll::Ready(Ok(n)) = &result {
-            add(&this.link.bytes_written, *n);
-            this.policy.wrote(buf.get(..*n).unwrap_or(buf));
+        if this.link.is_flooded() {
+            return this.poll_write_farewell(cx, buf);
         }
-        this.note(result)
+        this.poll_write_as_it_is(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -206,6 +298,10 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if this.link.is_flooded() {
+            let first = bufs.iter().find(|buf| !buf.is_empty());
+            return this.poll_write_farewell(cx, first.map_or(&[], |buf| buf));
+        }
         let result = Pin::new(this.io()?).poll_write_vectored(cx, bufs);
         if let Poll::Ready(Ok(n)) = &result {
             add(&this.link.bytes_written, *n);
@@ -215,6 +311,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
                 this.policy.wrote(written);
                 left -= written.len();
             }
+            this.link.add_malformed(this.policy.malformed());
         }
         this.note(result)
     }
@@ -253,131 +350,4 @@ impl<T> Drop for Guard<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::task::{Wake, Waker};
-
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn bytes_are_counted_both_ways_and_a_full_pipe_is_seen() {
-        let (ours, mut peer) = duplex(8);
-        let link = Arc::new(Link::new());
-        let (mut guard, _) = Guard::new(ours, Arc::clone(&link), &Config::default());
-        let mut cx = Context::from_waker(Waker::noop());
-
-        peer.write_all(b"abc").await.unwrap();
-        let mut buf = [0; 8];
-        assert_eq!(guard.read(&mut buf).await.unwrap(), 3);
-        assert_eq!(link.bytes_read.load(Relaxed), 3);
-
-        guard.write_all(b"12345678").await.unwrap();
-        assert!(!link.is_write_blocked());
-        assert!(Pin::new(&mut guard).poll_write(&mut cx, b"9").is_pending());
-        assert!(link.is_write_blocked());
-        assert_eq!(link.bytes_written.load(Relaxed), 8);
-
-        peer.read_exact(&mut buf).await.unwrap();
-        guard.write_all(b"9").await.unwrap();
-        assert!(!link.is_write_blocked());
-        assert_eq!(link.bytes_written.load(Relaxed), 9);
-    }
-
-    #[tokio::test]
-    async fn vectored_writes_are_forwarded() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let addr = listener.local_addr().unwrap();
-        let (client, accepted) =
-            tokio::join!(tokio::net::TcpStream::connect(addr), listener.accept());
-        let link = Arc::new(Link::new());
-        let (mut guard, _) = Guard::new(client.unwrap(), Arc::clone(&link), &Config::default());
-        assert!(guard.is_write_vectored());
-        let n = guard
-            .write_vectored(&[IoSlice::new(b"ab"), IoSlice::new(b"cd")])
-            .await
-            .unwrap();
-        assert_eq!(n, 4);
-        let mut buf = [0; 4];
-        accepted.unwrap().0.read_exact(&mut buf).await.unwrap();
-        assert_eq!(&buf, b"abcd");
-        assert_eq!(link.bytes_written.load(Relaxed), 4);
-    }
-
-    #[tokio::test]
-    async fn a_connection_that_has_more_to_say_lets_others_run() {
-        let (ours, mut peer) = duplex(64);
-        let link = Arc::new(Link::new());
-        let config = Config {
-            read_budget: 4,
-            ..Config::default()
-        };
-        let (mut guard, _) = Guard::new(ours, Arc::clone(&link), &config);
-        peer.write_all(b"three reads of all").await.unwrap();
-        let woken = Arc::<Woken>::default();
-        let waker = Waker::from(Arc::clone(&woken));
-        let mut cx = Context::from_waker(&waker);
-        let mut said = Vec::new();
-        let mut read = |cx: &mut Context<'_>| {
-            let mut bytes = [0; 3];
-            let mut buf = ReadBuf::new(&mut bytes);
-            let result = Pin::new(&mut guard).poll_read(cx, &mut buf);
-            said.extend_from_slice(buf.filled());
-            result.is_ready()
-        };
-        for polls in 1..=3 {
-            link.begin();
-            assert!(read(&mut cx) && read(&mut cx));
-            assert!(!read(&mut cx), "3 bytes and 1 are read");
-            assert_eq!(woken.0.load(Relaxed), polls);
-            assert_eq!(link.bytes_read.load(Relaxed), 4 * polls);
-        }
-        assert_eq!(said, b"three reads ");
-    }
-
-    #[tokio::test]
-    async fn headers_are_looked_at_before_more_is_read() {
-        let (ours, mut peer) = duplex(1 << 10);
-        let link = Arc::new(Link::new());
-        let config = Config {
-            header_budget: 64,
-            ..Config::default()
-        };
-        let (mut guard, _) = Guard::new(ours, Arc::clone(&link), &config);
-        let mut cx = Context::from_waker(Waker::noop());
-        let mut read = |cx: &mut Context<'_>| {
-            link.begin();
-            let mut bytes = [0; 1 << 10];
-            loop {
-                let mut buf = ReadBuf::new(&mut bytes);
-                if Pin::new(&mut guard).poll_read(cx, &mut buf).is_pending() {
-                    return link.read_in_poll();
-                }
-            }
-        };
-        peer.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-            .await
-            .unwrap();
-        // DATA frames only.
-        let data = [0, 0, 91, 0, 0, 0, 0, 0, 1].into_iter().chain([0; 91]);
-        peer.write_all(&data.collect::<Vec<_>>().repeat(5))
-            .await
-            .unwrap();
-        assert_eq!(read(&mut cx), 524);
-        // HEADERS of 20 bytes, in 29: the second 64 bytes bring the fourth and fifth.
-        let headers = [0, 0, 20, 1, 4, 0, 0, 0, 1].into_iter().chain([0; 20]);
-        peer.write_all(&headers.collect::<Vec<_>>().repeat(8))
-            .await
-            .unwrap();
-        assert_eq!([read(&mut cx), read(&mut cx), read(&mut cx)], [128, 104, 0]);
-    }
-
-    #[derive(Default)]
-    struct Woken(AtomicU64);
-
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Relaxed);
-        }
-    }
-}
+mod tests;

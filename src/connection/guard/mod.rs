@@ -4,11 +4,18 @@
 //! send a GOAWAY, and an error from it would make h2 leave without one. So it says nothing more, and the connection, told through the
 //! [`Link`](super::link::Link), sends `ENHANCE_YOUR_CALM` and goes.
 
+mod authority;
+mod block;
 mod budget;
+mod end;
+mod farewell;
 mod frames;
+mod huffman;
 mod io;
 mod linger;
 mod policy;
+mod repair;
+mod resets;
 #[cfg(test)]
 mod tests;
 
@@ -17,4 +24,8 @@ pub(super) use linger::Lingering;
 pub(super) use policy::Limits;
 
 #[cfg(feature = "__internals")]
+pub use huffman::{decoded as huffman_decoded, encoded as huffman_encoded};
+#[cfg(feature = "__internals")]
 pub use policy::{Step, program};
+#[cfg(feature = "__internals")]
+pub use repair::repaired;

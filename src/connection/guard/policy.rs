@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::budget::Budget;
 use super::frames::{self, Head, Heads};
+use super::resets::Resets;
 
 /// What every client says first (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -50,6 +51,7 @@ pub(super) struct Policy {
     opening: Opening,
     incoming: Heads,
     outgoing: Heads,
+    resets: Resets,
     /// Whether the head of the first SETTINGS is there, and whether all of it is.
     settings_begun: bool,
     settings_seen: bool,
@@ -105,6 +107,7 @@ impl Policy {
             opening: Opening::Preface(0),
             incoming: Heads::new(),
             outgoing: Heads::new(),
+            resets: Resets::new(),
             settings_begun: false,
             settings_seen: false,
             header_block: Block::NONE,
@@ -164,6 +167,9 @@ impl Policy {
     /// Takes note of bytes that the peer is sent. Each HEADERS and DATA frame gives it a PING and two WINDOW_UPDATEs: clients that
     /// measure the path answer what they read with as many. Each full [`PIECE`] of a DATA frame gives it two more.
     pub(super) fn wrote(&mut self, mut bytes: &[u8]) {
+        if self.resets.is_open() {
+            self.resets.read(bytes);
+        }
         while let Some(head) = self.outgoing.next(&mut bytes) {
             match head.kind {
                 frames::DATA => {
@@ -174,12 +180,32 @@ impl Policy {
                     self.ping.credit(1);
                     self.window_update.credit(2);
                 }
+                frames::RST_STREAM => {
+                    self.resets.begin();
+                    self.resets.read(bytes);
+                }
                 // What has to be acknowledged.
                 frames::PING if !head.has(frames::ACK) => self.ping.credit(1),
                 frames::SETTINGS if !head.has(frames::ACK) => self.settings.credit(1),
                 _ => {}
             }
         }
+    }
+
+    /// How many streams h2 has reset since the last time because they were malformed.
+    #[inline]
+    pub(super) const fn malformed(&mut self) -> u64 {
+        self.resets.take()
+    }
+
+    /// What has been written so far.
+    pub(super) const fn outgoing(&self) -> &Heads {
+        &self.outgoing
+    }
+
+    /// What there was too much of, if there was.
+    pub(super) const fn flood(&self) -> Option<Flood> {
+        self.flood
     }
 
     /// Since when a header block has been on its way.

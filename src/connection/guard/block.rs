@@ -1,0 +1,395 @@
+//! The fields of a header block (RFC 7541, section 6), as far as it takes to find the values of `:authority`.
+//!
+//! Nothing is decoded but integers. Strings are passed over by their length, and of the dynamic table only this is known: which
+//! of its entries are named `:authority`.
+
+use std::ops::Range;
+
+use super::authority::{LONGEST, repair, repair_coded};
+
+const NAME: &[u8] = b":authority";
+/// The same in HPACK's Huffman code.
+const CODED_NAME: &[u8] = &[0xb8, 0x3b, 0x53, 0x39, 0xec, 0x32, 0x7d, 0x7f];
+
+/// The number of entries of the static table, whose first is `:authority`.
+const STATIC: usize = 61;
+
+/// How long a block is that is remembered.
+const REMEMBERED: usize = 96;
+
+/// The block is not HPACK. h2 ends the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+/// What an integer says.
+#[derive(Debug, Clone, Copy)]
+enum Integer {
+    /// A whole field by its index, or the size of the dynamic table.
+    Nothing,
+    /// The name of a literal field, which may be added to the dynamic table.
+    Name { added: bool },
+    /// The length of a name that is spelled out.
+    NameLen { added: bool, coded: bool },
+    /// The length of a value.
+    ValueLen { wanted: bool, coded: bool },
+}
+
+/// What comes next.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Field,
+    /// More octets of an integer, as much as is known of it, and where the next seven bits belong.
+    Integer(Integer, usize, u32),
+    NameLen {
+        added: bool,
+    },
+    /// Octets of a name, of which `left` are to come. `matched` are there, if it is `:authority` so far.
+    Name {
+        added: bool,
+        coded: bool,
+        left: usize,
+        matched: Option<usize>,
+    },
+    ValueLen {
+        wanted: bool,
+    },
+    /// Octets of no interest.
+    Skip(usize),
+    /// Octets of a value of `:authority`.
+    Value {
+        coded: bool,
+        left: usize,
+    },
+}
+
+/// A connection's header blocks, one after the other.
+#[derive(Debug)]
+pub(super) struct Blocks {
+    step: Step,
+    /// Where the octets of a value are that is not whole yet.
+    pieces: Vec<Range<usize>>,
+    /// Bit n: the dynamic table's entry 62 + n, if there is one, is named `:authority`. A table of 4,096 bytes has fewer than 128 entries.
+    /// Entries that are evicted are always the oldest, so they need not be known: an index of one is an error.
+    named: u128,
+    /// The last block that was whole and passed over, adding nothing to the table.
+    last: [u8; REMEMBERED],
+    last_len: usize,
+}
+
+impl Blocks {
+    pub(super) const fn new() -> Self {
+        Self {
+            step: Step::Field,
+            pieces: Vec::new(),
+            named: 0,
+            last: [0; REMEMBERED],
+            last_len: 0,
+        }
+    }
+
+    /// Where the value begins of which the rest is to come.
+    pub(super) fn open_since(&self) -> Option<usize> {
+        self.pieces.first().map(|piece| piece.start)
+    }
+
+    /// The first `n` octets of the buffer are gone.
+    pub(super) fn shift(&mut self, n: usize) {
+        for piece in &mut self.pieces {
+            *piece = piece.start - n..piece.end - n;
+        }
+    }
+
+    /// Lets the value pass of which the rest is to come.
+    #[cold]
+    pub(super) fn give_up(&mut self) {
+        self.pieces.clear();
+        if let Step::Value { left, .. } = self.step {
+            self.step = Step::Skip(left);
+        }
+    }
+
+    /// The block is over.
+    pub(super) const fn end(&self) -> Result<(), Malformed> {
+        match self.step {
+            Step::Field => Ok(()),
+            _ => Err(Malformed),
+        }
+    }
+
+    /// Goes through the part of a block that is at `part` in `buf`, and repairs the values of `:authority` that end in it.
+    pub(super) fn read(&mut self, buf: &mut [u8], part: Range<usize>) -> Result<(), Malformed> {
+        let Range { start: mut at, end } = part;
+        while at < end {
+            if matches!(self.step, Step::Field) {
+                let passed = pass(buf.get(at..end).unwrap_or_default());
+                self.named = self.named.checked_shl(passed.added).unwrap_or(0);
+                at += passed.read;
+                if at == end {
+                    break;
+                }
+            }
+            match self.step {
+                Step::Skip(left) => at += self.skip(left, end - at),
+                Step::Value { coded, left } => at += self.value(buf, at, end, coded, left),
+                Step::Name {
+                    added,
+                    coded,
+                    left,
+                    matched: None,
+                } => {
+                    let n = left.min(end - at);
+                    at += n;
+                    if n == left {
+                        self.name(added, false);
+                    } else {
+                        self.step = Step::Name {
+                            added,
+                            coded,
+                            left: left - n,
+                            matched: None,
+                        };
+                    }
+                }
+                _ => {
+                    let Some(&octet) = buf.get(at) else {
+                        break;
+                    };
+                    at += 1;
+                    self.octet(octet)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes through a whole block, and repairs the values of `:authority` in it.
+    #[inline]
+    pub(super) fn read_whole(&mut self, block: &mut [u8]) -> Result<(), Malformed> {
+        if block == self.last.get(..self.last_len).unwrap_or_default() {
+            return Ok(());
+        }
+        self.read_new(block)
+    }
+
+    /// Goes through a whole block that is not the same as the last. It is remembered if it says nothing that would have to be looked at
+    /// again: many clients ask the same over and over.
+    #[inline(never)]
+    fn read_new(&mut self, block: &mut [u8]) -> Result<(), Malformed> {
+        let passed = pass(block);
+        if passed.read == block.len() {
+            self.named = self.named.checked_shl(passed.added).unwrap_or(0);
+            if let Some(last) = self
+                .last
+                .get_mut(..block.len())
+                .filter(|_| passed.added == 0)
+            {
+                last.copy_from_slice(block);
+                self.last_len = block.len();
+            }
+            return Ok(());
+        }
+        self.read(block, 0..block.len())?;
+        self.end()
+    }
+
+    fn octet(&mut self, octet: u8) -> Result<(), Malformed> {
+        match self.step {
+            Step::Field => self.field(octet),
+            Step::Integer(integer, value, shift) => {
+                // h2 takes no more octets either.
+                if shift > 21 {
+                    return Err(Malformed);
+                }
+                let value = value + (usize::from(octet & 0x7f) << shift);
+                if octet & 0x80 == 0 {
+                    self.integer(integer, value);
+                } else {
+                    self.step = Step::Integer(integer, value, shift + 7);
+                }
+            }
+            Step::NameLen { added } => {
+                let coded = octet & 0x80 != 0;
+                self.prefix(Integer::NameLen { added, coded }, octet, 0x7f);
+            }
+            Step::ValueLen { wanted } => {
+                let coded = octet & 0x80 != 0;
+                self.prefix(Integer::ValueLen { wanted, coded }, octet, 0x7f);
+            }
+            Step::Name {
+                added,
+                coded,
+                left,
+                matched,
+            } => {
+                let name = if coded { CODED_NAME } else { NAME };
+                let matched = matched.filter(|at| name.get(*at) == Some(&octet));
+                let matched = matched.map(|at| at + 1);
+                if left > 1 {
+                    self.step = Step::Name {
+                        added,
+                        coded,
+                        left: left - 1,
+                        matched,
+                    };
+                } else {
+                    self.name(added, matched == Some(name.len()));
+                }
+            }
+            Step::Skip(_) | Step::Value { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// The first octet of a field.
+    fn field(&mut self, octet: u8) {
+        match octet {
+            0x80.. => self.prefix(Integer::Nothing, octet, 0x7f),
+            0x40.. => self.prefix(Integer::Name { added: true }, octet, 0x3f),
+            0x20.. => self.prefix(Integer::Nothing, octet, 0x1f),
+            _ => self.prefix(Integer::Name { added: false }, octet, 0x0f),
+        }
+    }
+
+    /// The first octet of an integer (RFC 7541, section 5.1).
+    fn prefix(&mut self, integer: Integer, octet: u8, mask: u8) {
+        let value = octet & mask;
+        if value < mask {
+            self.integer(integer, value.into());
+        } else {
+            self.step = Step::Integer(integer, value.into(), 0);
+        }
+    }
+
+    fn integer(&mut self, integer: Integer, value: usize) {
+        match integer {
+            Integer::Nothing => self.step = Step::Field,
+            Integer::Name { added } if value == 0 => self.step = Step::NameLen { added },
+            Integer::Name { added } => {
+                let entry = value.checked_sub(STATIC + 1);
+                let place = entry.and_then(|entry| u32::try_from(entry).ok());
+                let named = place.and_then(|place| self.named.checked_shr(place));
+                self.name(added, value == 1 || named.is_some_and(|bits| bits & 1 == 1));
+            }
+            Integer::NameLen { added, .. } if value == 0 => self.name(added, false),
+            Integer::NameLen { added, coded } => {
+                let name = if coded { CODED_NAME } else { NAME };
+                self.step = Step::Name {
+                    added,
+                    coded,
+                    left: value,
+                    matched: (value == name.len()).then_some(0),
+                };
+            }
+            Integer::ValueLen { .. } if value == 0 => self.step = Step::Field,
+            Integer::ValueLen {
+                wanted: true,
+                coded,
+            } if value <= LONGEST => self.step = Step::Value { coded, left: value },
+            Integer::ValueLen { .. } => self.step = Step::Skip(value),
+        }
+    }
+
+    /// The name of a literal field is there.
+    const fn name(&mut self, added: bool, wanted: bool) {
+        if added {
+            self.named = self.named << 1 | wanted as u128;
+        }
+        self.step = Step::ValueLen { wanted };
+    }
+
+    fn skip(&mut self, left: usize, here: usize) -> usize {
+        if left > here {
+            self.step = Step::Skip(left - here);
+            here
+        } else {
+            self.step = Step::Field;
+            left
+        }
+    }
+
+    fn value(&mut self, buf: &mut [u8], at: usize, end: usize, coded: bool, left: usize) -> usize {
+        let n = left.min(end - at);
+        if n == left && self.pieces.is_empty() {
+            if let Some(value) = buf.get_mut(at..at + n) {
+                mend(value, coded);
+            }
+            self.step = Step::Field;
+            return n;
+        }
+        self.pieces.push(at..at + n);
+        self.step = Step::Value {
+            coded,
+            left: left - n,
+        };
+        if n == left {
+            self.gather(buf, coded);
+            self.step = Step::Field;
+        }
+        n
+    }
+
+    /// Repairs a value that is in pieces.
+    #[cold]
+    fn gather(&mut self, buf: &mut [u8], coded: bool) {
+        let pieces = std::mem::take(&mut self.pieces);
+        let parts = pieces.iter().filter_map(|piece| buf.get(piece.clone()));
+        let mut value: Vec<u8> = parts.flatten().copied().collect();
+        mend(&mut value, coded);
+        let mut value = value.into_iter();
+        for piece in pieces {
+            for (place, octet) in buf.get_mut(piece).into_iter().flatten().zip(&mut value) {
+                *place = octet;
+            }
+        }
+    }
+}
+
+/// How much of a block was passed over, and how many fields of it are added to the dynamic table.
+#[derive(Debug, Clone, Copy)]
+struct Passed {
+    read: usize,
+    added: u32,
+}
+
+/// Passes over fields of the kinds that most are, from the beginning of a block or a part of one: by their index, or a literal with
+/// a name from the static table that is not `:authority`.
+fn pass(block: &[u8]) -> Passed {
+    let mut rest = block;
+    let mut added = 0;
+    while let [octet, after @ ..] = rest {
+        if let 0x81..=0xfe = octet {
+            rest = after;
+            continue;
+        }
+        let (new, value) = match (octet, after) {
+            (0x42..=0x7d, value) => (1, value),
+            (0x02..=0x0e | 0x12..=0x1e, value) => (0, value),
+            (0x0f | 0x1f, [0..=0x2e, value @ ..]) => (0, value),
+            _ => break,
+        };
+        let [len, value @ ..] = value else {
+            break;
+        };
+        let len = len & 0x7f;
+        let Some(next) = value.get(len.into()..).filter(|_| len < 0x7f) else {
+            break;
+        };
+        added += new;
+        rest = next;
+    }
+    Passed {
+        read: block.len() - rest.len(),
+        added,
+    }
+}
+
+fn mend(value: &mut [u8], coded: bool) {
+    if coded {
+        repair_coded(value);
+    } else {
+        repair(value);
+    }
+}
+
+#[cfg(test)]
+mod tests;
