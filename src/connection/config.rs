@@ -17,7 +17,6 @@ pub(crate) struct Config {
     pub(crate) max_header_list_size: u32,
     pub(crate) header_table_size: u32,
     pub(crate) max_concurrent_reset_streams: Option<usize>,
-    pub(crate) reset_stream_duration: Duration,
     pub(crate) max_pending_accept_reset_streams: usize,
     pub(crate) max_local_error_reset_streams: usize,
     pub(crate) max_send_buffer_size: usize,
@@ -49,6 +48,8 @@ const DATA_BUDGET_PER_STREAM: usize = 32 << 10;
 /// And what it has at least: for one stream full of messages that are as small as can be, each in a frame of its own, which take 251 for
 /// every 5 bytes of its window, and for one read of the socket beside it.
 const MIN_DATA_BUDGET: usize = 5 << 20;
+/// How many of the streams that were reset first h2 remembers, for good: the guard needs one of them, and does not know which h2 saw first.
+const SINKS: usize = 16;
 /// The largest window there is.
 const MAX_WINDOW: u32 = (1 << 31) - 1;
 
@@ -63,7 +64,6 @@ impl Default for Config {
             max_header_list_size: 8 << 10,
             header_table_size: 4_096,
             max_concurrent_reset_streams: None,
-            reset_stream_duration: Duration::from_secs(5),
             max_pending_accept_reset_streams: 256,
             max_local_error_reset_streams: 1_024,
             max_send_buffer_size: 64 << 10,
@@ -122,7 +122,7 @@ impl Config {
     }
 
     /// What the guard lets through.
-    pub(super) const fn guard(&self) -> guard::Limits {
+    pub(super) fn guard(&self) -> guard::Limits {
         guard::Limits {
             ping: self.ping_burst,
             settings: self.settings_burst,
@@ -132,6 +132,8 @@ impl Config {
             unknown: self.unknown_frame_burst,
             empty: self.empty_frame_burst,
             refill: self.burst_refill,
+            late_streams: self.reset_streams(),
+            stream_window: self.initial_stream_window,
         }
     }
 
@@ -145,8 +147,8 @@ impl Config {
             .max_frame_size(self.max_frame_size)
             .max_header_list_size(self.max_header_list_size)
             .header_table_size(self.header_table_size)
-            .max_concurrent_reset_streams(self.reset_streams())
-            .reset_stream_duration(self.reset_stream_duration)
+            .max_concurrent_reset_streams(self.reset_streams().min(SINKS))
+            .reset_stream_duration(Duration::MAX)
             .max_pending_accept_reset_streams(self.max_pending_accept_reset_streams)
             .max_local_error_reset_streams(Some(self.max_local_error_reset_streams))
             .max_send_buffer_size(self.max_send_buffer_size)

@@ -103,17 +103,13 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Sets how many streams that the server has reset are remembered, so that frames still on their way to them are ignored. Default:
-    /// as many as [`max_concurrent_streams`](Self::max_concurrent_streams). For one that is
-    /// forgotten, DATA is answered with RST_STREAM (`STREAM_CLOSED`), and HEADERS end the connection.
+    /// Sets how many streams that the server has reset are remembered, in four bytes each, so that frames still on their way to them are
+    /// ignored. Default: as many as [`max_concurrent_streams`](Self::max_concurrent_streams), which is enough for every client: it has
+    /// no more streams open when it reads of a reset. For one that is forgotten, DATA is answered with RST_STREAM (`STREAM_CLOSED`) and
+    /// counts as an error of the client's ([`max_local_error_reset_streams`](Self::max_local_error_reset_streams)), and HEADERS end the
+    /// connection; so do more bytes than the streams' windows had room for.
     pub const fn max_concurrent_reset_streams(mut self, streams: usize) -> Self {
         self.connection.max_concurrent_reset_streams = Some(streams);
-        self
-    }
-
-    /// Sets how long they are remembered. Default: 5 s.
-    pub const fn reset_stream_duration(mut self, duration: Duration) -> Self {
-        self.connection.reset_stream_duration = duration;
         self
     }
 

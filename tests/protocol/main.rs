@@ -18,6 +18,7 @@ mod delivery;
 mod fixture;
 mod flow;
 mod guard;
+mod late;
 mod limits;
 mod order;
 mod peer;

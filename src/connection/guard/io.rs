@@ -15,8 +15,48 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::super::config::Config;
 use super::super::link::Link;
+use super::frames::{HEAD, Heads};
 use super::linger::Lingering;
 use super::policy::Policy;
+
+/// A frame's head that came in pieces while late frames may come (see [`late`](super::late)), which is passed on whole.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    bytes: [u8; HEAD],
+    /// How many of them are here, and how many of those have been passed on.
+    have: usize,
+    passed: usize,
+}
+
+impl Held {
+    const NONE: Self = Self {
+        bytes: [0; HEAD],
+        have: 0,
+        passed: 0,
+    };
+
+    const fn is_whole(&self) -> bool {
+        self.have == HEAD
+    }
+
+    fn hold(&mut self, bytes: &[u8]) {
+        for (place, byte) in self.bytes.iter_mut().skip(self.have).zip(bytes) {
+            *place = *byte;
+            self.have += 1;
+        }
+    }
+
+    /// Passes on as much as there is room for.
+    fn pass(&mut self, buf: &mut ReadBuf<'_>) {
+        let rest = self.bytes.get(self.passed..self.have).unwrap_or_default();
+        let n = rest.len().min(buf.remaining());
+        buf.put_slice(rest.get(..n).unwrap_or_default());
+        self.passed += n;
+        if self.passed == self.have {
+            *self = Self::NONE;
+        }
+    }
+}
 
 /// A connection's byte stream, watched.
 #[derive(Debug)]
@@ -28,6 +68,10 @@ pub(in crate::connection) struct Guard<T> {
     ended: bool,
     link: Arc<Link>,
     policy: Policy,
+    /// The beginning of a frame that h2 does not know of yet.
+    held: Held,
+    /// How many of the bytes that h2 has offered the socket has not taken. h2 offers them again.
+    offered: usize,
     start: Instant,
     /// How many bytes are read in one poll of the connection.
     read_budget: u64,
@@ -52,6 +96,8 @@ impl<T> Guard<T> {
             ended: false,
             link,
             policy: Policy::new(&config.guard()),
+            held: Held::NONE,
+            offered: 0,
             start: Instant::now(),
             read_budget: u64::try_from(config.read_budget.max(1)).unwrap_or(u64::MAX),
             header_budget: u64::try_from(config.header_budget.max(1)).unwrap_or(u64::MAX),
@@ -75,6 +121,26 @@ impl<T> Guard<T> {
             self.link.write_blocked.store(blocked, Relaxed);
         }
         result
+    }
+
+    /// Shows the policy what h2 is about to write, as soon as h2 offers it: a frame that h2 has given away is one that h2 may have
+    /// forgotten, whether or not the socket takes it at once.
+    fn offer(&mut self, bufs: &[IoSlice<'_>]) {
+        let mut known = self.offered;
+        for buf in bufs {
+            let new = buf.get(known..).unwrap_or_default();
+            known = known.saturating_sub(buf.len());
+            self.policy.wrote(new);
+            self.offered += new.len();
+        }
+    }
+
+    fn note_write(&mut self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(n)) = &result {
+            add(&self.link.bytes_written, *n);
+            self.offered = self.offered.saturating_sub(*n);
+        }
+        self.note(result)
     }
 
     /// How many bytes may be read at once now; none if other tasks are to run first.
@@ -168,12 +234,16 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
+        if this.held.have > 0 {
+            return this.poll_held(cx, buf);
+        }
         let before = buf.filled().len();
         let result = poll_read_at_most(this.io()?, cx, buf, most);
         if result.is_pending() {
             this.wait(cx);
             return Poll::Pending;
         }
+        let place = this.policy.place();
         let new = buf.filled().get(before..).unwrap_or_default();
         if new.is_empty() {
             this.ended = true;
@@ -181,7 +251,58 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
             buf.set_filled(before);
             return Poll::Pending;
         }
-        result
+        match place {
+            Some(place) if !new_of(buf, before).is_empty() => {
+                this.redirect(place, buf, before);
+                // Nothing for h2 would be the end to it.
+                if buf.filled().len() == before {
+                    return this.poll_held(cx, buf);
+                }
+                result
+            }
+            _ => result,
+        }
+    }
+}
+
+fn new_of<'a>(buf: &'a mut ReadBuf<'_>, before: usize) -> &'a mut [u8] {
+    buf.filled_mut().get_mut(before..).unwrap_or_default()
+}
+
+impl<T: AsyncRead + Unpin> Guard<T> {
+    /// Redirects late frames, and holds back the beginning of a head at the end.
+    #[cold]
+    fn redirect(&mut self, place: Heads, buf: &mut ReadBuf<'_>, before: usize) {
+        let new = new_of(buf, before);
+        let held = self.policy.redirect(place, new);
+        let whole = new.len().saturating_sub(held);
+        self.held.hold(new.get(whole..).unwrap_or_default());
+        buf.set_filled(before + whole);
+    }
+
+    /// Completes the head that is held back, and passes it on.
+    #[cold]
+    fn poll_held(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        while !self.held.is_whole() && !self.ended {
+            let mut bytes = [0; HEAD];
+            let missing = bytes.get_mut(self.held.have..).unwrap_or_default();
+            let mut rest = ReadBuf::new(missing);
+            if Pin::new(self.io()?).poll_read(cx, &mut rest)?.is_pending() {
+                self.wait(cx);
+                return Poll::Pending;
+            }
+            if rest.filled().is_empty() {
+                self.ended = true;
+            } else if !self.admit(rest.filled()) {
+                return Poll::Pending;
+            }
+            self.held.hold(rest.filled());
+            if self.held.is_whole() {
+                self.policy.redirect_one(&mut self.held.bytes);
+            }
+        }
+        self.held.pass(buf);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -192,12 +313,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.offer(&[IoSlice::new(buf)]);
         let result = Pin::new(this.io()?).poll_write(cx, buf);
-        if let Poll::Ready(Ok(n)) = &result {
-            add(&this.link.bytes_written, *n);
-            this.policy.wrote(buf.get(..*n).unwrap_or(buf));
-        }
-        this.note(result)
+        this.note_write(result)
     }
 
     fn poll_write_vectored(
@@ -206,17 +324,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.offer(bufs);
         let result = Pin::new(this.io()?).poll_write_vectored(cx, bufs);
-        if let Poll::Ready(Ok(n)) = &result {
-            add(&this.link.bytes_written, *n);
-            let mut left = *n;
-            for buf in bufs {
-                let written = buf.get(..left).unwrap_or(buf);
-                this.policy.wrote(written);
-                left -= written.len();
-            }
-        }
-        this.note(result)
+        this.note_write(result)
     }
 
     // h2 chooses by this from which size on it does not copy.

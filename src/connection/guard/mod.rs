@@ -7,6 +7,7 @@
 mod budget;
 mod frames;
 mod io;
+mod late;
 mod linger;
 mod policy;
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::budget::Budget;
-use super::frames::{self, Head, Heads};
+use super::frames::{self, HEAD, Head, Heads};
+use super::late::{self, Late};
 
 /// What every client says first (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -22,6 +23,10 @@ pub(in crate::connection) struct Limits {
     pub(in crate::connection) unknown: u32,
     pub(in crate::connection) empty: u32,
     pub(in crate::connection) refill: Duration,
+    /// How many streams that the server reset are remembered.
+    pub(in crate::connection) late_streams: usize,
+    /// How many bytes may come late for each.
+    pub(in crate::connection) stream_window: u32,
 }
 
 /// What there was too much of.
@@ -60,6 +65,7 @@ pub(super) struct Policy {
     last_headers: u64,
     /// Set for good by the first flood.
     flood: Option<Flood>,
+    late: Late,
 }
 
 /// How far the preface is.
@@ -111,6 +117,7 @@ impl Policy {
             headers: 0,
             last_headers: 0,
             flood: None,
+            late: Late::new(limits.late_streams, limits.stream_window),
         }
     }
 
@@ -161,6 +168,22 @@ impl Policy {
         judged
     }
 
+    /// Where the next bytes of the peer stand, if some of them may be late.
+    #[inline]
+    pub(super) fn place(&self) -> Option<Heads> {
+        self.late.is_active().then(|| self.incoming.clone())
+    }
+
+    /// Redirects the late frames in bytes that came at `place`. How many at the end are to wait for the rest of their frame's head.
+    pub(super) fn redirect(&mut self, place: Heads, bytes: &mut [u8]) -> usize {
+        late::redirect_all(&mut self.late, place, bytes)
+    }
+
+    /// Redirects a frame if it is late.
+    pub(super) fn redirect_one(&mut self, head: &mut [u8; HEAD]) {
+        self.late.redirect(head);
+    }
+
     /// Takes note of bytes that the peer is sent. Each HEADERS and DATA frame gives it a PING and two WINDOW_UPDATEs: clients that
     /// measure the path answer what they read with as many. Each full [`PIECE`] of a DATA frame gives it two more.
     pub(super) fn wrote(&mut self, mut bytes: &[u8]) {
@@ -173,6 +196,10 @@ impl Policy {
                 frames::HEADERS => {
                     self.ping.credit(1);
                     self.window_update.credit(2);
+                }
+                frames::RST_STREAM => {
+                    let code = bytes.first_chunk().map(|code| u32::from_be_bytes(*code));
+                    self.late.reset(head.stream, code);
                 }
                 // What has to be acknowledged.
                 frames::PING if !head.has(frames::ACK) => self.ping.credit(1),
@@ -331,6 +358,8 @@ impl Limits {
             unknown: burst,
             empty: burst,
             refill,
+            late_streams: 256,
+            stream_window: 65_536,
         }
     }
 }

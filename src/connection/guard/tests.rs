@@ -44,6 +44,8 @@ fn each_kind_has_its_own_budget() {
         unknown: 6,
         empty: 7,
         refill: NEVER,
+        late_streams: 0,
+        stream_window: 0,
     };
     let kinds = [
         (PING, 0, 8, 1, Flood::Ping),

@@ -1,0 +1,138 @@
+//! Frames that come late: a peer sent them before it knew that the server had reset their stream (RFC 9113, section 5.1).
+//!
+//! They are to be ignored, and h2 does so for streams that it remembers. A frame for any other stream it counts as an error of the peer,
+//! of which a connection has a fixed number for its life. A server that answers uploads early would use them up. So the guard remembers
+//! the streams that were reset last, in four bytes each, and gives what comes for them another stream's number: that of one stream which
+//! h2 remembers for good, the sink. h2 then ignores the frame, gives the connection its window back, and keeps HPACK in step.
+//!
+//! As many streams as a peer may have open are enough, at any rate and over any distance. A peer sends nothing for a stream once it has
+//! read its RST_STREAM. The resets that the server writes after that one, and before the last late frame is here, are of streams that
+//! were open with it.
+
+use std::collections::VecDeque;
+
+use super::frames::{self, HEAD, Head, Heads};
+
+const STREAM_CLOSED: u32 = 0x5;
+
+/// The streams of one connection that the server has reset.
+#[derive(Debug)]
+pub(super) struct Late {
+    /// The last of them, as their resets were written.
+    streams: VecDeque<u32>,
+    /// How many are remembered.
+    most: usize,
+    /// The newest that ever was reset.
+    newest: u32,
+    /// Where late frames go; `None` before the first reset.
+    sink: Option<u32>,
+    /// How many more bytes may come late.
+    allowance: u64,
+    /// How many each reset adds: a stream's window.
+    window: u64,
+    /// The sink of the header block under way, if it is a late one.
+    block: Option<u32>,
+}
+
+impl Late {
+    pub(super) const fn new(most: usize, window: u32) -> Self {
+        Self {
+            streams: VecDeque::new(),
+            most,
+            newest: 0,
+            sink: None,
+            allowance: 0,
+            window: window as u64,
+            block: None,
+        }
+    }
+
+    /// Whether there may be late frames.
+    #[inline]
+    pub(super) const fn is_active(&self) -> bool {
+        self.sink.is_some()
+    }
+
+    /// The server writes an RST_STREAM; its code if that is at hand.
+    #[cold]
+    pub(super) fn reset(&mut self, stream: u32, code: Option<u32>) {
+        if self.most == 0 {
+            return;
+        }
+        let place = self.streams.iter().position(|reset| *reset == stream);
+        if self.sink == Some(stream) && code == Some(STREAM_CLOSED) {
+            // h2 has forgotten this one after all: it is no sink. Another is.
+            let next = place.map_or(0, |place| place + 1);
+            self.sink = self.streams.get(next).copied();
+            return;
+        }
+        // h2 remembers the first streams that are reset, and these are among them.
+        self.sink.get_or_insert(stream);
+        if place.is_some() {
+            return;
+        }
+        if self.streams.len() == self.most {
+            self.streams.pop_front();
+        }
+        self.streams.push_back(stream);
+        self.newest = self.newest.max(stream);
+        self.allowance = self.allowance.saturating_add(self.window.max(1));
+    }
+
+    /// Where a frame of the peer's goes in place of its own stream. `None` if it is not late, or if more came late than a peer may have
+    /// sent: h2 judges it.
+    fn divert(&mut self, head: Head) -> Option<u32> {
+        match head.kind {
+            frames::DATA => self.spend(head),
+            frames::HEADERS => {
+                self.block = self.spend(head);
+                self.block
+            }
+            frames::CONTINUATION => self.block,
+            _ => None,
+        }
+    }
+
+    fn spend(&mut self, head: Head) -> Option<u32> {
+        if head.stream > self.newest || !self.streams.contains(&head.stream) {
+            return None;
+        }
+        self.allowance = self.allowance.checked_sub(head.len.max(1).into())?;
+        self.sink
+    }
+
+    /// Changes the head of a late frame.
+    pub(super) fn redirect(&mut self, bytes: &mut [u8; HEAD]) {
+        let head = Head::parse(bytes);
+        let Some(sink) = self.divert(head) else {
+            return;
+        };
+        let [_, _, _, _, flags, stream @ ..] = bytes;
+        *stream = sink.to_be_bytes();
+        if head.kind == frames::DATA {
+            // h2 has a budget for small frames that end nothing, for those that it ignores as well. Its state is past all ends.
+            *flags |= frames::END_STREAM;
+        }
+    }
+}
+
+/// Changes the heads of all late frames in `bytes`, before which `heads` had seen all that came. How many bytes at the end are the
+/// beginning of a head: they have to wait for the rest of it.
+pub(super) fn redirect_all(late: &mut Late, mut heads: Heads, bytes: &mut [u8]) -> usize {
+    let len = bytes.len();
+    let mut at = 0;
+    loop {
+        let mut rest = bytes.get(at..).unwrap_or_default();
+        if heads.next(&mut rest).is_none() {
+            break;
+        }
+        at = len - rest.len();
+        // A head of which a part has been passed on already stays as it is.
+        let begin = at.checked_sub(HEAD).and_then(|begin| bytes.get_mut(begin..));
+        if let Some(head) = begin.and_then(|tail| tail.first_chunk_mut()) {
+            late.redirect(head);
+        }
+    }
+    let partial = heads.partial();
+    if partial <= len { partial } else { 0 }
+}
