@@ -1,6 +1,6 @@
 //! What a connection's task shares with its socket, with the wakers of its streams and with the drain.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 
@@ -20,6 +20,8 @@ pub(crate) struct Link {
     flooded: AtomicBool,
     /// It is `flooded` for nothing but the time that it takes.
     late: AtomicBool,
+    /// How many calls the peer has given up after they had been open for a while, since the socket's wrapper last asked.
+    excused_resets: AtomicU32,
     /// The connection has ended with an error.
     pub(super) failed: AtomicBool,
 }
@@ -46,6 +48,7 @@ impl Link {
             read_before: AtomicU64::new(0),
             flooded: AtomicBool::new(false),
             late: AtomicBool::new(false),
+            excused_resets: AtomicU32::new(0),
             failed: AtomicBool::new(false),
         }
     }
@@ -128,6 +131,23 @@ impl Link {
 
     pub(super) fn is_flooded(&self) -> bool {
         self.flooded.load(Relaxed)
+    }
+
+    /// The peer has given up a call that had been open for a while.
+    pub(super) fn excuse_reset(&self) {
+        let excused = self.excused_resets.load(Relaxed);
+        self.excused_resets
+            .store(excused.saturating_add(1), Relaxed);
+    }
+
+    /// How often it did so since the last time.
+    #[inline]
+    pub(super) fn take_excused_resets(&self) -> u32 {
+        let excused = self.excused_resets.load(Relaxed);
+        if excused > 0 {
+            self.excused_resets.store(0, Relaxed);
+        }
+        excused
     }
 
     /// Something other than a stream wants the task.

@@ -26,6 +26,9 @@ use crate::service::{Service, panicked};
 /// How often a turn goes round before it lets other tasks run.
 const ROUNDS: usize = 16;
 
+/// How many requests a turn accepts at least. One read brings fewer, those included that have been reset.
+const TURN: usize = 256;
+
 /// The next request, or the end of the connection. This is also what makes h2 read and write: all of it hangs on this call, which its
 /// documentation leaves out.
 fn poll_accept<T: AsyncRead + AsyncWrite + Unpin>(
@@ -51,7 +54,7 @@ where
     /// Does all that can be done now.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
         // So many requests are answered before other tasks get their turn.
-        let mut budget = self.host.config.streams();
+        let mut budget = self.host.config.streams().max(TURN);
         for _ in 0..ROUNDS {
             let departed = match self.depart(cx) {
                 Poll::Ready(()) => return Poll::Ready(Closed::Cleanly),

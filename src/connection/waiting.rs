@@ -15,6 +15,9 @@ use super::timers::Deadlines;
 use crate::call::{Call, Refusal, deadline_exceeded, too_many_calls, trailers_only};
 use crate::service::{Drain, Service};
 
+/// A call that was open for so long is no rapid reset when the peer gives it up: it took one of the connection's streams for the time.
+const A_WHILE: Duration = Duration::from_millis(100);
+
 /// The calls that wait. Polling it costs what its ready calls cost, however many there are.
 pub(super) struct Waiting<S: Service> {
     link: Arc<Link>,
@@ -30,6 +33,7 @@ pub(super) struct Waiting<S: Service> {
 
 struct Waiter<S: Service> {
     state: State<S>,
+    began: Instant,
     patience: Patience,
     /// When it is over, as it stands in `deadlines`.
     armed: Option<Instant>,
@@ -109,6 +113,7 @@ impl<S: Service> Waiting<S> {
         }
         entry.insert(Waiter {
             state,
+            began: now,
             patience,
             armed: None,
             after_flush: false,
@@ -242,6 +247,9 @@ impl<S: Service> Waiting<S> {
                 };
                 if let Some(armed) = call.armed {
                     self.deadlines.remove(armed, key);
+                }
+                if ended == Progress::Cancelled && call.began.elapsed() >= A_WHILE {
+                    self.link.excuse_reset();
                 }
                 discard(call, &mut at.tally.panics);
             }

@@ -14,6 +14,7 @@ mod b5_streams;
 mod b6_health;
 mod b6_list;
 mod b6_watch;
+mod cancels;
 mod delivery;
 mod fixture;
 mod flow;

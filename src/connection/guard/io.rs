@@ -149,7 +149,7 @@ impl<T> Guard<T> {
         if read == 0 {
             self.policy.forget_headers();
         }
-        if self.policy.headers() >= self.header_budget {
+        if self.policy.headers() >= self.header_budget || self.policy.has_resets_to_look_at() {
             return 0;
         }
         let left = self.read_budget.saturating_sub(read);
@@ -162,6 +162,7 @@ impl<T> Guard<T> {
     fn admit(&mut self, bytes: &[u8]) -> bool {
         add(&self.link.bytes_read, bytes.len());
         let start = self.start;
+        self.policy.excuse_resets(self.link.take_excused_resets());
         if self.policy.read(bytes, || start.elapsed()).is_err() {
             self.link.set_flooded();
             return false;

@@ -128,7 +128,9 @@ pub(super) fn redirect_all(late: &mut Late, mut heads: Heads, bytes: &mut [u8]) 
         }
         at = len - rest.len();
         // A head of which a part has been passed on already stays as it is.
-        let begin = at.checked_sub(HEAD).and_then(|begin| bytes.get_mut(begin..));
+        let begin = at
+            .checked_sub(HEAD)
+            .and_then(|begin| bytes.get_mut(begin..));
         if let Some(head) = begin.and_then(|tail| tail.first_chunk_mut()) {
             late.redirect(head);
         }

@@ -12,6 +12,10 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Few clients make room again for less, for a stream and for the connection: Go's net/http does for each read of 4 KiB.
 const PIECE: u32 = 1 << 10;
 
+/// After so many resets in one poll no more is read in it. Another read brings 200 at most, for calls that have a message: together they
+/// are fewer than the 256 that h2 allows.
+const RESETS: u32 = 48;
+
 /// How many of each kind of frame a peer may send at once, and the time in which it may send as many again.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::connection) struct Limits {
@@ -63,6 +67,8 @@ pub(super) struct Policy {
     headers: u64,
     /// Those of the last block.
     last_headers: u64,
+    /// How many streams were reset since the headers were forgotten.
+    resets: u32,
     /// Set for good by the first flood.
     flood: Option<Flood>,
     late: Late,
@@ -116,6 +122,7 @@ impl Policy {
             header_block: Block::NONE,
             headers: 0,
             last_headers: 0,
+            resets: 0,
             flood: None,
             late: Late::new(limits.late_streams, limits.stream_window),
         }
@@ -129,6 +136,19 @@ impl Policy {
 
     pub(super) const fn forget_headers(&mut self) {
         self.headers = 0;
+        self.resets = 0;
+    }
+
+    /// Whether the connection is to look at the streams that were reset before more is read. h2 has a limit to those that nobody has
+    /// looked at, and a client that has had answers may be ahead of the server: it must not meet that limit because the server was slow.
+    /// One that has had none must: such is a rapid reset.
+    pub(super) const fn has_resets_to_look_at(&self) -> bool {
+        self.resets >= RESETS && self.reset.is_above_burst()
+    }
+
+    /// So many calls were given up by the peer after they had been open for a while.
+    pub(super) const fn excuse_resets(&mut self, resets: u32) {
+        self.reset.credit(resets);
     }
 
     /// What is still to come of the current frame, if it is DATA.
@@ -185,7 +205,8 @@ impl Policy {
     }
 
     /// Takes note of bytes that the peer is sent. Each HEADERS and DATA frame gives it a PING and two WINDOW_UPDATEs: clients that
-    /// measure the path answer what they read with as many. Each full [`PIECE`] of a DATA frame gives it two more.
+    /// measure the path answer what they read with as many. Each full [`PIECE`] of a DATA frame gives it two more. Each HEADERS frame
+    /// gives it a reset too: one of a stream that has begun to be answered, or has been answered, costs it nothing.
     pub(super) fn wrote(&mut self, mut bytes: &[u8]) {
         while let Some(head) = self.outgoing.next(&mut bytes) {
             match head.kind {
@@ -196,6 +217,7 @@ impl Policy {
                 frames::HEADERS => {
                     self.ping.credit(1);
                     self.window_update.credit(2);
+                    self.reset.credit(1);
                 }
                 frames::RST_STREAM => {
                     let code = bytes.first_chunk().map(|code| u32::from_be_bytes(*code));
@@ -274,6 +296,7 @@ impl Policy {
             frames::DATA => (&mut self.empty, Flood::Empty),
             frames::PRIORITY => (&mut self.priority, Flood::Priority),
             frames::RST_STREAM => {
+                self.resets = self.resets.saturating_add(1);
                 self.headers = self.headers.saturating_sub(self.last_headers);
                 (&mut self.reset, Flood::Reset)
             }
