@@ -42,8 +42,17 @@ type Accepted = (Request<RecvStream>, SendResponse<Bytes>);
 
 /// Why a connection is over.
 enum Closed {
+    /// The server wanted it so.
     Cleanly,
+    /// The peer's socket has ended, in whatever way: an error only within a call.
+    ByPeer,
+    /// It was not HTTP/2 any more.
     WithError,
+}
+
+/// Whether a connection's error is no more than that the peer has gone: it closed its socket or reset it, or said why it would.
+fn is_farewell(error: &h2::Error) -> bool {
+    error.is_io() || (error.is_go_away() && error.is_remote())
 }
 
 impl<S, T> Connection<S, T>
@@ -123,8 +132,9 @@ where
                 });
                 None
             }
+            Some(Err(error)) if is_farewell(&error) => Some(Closed::ByPeer),
             Some(Err(_)) => Some(Closed::WithError),
-            None => Some(Closed::Cleanly),
+            None => Some(Closed::ByPeer),
         }
     }
 
@@ -215,8 +225,15 @@ where
         let closed = this.turn(cx);
         this.tell();
         closed.map(|closed| {
-            if matches!(closed, Closed::WithError) {
-                this.link.failed.store(true, Relaxed);
+            let is_error = match closed {
+                Closed::Cleanly => false,
+                Closed::ByPeer => !this.batch.is_empty() || this.waiting.has_open_calls(),
+                Closed::WithError => {
+                    this.link.failed.store(true, Relaxed);
+                    true
+                }
+            };
+            if is_error {
                 this.host.counters.connection_errors.fetch_add(1, Relaxed);
             }
         })

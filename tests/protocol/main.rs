@@ -16,6 +16,7 @@ mod b6_list;
 mod b6_watch;
 mod cancels;
 mod delivery;
+mod endings;
 mod fixture;
 mod flow;
 mod guard;

@@ -169,6 +169,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Peer<T> {
         self.skip_to(wanted).await
     }
 
+    /// The socket.
+    pub(crate) fn io(&self) -> &T {
+        &self.io
+    }
+
     /// What has been read and not asked for.
     pub(crate) fn unread(&self) -> impl Iterator<Item = &Frame> {
         self.inbox.iter()

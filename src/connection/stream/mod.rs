@@ -9,4 +9,4 @@ mod sink;
 pub(super) use context::{Conditions, Turn, discard};
 pub(super) use reading::{Finished, Reading, begin, read};
 pub(super) use replying::{Progress, Replying};
-pub(super) use sink::refuse;
+pub(super) use sink::{is_given_up, refuse};

@@ -1,6 +1,6 @@
 //! h2's side of an answer.
 
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -13,6 +13,12 @@ use crate::wire::status::Status;
 /// Refuses a call before any reply. With its handles dropped, h2 resets what the peer still sends (NO_ERROR).
 pub(in crate::connection) fn refuse(respond: &mut SendResponse<Bytes>, status: &Status) {
     let _ = respond.send_response(call::trailers_only(status), true);
+}
+
+/// Whether the peer has given up a call that has no head yet. A call whose connection ended is gone, too, but was not given up.
+pub(in crate::connection) fn is_given_up(respond: &mut SendResponse<Bytes>) -> bool {
+    let mut cx = Context::from_waker(Waker::noop());
+    matches!(respond.poll_reset(&mut cx), Poll::Ready(Ok(_)))
 }
 
 /// Where replies go to.
@@ -49,6 +55,15 @@ impl Sink {
             Self::Body(stream) => stream.poll_reset(cx),
         };
         reset.is_ready()
+    }
+
+    /// Whether the peer has given the call up.
+    pub(super) fn is_given_up(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        match self {
+            Self::Head(respond) => is_given_up(respond),
+            Self::Body(stream) => matches!(stream.poll_reset(&mut cx), Poll::Ready(Ok(_))),
+        }
     }
 
     /// An idle stream keeps nothing of the connection's window from the others.
