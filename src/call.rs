@@ -7,7 +7,9 @@ mod answer;
 mod incoming;
 mod messages;
 
-pub(crate) use answer::{Prebuilt, deadline_exceeded, going_away, too_many_calls, trailers_only};
+pub(crate) use answer::{
+    Prebuilt, deadline_exceeded, going_away, too_many_calls, too_many_headers, trailers_only,
+};
 pub(crate) use incoming::{Chunks, Incoming, gone};
 pub(crate) use messages::{Collector, Messages};
 
@@ -63,10 +65,12 @@ impl From<Box<Response<()>>> for Refusal {
     }
 }
 
-/// Validates the parts of a request, and keeps of them what the call is to have. `now` is its arrival; few calls ask for it.
+/// Validates the parts of a request, and keeps of them what the call is to have. Its header list may have `max_list` bytes. `now` is its
+/// arrival; few calls ask for it.
 pub(crate) fn accept<S: Service>(
     service: &S,
     parts: &mut Parts,
+    max_list: usize,
     peer: &PeerInfo,
     now: impl FnOnce() -> Instant,
 ) -> Result<Call, Refusal> {
@@ -74,7 +78,7 @@ pub(crate) fn accept<S: Service>(
     if service.is_bare_http() {
         return Ok(Call::bare());
     }
-    let mut call = judge(service, parts)?;
+    let mut call = judge(service, parts, max_list)?;
     if call.method.keeps_metadata() {
         call.attend(service, parts, peer, now)?;
     }
@@ -138,7 +142,11 @@ impl Call {
     }
 }
 
-fn judge<S: Service>(service: &S, parts: &Parts) -> Result<Call, Box<Response<()>>> {
+fn judge<S: Service>(
+    service: &S,
+    parts: &Parts,
+    max_list: usize,
+) -> Result<Call, Box<Response<()>>> {
     let fields = Fields::read(&parts.headers);
     if fields.hosts > 1 {
         return Err(refuse(
@@ -153,6 +161,10 @@ fn judge<S: Service>(service: &S, parts: &Parts) -> Result<Call, Box<Response<()
         .is_none()
     {
         return Err(unsupported_media_type(fields.content_type));
+    }
+    let list = fields.size + pseudo_fields(parts);
+    if list > max_list {
+        return Err(Box::new(trailers_only(&too_many_headers(list, max_list))));
     }
     let timeout = match fields.timeout.map(|value| timeout::parse(value.as_bytes())) {
         None => None,
@@ -189,6 +201,8 @@ fn judge<S: Service>(service: &S, parts: &Parts) -> Result<Call, Box<Response<()
 
 /// What `judge` wants of a request's headers, found in one pass.
 struct Fields<'a> {
+    /// What they count in a header list (RFC 9113, section 6.5.2).
+    size: usize,
     hosts: usize,
     content_type: Option<&'a HeaderValue>,
     timeout: Option<&'a HeaderValue>,
@@ -201,6 +215,7 @@ impl<'a> Fields<'a> {
     #[inline]
     fn read(headers: &'a HeaderMap) -> Self {
         let mut fields = Self {
+            size: 0,
             hosts: 0,
             content_type: None,
             timeout: None,
@@ -209,6 +224,7 @@ impl<'a> Fields<'a> {
             binary_is_valid: true,
         };
         for (name, value) in headers {
+            fields.size += PER_FIELD + name.as_str().len() + value.len();
             match name.as_str() {
                 "content-type" => fields.content_type = Some(value),
                 "host" => fields.hosts += 1,
@@ -225,6 +241,24 @@ impl<'a> Fields<'a> {
         }
         fields
     }
+}
+
+/// What a field counts in a header list beside its name and value.
+const PER_FIELD: usize = 32;
+
+/// What the pseudo-header fields count in a header list.
+fn pseudo_fields(parts: &Parts) -> usize {
+    let uri = &parts.uri;
+    let field = |name: &str, value: &str| PER_FIELD + name.len() + value.len();
+    let path = uri.path_and_query().map_or("", |path| path.as_str());
+    field(":method", parts.method.as_str())
+        + field(":path", path)
+        + uri
+            .scheme_str()
+            .map_or(0, |scheme| field(":scheme", scheme))
+        + uri
+            .authority()
+            .map_or(0, |authority| field(":authority", authority.as_str()))
 }
 
 fn route<S: Service>(service: &S, uri: &Uri) -> Result<Method, Box<Response<()>>> {

@@ -61,7 +61,7 @@ impl Default for Config {
             initial_stream_window: 64 << 10,
             initial_connection_window: None,
             max_frame_size: 16_384,
-            max_header_list_size: 8 << 10,
+            max_header_list_size: 16 << 10,
             header_table_size: 4_096,
             max_concurrent_reset_streams: None,
             max_pending_accept_reset_streams: 256,
@@ -121,6 +121,16 @@ impl Config {
         self.data_frame_budget.unwrap_or_else(derived)
     }
 
+    pub(super) fn max_header_list(&self) -> usize {
+        usize::try_from(self.max_header_list_size).unwrap_or(usize::MAX)
+    }
+
+    /// Up to where h2 lets a header list through, so that one over the limit gets an answer of gRPC. The SETTINGS have the limit itself:
+    /// the guard puts it there.
+    fn http2_header_list_size(&self) -> u32 {
+        self.max_header_list_size.saturating_mul(2)
+    }
+
     /// What the guard lets through.
     pub(super) fn guard(&self) -> guard::Limits {
         guard::Limits {
@@ -145,7 +155,7 @@ impl Config {
             .initial_window_size(self.initial_stream_window)
             .initial_connection_window_size(self.connection_window())
             .max_frame_size(self.max_frame_size)
-            .max_header_list_size(self.max_header_list_size)
+            .max_header_list_size(self.http2_header_list_size())
             .header_table_size(self.header_table_size)
             .max_concurrent_reset_streams(self.reset_streams().min(SINKS))
             .reset_stream_duration(Duration::MAX)

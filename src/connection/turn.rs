@@ -140,7 +140,8 @@ where
 
     fn judge(&mut self, parts: &mut Parts) -> Result<Call, Refusal> {
         let now = || Instant::now().into_std();
-        let judged = || call::accept(&self.host.service, parts, &self.peer, now);
+        let max = self.host.config.max_header_list();
+        let judged = || call::accept(&self.host.service, parts, max, &self.peer, now);
         catch_unwind(AssertUnwindSafe(judged)).unwrap_or_else(|_| {
             self.tally.panics += 1;
             Err(Box::new(call::trailers_only(&panicked())).into())

@@ -9,7 +9,9 @@ use tokio::time::Instant;
 
 use super::link::{Link, StreamWaker};
 use super::patience::{Patience, Verdict};
-use super::stream::{Finished, Progress, Reading, Replying, Turn, discard, is_given_up, read, refuse};
+use super::stream::{
+    Finished, Progress, Reading, Replying, Turn, discard, is_given_up, read, refuse,
+};
 use super::tally::Tally;
 use super::timers::Deadlines;
 use crate::call::{Call, Refusal, deadline_exceeded, too_many_calls, trailers_only};
@@ -202,11 +204,13 @@ impl<S: Service> Waiting<S> {
 
     /// Whether there are calls that the peer has not given up. For the end of the connection.
     pub(super) fn has_open_calls(&mut self) -> bool {
-        self.calls.iter_mut().any(|(_, call)| match &mut call.state {
-            State::Reading(reading) => !is_given_up(&mut reading.respond),
-            State::Replying(replying) => !replying.is_given_up(),
-            State::Over => false,
-        })
+        self.calls
+            .iter_mut()
+            .any(|(_, call)| match &mut call.state {
+                State::Reading(reading) => !is_given_up(&mut reading.respond),
+                State::Replying(replying) => !replying.is_given_up(),
+                State::Over => false,
+            })
     }
 
     /// Drops all calls.

@@ -89,9 +89,9 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Sets the size in bytes of a request's headers, uncompressed and with 32 for each field. Default: 8,192. A longer list is answered
-    /// with HTTP status 431; one over four times as long, or one of too many CONTINUATION frames, ends the connection with
-    /// `ENHANCE_YOUR_CALM`.
+    /// Sets the size in bytes of a request's headers, uncompressed and with 32 for each field. Default: 16,384. A longer list is answered
+    /// with `RESOURCE_EXHAUSTED` (8), one of twice as much with HTTP status 431 alone. One over eight times as long, or with more than
+    /// five CONTINUATION frames before the last, ends the connection with `ENHANCE_YOUR_CALM`.
     pub const fn max_header_list_size(mut self, bytes: u32) -> Self {
         self.connection.max_header_list_size = bytes;
         self

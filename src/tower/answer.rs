@@ -28,7 +28,11 @@ pub(super) async fn answer<S: Service, B: Body + Send + 'static>(
     let arrival = Instant::now();
     let (mut parts, body) = request.into_parts();
     let peer: PeerInfo = parts.extensions.remove().unwrap_or_default();
-    let judge = || call::accept(&host.service, &mut parts, &peer, || arrival.into_std());
+    let judge = || {
+        call::accept(&host.service, &mut parts, usize::MAX, &peer, || {
+            arrival.into_std()
+        })
+    };
     let mut call = match catch_unwind(AssertUnwindSafe(judge)) {
         Ok(Ok(call)) => call,
         Ok(Err(Refusal::Answer(answer))) => return answer.map(|()| ResponseBody(None)),

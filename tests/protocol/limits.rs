@@ -46,7 +46,7 @@ async fn the_limits_that_http2_can_tell_are_told() {
             .find(|(told, _)| *told == id)
             .map(|(_, value)| *value)
     };
-    let expected = [(1, 4_096), (3, 256), (4, 65_536), (5, 16_384), (6, 8_192)];
+    let expected = [(1, 4_096), (3, 256), (4, 65_536), (5, 16_384), (6, 16_384)];
     assert_eq!(
         expected.map(|(id, _)| told(id)),
         expected.map(|(_, value)| Some(value))

@@ -22,6 +22,7 @@ mod flow;
 mod guard;
 mod late;
 mod limits;
+mod lists;
 mod order;
 mod peer;
 mod rows;

@@ -138,3 +138,87 @@ pub(super) fn redirect_all(late: &mut Late, mut heads: Heads, bytes: &mut [u8]) 
     let partial = heads.partial();
     if partial <= len { partial } else { 0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(kind: u8, stream: u32) -> [u8; HEAD] {
+        let [a, b, c, d] = stream.to_be_bytes();
+        [0, 0, 100, kind, 0, a, b, c, d]
+    }
+
+    /// The stream that such a frame goes to.
+    fn redirected(late: &mut Late, kind: u8, stream: u32) -> u32 {
+        let mut head = head(kind, stream);
+        late.redirect(&mut head);
+        Head::parse(&head).stream
+    }
+
+    #[test]
+    fn frames_of_reset_streams_go_to_the_first_that_was_reset() {
+        let mut late = Late::new(3, 65_536);
+        assert_eq!(redirected(&mut late, frames::DATA, 1), 1);
+        for stream in [9, 1, 5, 7] {
+            late.reset(stream, Some(0));
+        }
+        // Three are remembered, and 9 has gone.
+        assert_eq!(
+            [1, 3, 5, 7, 11].map(|stream| redirected(&mut late, frames::DATA, stream)),
+            [9, 3, 9, 9, 11]
+        );
+        let others = [frames::RST_STREAM, frames::WINDOW_UPDATE, frames::PRIORITY];
+        assert!(
+            others
+                .iter()
+                .all(|kind| redirected(&mut late, *kind, 5) == 5)
+        );
+    }
+
+    #[test]
+    fn a_header_block_goes_one_way() {
+        let mut late = Late::new(9, 65_536);
+        late.reset(3, None);
+        late.reset(5, Some(0));
+        assert_eq!(redirected(&mut late, frames::HEADERS, 5), 3);
+        assert_eq!(redirected(&mut late, frames::CONTINUATION, 5), 3);
+        assert_eq!(redirected(&mut late, frames::HEADERS, 7), 7);
+        assert_eq!(redirected(&mut late, frames::CONTINUATION, 7), 7);
+    }
+
+    #[test]
+    fn a_stream_that_h2_has_forgotten_is_no_sink() {
+        let mut late = Late::new(9, 65_536);
+        for stream in [1, 3, 5] {
+            late.reset(stream, Some(0));
+        }
+        late.reset(1, Some(STREAM_CLOSED));
+        assert_eq!(redirected(&mut late, frames::DATA, 5), 3);
+        late.reset(3, Some(STREAM_CLOSED));
+        late.reset(5, Some(STREAM_CLOSED));
+        assert!(!late.is_active());
+        late.reset(7, Some(0));
+        assert_eq!(redirected(&mut late, frames::DATA, 1), 7);
+    }
+
+    #[test]
+    fn no_more_comes_late_than_the_windows_had_room_for() {
+        let mut late = Late::new(9, 250);
+        late.reset(1, Some(0));
+        late.reset(3, Some(0));
+        // 100 bytes each, 500 in all.
+        let sent: Vec<_> = (0..7)
+            .map(|_| redirected(&mut late, frames::DATA, 3))
+            .collect();
+        assert_eq!(sent, [1, 1, 1, 1, 1, 3, 3]);
+        late.reset(5, Some(0));
+        assert_eq!(redirected(&mut late, frames::DATA, 3), 1);
+    }
+
+    #[test]
+    fn nothing_is_remembered_if_nothing_is_to_be() {
+        let mut late = Late::new(0, 65_536);
+        late.reset(1, Some(0));
+        assert!(!late.is_active());
+    }
+}

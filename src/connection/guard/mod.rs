@@ -6,16 +6,20 @@
 
 mod budget;
 mod frames;
+mod greeting;
 mod io;
+#[cfg(test)]
+mod io_tests;
 mod late;
+mod limits;
 mod linger;
 mod policy;
 #[cfg(test)]
 mod tests;
 
 pub(super) use io::Guard;
+pub(super) use limits::Limits;
 pub(super) use linger::Lingering;
-pub(super) use policy::Limits;
 
 #[cfg(feature = "__internals")]
 pub use policy::{Step, program};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::budget::Budget;
 use super::frames::{self, HEAD, Head, Heads};
 use super::late::{self, Late};
+use super::limits::Limits;
 
 /// What every client says first (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -15,23 +16,6 @@ const PIECE: u32 = 1 << 10;
 /// After so many resets in one poll no more is read in it. Another read brings 200 at most, for calls that have a message: together they
 /// are fewer than the 256 that h2 allows.
 const RESETS: u32 = 48;
-
-/// How many of each kind of frame a peer may send at once, and the time in which it may send as many again.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::connection) struct Limits {
-    pub(in crate::connection) ping: u32,
-    pub(in crate::connection) settings: u32,
-    pub(in crate::connection) priority: u32,
-    pub(in crate::connection) window_update: u32,
-    pub(in crate::connection) reset: u32,
-    pub(in crate::connection) unknown: u32,
-    pub(in crate::connection) empty: u32,
-    pub(in crate::connection) refill: Duration,
-    /// How many streams that the server reset are remembered.
-    pub(in crate::connection) late_streams: usize,
-    /// How many bytes may come late for each.
-    pub(in crate::connection) stream_window: u32,
-}
 
 /// What there was too much of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -367,24 +351,6 @@ pub fn program<'a>(
         }
     }
     policy.verdict()
-}
-
-#[cfg(any(test, feature = "__internals"))]
-impl Limits {
-    pub(super) const fn all(burst: u32, refill: Duration) -> Self {
-        Self {
-            ping: burst,
-            settings: burst,
-            priority: burst,
-            window_update: burst,
-            reset: burst,
-            unknown: burst,
-            empty: burst,
-            refill,
-            late_streams: 256,
-            stream_window: 65_536,
-        }
-    }
 }
 
 #[cfg(any(test, feature = "__internals"))]

@@ -5,7 +5,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::frames::*;
-use super::policy::{Flood, Limits, Policy};
+use super::limits::Limits;
+use super::policy::{Flood, Policy};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const GOAWAY: u8 = 0x7;
