@@ -114,7 +114,8 @@ impl<S> Builder<S> {
     }
 
     /// Sets how many streams a client may reset before the server has seen them (rapid reset, CVE-2023-44487). Default: 256. One more
-    /// ends the connection with `ENHANCE_YOUR_CALM`.
+    /// ends the connection with `ENHANCE_YOUR_CALM`. A client that has resets to its credit (see [`reset_burst`](Self::reset_burst)) does
+    /// not meet this limit while its calls have a message: the server looks at its streams before it reads more.
     pub const fn max_pending_accept_reset_streams(mut self, streams: usize) -> Self {
         self.connection.max_pending_accept_reset_streams = streams;
         self
@@ -171,7 +172,8 @@ impl<S> Builder<S> {
     }
 
     /// Sets how many streams a client may reset at once, whether or not the server has seen them (rapid reset, CVE-2023-44487).
-    /// Default: 1,000.
+    /// Default: 1,000. One more is added for each HEADERS frame that the server writes, so that a call costs nothing whose answer is
+    /// complete or has begun, and for each call that had been open for 100 ms.
     pub const fn reset_burst(mut self, frames: u32) -> Self {
         self.connection.reset_burst = frames;
         self
