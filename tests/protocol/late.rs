@@ -155,6 +155,25 @@ async fn early_answers_of_every_kind_may_be_followed_by_late_frames() {
     peer.expect_silence().await;
 }
 
+/// As grpcio's uploads do: the answer overtakes a frame of which the server has the first half.
+#[tokio::test(start_paused = true)]
+async fn a_stream_may_be_reset_in_the_middle_of_a_frame() {
+    let mut peer = connect().await;
+    for round in 0..3_000 {
+        let stream = peer.open();
+        let block = Request::new("/no.Service/Method").encode();
+        let data = frame::data(stream, true, &[0; 40]);
+        let (here, late) = data.split_at(1 + round % 48);
+        let head = frame::headers(stream, false, &block);
+        peer.send(&[&head, here].concat()).await;
+        peer.expect_trailers_only(stream, UNIMPLEMENTED).await;
+        peer.expect_reset(stream, NO_ERROR).await;
+        peer.send(late).await;
+    }
+    assert_eq!(peer.check("up").await, SERVING);
+    peer.expect_silence().await;
+}
+
 /// A server that has not got rid of its answers has reset the streams all the same.
 #[tokio::test(start_paused = true)]
 async fn frames_are_late_for_resets_that_the_peer_has_not_read() {

@@ -15,49 +15,11 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::super::config::Config;
 use super::super::link::Link;
-use super::frames::{HEAD, Heads};
+use super::frames::Heads;
 use super::greeting::Greeting;
+use super::held::Held;
 use super::linger::Lingering;
 use super::policy::Policy;
-
-/// A frame's head that came in pieces while late frames may come (see [`late`](super::late)), which is passed on whole.
-#[derive(Debug, Clone, Copy)]
-struct Held {
-    bytes: [u8; HEAD],
-    /// How many of them are here, and how many of those have been passed on.
-    have: usize,
-    passed: usize,
-}
-
-impl Held {
-    const NONE: Self = Self {
-        bytes: [0; HEAD],
-        have: 0,
-        passed: 0,
-    };
-
-    const fn is_whole(&self) -> bool {
-        self.have == HEAD
-    }
-
-    fn hold(&mut self, bytes: &[u8]) {
-        for (place, byte) in self.bytes.iter_mut().skip(self.have).zip(bytes) {
-            *place = *byte;
-            self.have += 1;
-        }
-    }
-
-    /// Passes on as much as there is room for.
-    fn pass(&mut self, buf: &mut ReadBuf<'_>) {
-        let rest = self.bytes.get(self.passed..self.have).unwrap_or_default();
-        let n = rest.len().min(buf.remaining());
-        buf.put_slice(rest.get(..n).unwrap_or_default());
-        self.passed += n;
-        if self.passed == self.have {
-            *self = Self::NONE;
-        }
-    }
-}
 
 /// A connection's byte stream, watched.
 #[derive(Debug)]
@@ -71,8 +33,9 @@ pub(in crate::connection) struct Guard<T> {
     policy: Policy,
     /// Until it is written.
     greeting: Option<Greeting>,
-    /// The beginning of a frame that h2 does not know of yet.
+    /// The beginning of a frame, while late ones may come.
     held: Held,
+    largest_frame: usize,
     /// How many of the bytes that h2 has offered the socket has not taken. h2 offers them again.
     offered: usize,
     start: Instant,
@@ -100,7 +63,8 @@ impl<T> Guard<T> {
             link,
             policy: Policy::new(&config.guard()),
             greeting: Some(Greeting::new(config.max_header_list_size)),
-            held: Held::NONE,
+            held: Held::default(),
+            largest_frame: usize::try_from(config.max_frame_size).unwrap_or(usize::MAX),
             offered: 0,
             start: Instant::now(),
             read_budget: u64::try_from(config.read_budget.max(1)).unwrap_or(u64::MAX),
@@ -162,18 +126,6 @@ impl<T> Guard<T> {
         usize::try_from(left.min(most)).unwrap_or(usize::MAX)
     }
 
-    /// Judges what has just been read. False if the peer has gone too far.
-    fn admit(&mut self, bytes: &[u8]) -> bool {
-        add(&self.link.bytes_read, bytes.len());
-        let start = self.start;
-        self.policy.excuse_resets(self.link.take_excused_resets());
-        if self.policy.read(bytes, || start.elapsed()).is_err() {
-            self.link.set_flooded();
-            return false;
-        }
-        true
-    }
-
     /// Nothing more has come. Sees to it that what cannot wait does not: the rest of the handshake, and of a header block.
     fn wait(&mut self, cx: &mut Context<'_>) {
         let end = match self.policy.header_block_since() {
@@ -193,6 +145,17 @@ impl<T> Guard<T> {
             self.link.set_late();
         }
     }
+}
+
+/// Judges what has just been read. False if the peer has gone too far.
+fn admit(policy: &mut Policy, link: &Link, start: Instant, bytes: &[u8]) -> bool {
+    add(&link.bytes_read, bytes.len());
+    policy.excuse_resets(link.take_excused_resets());
+    if policy.read(bytes, || start.elapsed()).is_err() {
+        link.set_flooded();
+        return false;
+    }
+    true
 }
 
 /// Reads `most` bytes at most. `buf` may have room for more: it grows with the frames that the peer sends.
@@ -239,7 +202,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if this.held.have > 0 {
+        if !this.held.is_empty() {
             return this.poll_held(cx, buf);
         }
         let before = buf.filled().len();
@@ -252,7 +215,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
         let new = buf.filled().get(before..).unwrap_or_default();
         if new.is_empty() {
             this.ended = true;
-        } else if !this.admit(new) {
+        } else if !admit(&mut this.policy, &this.link, this.start, new) {
             buf.set_filled(before);
             return Poll::Pending;
         }
@@ -275,35 +238,39 @@ fn new_of<'a>(buf: &'a mut ReadBuf<'_>, before: usize) -> &'a mut [u8] {
 }
 
 impl<T: AsyncRead + Unpin> Guard<T> {
-    /// Redirects late frames, and holds back the beginning of a head at the end.
+    /// Redirects late frames, and holds back the beginning of a frame at the end.
     #[cold]
     fn redirect(&mut self, place: Heads, buf: &mut ReadBuf<'_>, before: usize) {
         let new = new_of(buf, before);
-        let held = self.policy.redirect(place, new);
+        let held = self.policy.redirect(place, new, self.largest_frame);
         let whole = new.len().saturating_sub(held);
         self.held.hold(new.get(whole..).unwrap_or_default());
         buf.set_filled(before + whole);
     }
 
-    /// Completes the head that is held back, and passes it on.
+    /// Completes the frame that is held back, and passes it on.
     #[cold]
     fn poll_held(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        while !self.held.is_whole() && !self.ended {
-            let mut bytes = [0; HEAD];
-            let missing = bytes.get_mut(self.held.have..).unwrap_or_default();
-            let mut rest = ReadBuf::new(missing);
-            if Pin::new(self.io()?).poll_read(cx, &mut rest)?.is_pending() {
+        while !self.held.is_passing() && !self.ended {
+            if self.held.is_whole(self.largest_frame) {
+                if let Some(head) = self.held.head() {
+                    self.policy.redirect_one(head);
+                }
+                break;
+            }
+            let io = self.io.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+            let Poll::Ready(n) = self.held.poll_more(cx, io, self.largest_frame)? else {
                 self.wait(cx);
                 return Poll::Pending;
-            }
-            if rest.filled().is_empty() {
-                self.ended = true;
-            } else if !self.admit(rest.filled()) {
+            };
+            self.ended = n == 0;
+            if !admit(
+                &mut self.policy,
+                &self.link,
+                self.start,
+                self.held.newest(n),
+            ) {
                 return Poll::Pending;
-            }
-            self.held.hold(rest.filled());
-            if self.held.is_whole() {
-                self.policy.redirect_one(&mut self.held.bytes);
             }
         }
         self.held.pass(buf);

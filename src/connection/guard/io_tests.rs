@@ -230,3 +230,30 @@ async fn a_head_without_an_end_is_passed_on() {
     guard.read_to_end(&mut got).await.unwrap();
     assert_eq!(got, [0, 0, 5, 0]);
 }
+
+/// A stream is reset while one of its frames is half here: h2 must not know of that half.
+#[tokio::test]
+async fn a_stream_may_be_reset_in_the_middle_of_a_frame() {
+    let (mut guard, mut peer) = with_resets(&[1]).await;
+    let mut buf = [0; 64];
+    let mut cx = Context::from_waker(Waker::noop());
+    for half in 1..20 {
+        let frame: Vec<_> = [0, 0, 12, 0, 0, 0, 0, 0, 2 * half + 1, 7]
+            .into_iter()
+            .chain([9; 11])
+            .collect();
+        peer.write_all(&frame[..usize::from(half)]).await.unwrap();
+        let mut room = ReadBuf::new(&mut buf);
+        assert!(
+            Pin::new(&mut guard)
+                .poll_read(&mut cx, &mut room)
+                .is_pending()
+        );
+        let reset = [0, 0, 4, 3, 0, 0, 0, 0, 2 * half + 1, 0, 0, 0, 0];
+        guard.write_all(&reset).await.unwrap();
+        peer.write_all(&frame[usize::from(half)..]).await.unwrap();
+        let mut got = [0; 21];
+        guard.read_exact(&mut got).await.unwrap();
+        assert_eq!(got[..10], [0, 0, 12, 0, 1, 0, 0, 0, 1, 7], "{half}");
+    }
+}

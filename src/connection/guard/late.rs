@@ -3,7 +3,8 @@
 //! They are to be ignored, and h2 does so for streams that it remembers. A frame for any other stream it counts as an error of the peer,
 //! of which a connection has a fixed number for its life. A server that answers uploads early would use them up. So the guard remembers
 //! the streams that were reset last, in four bytes each, and gives what comes for them another stream's number: that of one stream which
-//! h2 remembers for good, the sink. h2 then ignores the frame, gives the connection its window back, and keeps HPACK in step.
+//! h2 remembers for good, the sink. h2 then ignores the frame, gives the connection its window back, and keeps HPACK in step. A frame is
+//! passed on when it is whole ([`held`](super::held)): its stream may be reset in the middle of it.
 //!
 //! As many streams as a peer may have open are enough, at any rate and over any distance. A peer sends nothing for a stream once it has
 //! read its RST_STREAM. The resets that the server writes after that one, and before the last late frame is here, are of streams that
@@ -117,26 +118,34 @@ impl Late {
 }
 
 /// Changes the heads of all late frames in `bytes`, before which `heads` had seen all that came. How many bytes at the end are the
-/// beginning of a head: they have to wait for the rest of it.
-pub(super) fn redirect_all(late: &mut Late, mut heads: Heads, bytes: &mut [u8]) -> usize {
+/// beginning of a frame of up to `largest` bytes: they have to wait for the rest of it, since its stream may be reset before that is here.
+pub(super) fn redirect_all(
+    late: &mut Late,
+    mut heads: Heads,
+    bytes: &mut [u8],
+    largest: usize,
+) -> usize {
     let len = bytes.len();
-    let mut at = 0;
+    let mut rest = 0;
     loop {
-        let mut rest = bytes.get(at..).unwrap_or_default();
-        if heads.next(&mut rest).is_none() {
-            break;
+        let mut after = bytes.get(rest..).unwrap_or_default();
+        let Some(head) = heads.next(&mut after) else {
+            // A head of which a part has been passed on already goes on as it is.
+            return Some(heads.partial()).filter(|n| *n <= len).unwrap_or(0);
+        };
+        rest = len - after.len();
+        let Some(begin) = rest.checked_sub(HEAD) else {
+            continue;
+        };
+        let payload = usize::try_from(head.len).unwrap_or(usize::MAX);
+        if payload > after.len() && payload <= largest {
+            return len - begin;
         }
-        at = len - rest.len();
-        // A head of which a part has been passed on already stays as it is.
-        let begin = at
-            .checked_sub(HEAD)
-            .and_then(|begin| bytes.get_mut(begin..));
-        if let Some(head) = begin.and_then(|tail| tail.first_chunk_mut()) {
+        let frame = bytes.get_mut(begin..).unwrap_or_default();
+        if let Some(head) = frame.first_chunk_mut() {
             late.redirect(head);
         }
     }
-    let partial = heads.partial();
-    if partial <= len { partial } else { 0 }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 mod budget;
 mod frames;
 mod greeting;
+mod held;
 mod io;
 #[cfg(test)]
 mod io_tests;

@@ -178,9 +178,10 @@ impl Policy {
         self.late.is_active().then(|| self.incoming.clone())
     }
 
-    /// Redirects the late frames in bytes that came at `place`. How many at the end are to wait for the rest of their frame's head.
-    pub(super) fn redirect(&mut self, place: Heads, bytes: &mut [u8]) -> usize {
-        late::redirect_all(&mut self.late, place, bytes)
+    /// Redirects the late frames in bytes that came at `place`. How many at the end are to wait for the rest of their frame, if that may
+    /// have `largest` bytes.
+    pub(super) fn redirect(&mut self, place: Heads, bytes: &mut [u8], largest: usize) -> usize {
+        late::redirect_all(&mut self.late, place, bytes, largest)
     }
 
     /// Redirects a frame if it is late.
