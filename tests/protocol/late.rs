@@ -174,6 +174,24 @@ async fn a_stream_may_be_reset_in_the_middle_of_a_frame() {
     peer.expect_silence().await;
 }
 
+/// grpcio's uploads: a window in four frames behind the HEADERS, a little more than the server reads at once.
+#[tokio::test(start_paused = true)]
+async fn a_window_may_be_on_its_way_when_its_stream_is_refused() {
+    let mut peer = connect().await;
+    for _ in 0..3_000 {
+        let stream = peer.open();
+        let block = Request::new("/no.Service/Method").encode();
+        peer.send(&frame::headers(stream, false, &block)).await;
+        for _ in 0..4 {
+            peer.send_data(stream, false, &[0; 16_384]).await;
+        }
+        peer.expect_trailers_only(stream, UNIMPLEMENTED).await;
+        peer.expect_reset(stream, NO_ERROR).await;
+    }
+    assert_eq!(peer.check("up").await, SERVING);
+    peer.expect_silence().await;
+}
+
 /// A server that has not got rid of its answers has reset the streams all the same.
 #[tokio::test(start_paused = true)]
 async fn frames_are_late_for_resets_that_the_peer_has_not_read() {

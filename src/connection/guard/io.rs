@@ -197,6 +197,11 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
             // The connection knows, and does not wait for more.
             return Poll::Pending;
         }
+        if this.held.is_passing() {
+            // Nothing comes between the pieces of a frame: h2 is not to reset a stream with half of one.
+            this.held.pass(buf);
+            return Poll::Ready(Ok(()));
+        }
         let most = this.allowance();
         if most == 0 {
             cx.waker().wake_by_ref();
@@ -251,7 +256,7 @@ impl<T: AsyncRead + Unpin> Guard<T> {
     /// Completes the frame that is held back, and passes it on.
     #[cold]
     fn poll_held(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        while !self.held.is_passing() && !self.ended {
+        while !self.ended {
             if self.held.is_whole(self.largest_frame) {
                 if let Some(head) = self.held.head() {
                     self.policy.redirect_one(head);
