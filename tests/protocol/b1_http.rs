@@ -302,7 +302,8 @@ async fn row_17_a_header_list_over_16_kib_is_resource_exhausted() {
     peer.expect_reset(open, NO_ERROR).await;
     // What is no call of gRPC is told so first.
     let http = over.set("content-type", "text/plain");
-    expect_refusal(&mut peer, &http, 415, INVALID_ARGUMENT).await;
+    let http = peer.call_without_body(&http).await;
+    peer.expect_error(http, 415, INVALID_ARGUMENT).await;
     peer.expect_alive().await;
     peer.expect_silence().await;
 }
