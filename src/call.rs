@@ -11,7 +11,8 @@ mod tail;
 
 pub(crate) use accepted::{Call, Refusal};
 pub(crate) use answer::{
-    Prebuilt, deadline_exceeded, going_away, no_request, no_room, too_many_calls, trailers_only,
+    Prebuilt, deadline_exceeded, going_away, no_request, no_room, too_many_calls, too_many_headers,
+    trailers_only,
 };
 pub(crate) use incoming::{Chunks, Incoming, gone};
 pub(crate) use messages::Collector;
@@ -33,10 +34,11 @@ use crate::wire::status::Status;
 use crate::wire::timeout::{self, InvalidTimeout};
 
 /// Validates the parts of a request, keeps of them what the call is to have, and asks the service whether it may begin. `clock` tells the
-/// host's time; few calls ask for it.
+/// host's time; few calls ask for it. The request's header list may have `max_list` bytes (RFC 9113, section 6.5.2).
 pub(crate) fn accept<S: Service>(
     service: &S,
     parts: &mut Parts,
+    max_list: usize,
     peer: &PeerInfo,
     clock: fn() -> Instant,
 ) -> Result<Call, Refusal> {
@@ -44,14 +46,18 @@ pub(crate) fn accept<S: Service>(
     if service.is_bare_http() {
         return Ok(Call::bare());
     }
-    let mut call = judge(service, parts)?;
+    let mut call = judge(service, parts, max_list)?;
     if call.method.keeps_metadata() {
         call.attend(service, parts, peer, clock)?;
     }
     Ok(call)
 }
 
-fn judge<S: Service>(service: &S, parts: &Parts) -> Result<Call, Box<Response<()>>> {
+fn judge<S: Service>(
+    service: &S,
+    parts: &Parts,
+    max_list: usize,
+) -> Result<Call, Box<Response<()>>> {
     let fields = Fields::read(&parts.headers);
     if fields.hosts > 1 {
         return Err(refuse(
@@ -67,6 +73,10 @@ fn judge<S: Service>(service: &S, parts: &Parts) -> Result<Call, Box<Response<()
         Some(Ok(None)) => {}
         Some(Ok(Some(name))) if takes(service, &parts.uri, name) => {}
         _ => return Err(unsupported_media_type(fields.content_type)),
+    }
+    let list = fields.size + pseudo_fields(parts);
+    if list > max_list {
+        return Err(Box::new(trailers_only(&too_many_headers(list, max_list))));
     }
     let Ok(timeout) = fields.timeout else {
         let message = "malformed grpc-timeout";
@@ -96,6 +106,8 @@ fn judge<S: Service>(service: &S, parts: &Parts) -> Result<Call, Box<Response<()
 
 /// What `judge` wants of a request's headers, found in one pass.
 struct Fields<'a> {
+    /// What they count in a header list (RFC 9113, section 6.5.2).
+    size: usize,
     hosts: usize,
     content_type: Option<&'a HeaderValue>,
     /// The shortest of them. A peer that sends several gives up with the first that passes, whichever it meant.
@@ -108,6 +120,7 @@ impl<'a> Fields<'a> {
     #[inline]
     fn read(headers: &'a HeaderMap) -> Self {
         let mut fields = Self {
+            size: 0,
             hosts: 0,
             content_type: None,
             timeout: Ok(None),
@@ -115,6 +128,7 @@ impl<'a> Fields<'a> {
             binary_is_valid: true,
         };
         for (name, value) in headers {
+            fields.size += PER_FIELD + name.as_str().len() + value.len();
             match name.as_str() {
                 "content-type" => fields.content_type = Some(value),
                 "host" => fields.hosts += 1,
@@ -143,6 +157,24 @@ impl<'a> Fields<'a> {
 fn takes<S: Service>(service: &S, uri: &Uri, subtype: &[u8]) -> bool {
     let method = service.method(uri.path());
     uri.query().is_none() && method.is_ok_and(|method| method.takes(subtype))
+}
+
+/// What a field counts in a header list beside its name and value.
+const PER_FIELD: usize = 32;
+
+/// What the pseudo-header fields count in a header list.
+fn pseudo_fields(parts: &Parts) -> usize {
+    let uri = &parts.uri;
+    let field = |name: &str, value: &str| PER_FIELD + name.len() + value.len();
+    let path = uri.path_and_query().map_or("", |path| path.as_str());
+    field(":method", parts.method.as_str())
+        + field(":path", path)
+        + uri
+            .scheme_str()
+            .map_or(0, |scheme| field(":scheme", scheme))
+        + uri
+            .authority()
+            .map_or(0, |authority| field(":authority", authority.as_str()))
 }
 
 fn route<S: Service>(service: &S, uri: &Uri) -> Result<Method, Box<Response<()>>> {

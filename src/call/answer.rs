@@ -36,6 +36,12 @@ pub(crate) fn too_many_calls() -> Status {
     Status::new(Code::RESOURCE_EXHAUSTED, message)
 }
 
+/// The status of a call whose header list is `len` bytes long, uncompressed.
+pub(crate) fn too_many_headers(len: usize, max: usize) -> Status {
+    let message = format!("metadata of {len} bytes; the limit is {max}");
+    Status::new(Code::RESOURCE_EXHAUSTED, message)
+}
+
 /// The status of a call that is ended because the server goes away.
 pub(crate) fn going_away() -> Status {
     Status::new(Code::UNAVAILABLE, "the server is shutting down")

@@ -18,7 +18,6 @@ pub(crate) struct Config {
     pub(crate) max_header_list_size: u32,
     pub(crate) header_table_size: u32,
     pub(crate) max_concurrent_reset_streams: Option<usize>,
-    pub(crate) reset_stream_duration: Duration,
     pub(crate) max_pending_accept_reset_streams: usize,
     pub(crate) max_local_error_reset_streams: usize,
     pub(crate) max_send_buffer_size: usize,
@@ -50,6 +49,8 @@ const DATA_BUDGET_PER_STREAM: usize = 32 << 10;
 /// The least budget for small DATA frames. It is enough for one stream full of the smallest messages, each in a frame of its own, which
 /// takes 251 for every 5 bytes of the stream's window, and for one more read of the socket.
 const MIN_DATA_BUDGET: usize = 5 << 20;
+/// How many of the streams that were reset first h2 remembers, for good: the guard needs one of them, and does not know which h2 saw first.
+const SINKS: usize = 16;
 /// The largest flow-control window (RFC 9113, section 6.9.1).
 const MAX_WINDOW: u32 = (1 << 31) - 1;
 /// The values of SETTINGS_MAX_FRAME_SIZE (RFC 9113, section 6.5.2).
@@ -63,10 +64,9 @@ impl Default for Config {
             initial_stream_window: 64 << 10,
             initial_connection_window: None,
             max_frame_size: 16_384,
-            max_header_list_size: 8 << 10,
+            max_header_list_size: 16 << 10,
             header_table_size: 4_096,
             max_concurrent_reset_streams: None,
-            reset_stream_duration: Duration::from_secs(5),
             max_pending_accept_reset_streams: 256,
             max_local_error_reset_streams: 1_024,
             max_send_buffer_size: 64 << 10,
@@ -152,8 +152,18 @@ impl Config {
         self.data_frame_budget.unwrap_or_else(derived)
     }
 
+    pub(super) fn max_header_list(&self) -> usize {
+        usize::try_from(self.max_header_list_size).unwrap_or(usize::MAX)
+    }
+
+    /// Up to where h2 lets a header list through, so that one over the limit gets an answer of gRPC. The SETTINGS have the limit itself:
+    /// the guard puts it there.
+    fn http2_header_list_size(&self) -> u32 {
+        self.max_header_list_size.saturating_mul(2)
+    }
+
     /// The limits of the guard.
-    pub(super) const fn guard(&self) -> guard::Limits {
+    pub(super) fn guard(&self) -> guard::Limits {
         guard::Limits {
             ping: self.ping_burst,
             settings: self.settings_burst,
@@ -163,6 +173,8 @@ impl Config {
             unknown: self.unknown_frame_burst,
             empty: self.empty_frame_burst,
             refill: self.burst_refill,
+            late_streams: self.reset_streams(),
+            stream_window: self.initial_stream_window,
         }
     }
 
@@ -174,10 +186,10 @@ impl Config {
             .initial_window_size(self.initial_stream_window)
             .initial_connection_window_size(self.connection_window())
             .max_frame_size(self.max_frame_size)
-            .max_header_list_size(self.max_header_list_size)
+            .max_header_list_size(self.http2_header_list_size())
             .header_table_size(self.header_table_size)
-            .max_concurrent_reset_streams(self.reset_streams())
-            .reset_stream_duration(self.reset_stream_duration)
+            .max_concurrent_reset_streams(self.reset_streams().min(SINKS))
+            .reset_stream_duration(Duration::MAX)
             .max_pending_accept_reset_streams(self.max_pending_accept_reset_streams)
             .max_local_error_reset_streams(Some(self.max_local_error_reset_streams))
             .max_send_buffer_size(self.max_send_buffer_size)

@@ -1,6 +1,6 @@
 //! The state that a connection's task shares with its socket, with the wakers of its streams and with the server's drain.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 
@@ -26,6 +26,8 @@ pub(crate) struct Link {
     end_kept: AtomicBool,
     /// Streams that h2 reset as malformed, and the connection has not counted yet.
     malformed: AtomicU64,
+    /// How many calls the peer has given up after they had been open for a while, since the socket's wrapper last asked.
+    excused_resets: AtomicU32,
     /// The connection has ended with an error.
     pub(super) failed: AtomicBool,
 }
@@ -55,6 +57,7 @@ impl Link {
             keeps_end: AtomicBool::new(false),
             end_kept: AtomicBool::new(false),
             malformed: AtomicU64::new(0),
+            excused_resets: AtomicU32::new(0),
             failed: AtomicBool::new(false),
         }
     }
@@ -177,6 +180,23 @@ impl Link {
             self.malformed.store(0, Relaxed);
         }
         n
+    }
+
+    /// The peer has given up a call that had been open for a while.
+    pub(super) fn excuse_reset(&self) {
+        let excused = self.excused_resets.load(Relaxed);
+        self.excused_resets
+            .store(excused.saturating_add(1), Relaxed);
+    }
+
+    /// How often it did so since the last time.
+    #[inline]
+    pub(super) fn take_excused_resets(&self) -> u32 {
+        let excused = self.excused_resets.load(Relaxed);
+        if excused > 0 {
+            self.excused_resets.store(0, Relaxed);
+        }
+        excused
     }
 
     /// Something other than a stream wants the task.

@@ -74,6 +74,7 @@ async fn arrive<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
         *rest = Some(lingering);
         let http2 = match host.http2.handshake(guard).await {
             Ok(http2) => http2,
+            Err(error) if error.is_io() => return Err(Failed::Gone),
             Err(_) if link.bytes_read.load(Relaxed) == 0 => return Err(Failed::Gone),
             Err(_) => return Err(Failed::Refused),
         };

@@ -26,6 +26,9 @@ use crate::service::{Service, panicked};
 /// How many rounds a turn makes before other tasks run.
 const ROUNDS: usize = 16;
 
+/// How many requests a turn accepts at least. One read brings fewer, those included that have been reset.
+const TURN: usize = 256;
+
 /// The next request, or the end of the connection. This call also makes h2 read and write everything, which h2's documentation does not
 /// say.
 fn poll_accept<T: AsyncRead + AsyncWrite + Unpin>(
@@ -39,8 +42,17 @@ type Accepted = (Request<RecvStream>, SendResponse<Bytes>);
 
 /// Why a connection is over.
 enum Closed {
+    /// The server wanted it so.
     Cleanly,
+    /// The peer's socket has ended, in whatever way: an error only within a call.
+    ByPeer,
+    /// It was not HTTP/2 any more.
     WithError,
+}
+
+/// Whether a connection's error is no more than that the peer has gone: it closed its socket or reset it, or said why it would.
+fn is_farewell(error: &h2::Error) -> bool {
+    error.is_io() || (error.is_go_away() && error.is_remote())
 }
 
 impl<S, T> Connection<S, T>
@@ -51,7 +63,7 @@ where
     /// Does everything that can be done now.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
         // The number of requests that one turn answers before other tasks run.
-        let mut budget = self.host.config.streams();
+        let mut budget = self.host.config.streams().max(TURN);
         for _ in 0..ROUNDS {
             if self.depart(cx).is_ready() {
                 return Poll::Ready(Closed::Cleanly);
@@ -119,14 +131,16 @@ where
                 });
                 None
             }
+            Some(Err(error)) if is_farewell(&error) => Some(Closed::ByPeer),
             Some(Err(_)) => Some(Closed::WithError),
-            None => Some(Closed::Cleanly),
+            None => Some(Closed::ByPeer),
         }
     }
 
     fn judge(&mut self, parts: &mut Parts) -> Result<Call, Refusal> {
         let clock = || Instant::now().into_std();
-        let judged = || call::accept(&self.host.service, parts, &self.peer, clock);
+        let max = self.host.config.max_header_list();
+        let judged = || call::accept(&self.host.service, parts, max, &self.peer, clock);
         catch_unwind(AssertUnwindSafe(judged)).unwrap_or_else(|_| {
             self.tally.panics += 1;
             Err(Box::new(call::trailers_only(&panicked())).into())
@@ -215,8 +229,15 @@ where
         this.tell();
         this.tell_malformed();
         closed.map(|closed| {
-            if matches!(closed, Closed::WithError) {
-                this.link.failed.store(true, Relaxed);
+            let is_error = match closed {
+                Closed::Cleanly => false,
+                Closed::ByPeer => !this.batch.is_empty() || this.waiting.has_open_calls(),
+                Closed::WithError => {
+                    this.link.failed.store(true, Relaxed);
+                    true
+                }
+            };
+            if is_error {
                 this.host.counters.connection_errors.fetch_add(1, Relaxed);
             }
         })

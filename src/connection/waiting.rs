@@ -9,11 +9,14 @@ use tokio::time::Instant;
 
 use super::link::{Link, StreamWaker};
 use super::patience::{Patience, Verdict};
-use super::stream::{Finished, Progress, Reading, Replying, Turn, discard, refuse};
+use super::stream::{Finished, Progress, Reading, Replying, Turn, discard, is_given_up, refuse};
 use super::tally::Tally;
 use super::timers::Deadlines;
 use crate::call::{Call, Refusal, deadline_exceeded, no_request, too_many_calls};
 use crate::service::{Drain, Service};
+
+/// A call that was open for so long is no rapid reset when the peer gives it up: it took one of the connection's streams for the time.
+const A_WHILE: Duration = Duration::from_millis(100);
 
 /// The calls that wait. A poll costs what the ready calls cost, however many calls there are.
 pub(super) struct Waiting<S: Service> {
@@ -31,6 +34,7 @@ pub(super) struct Waiting<S: Service> {
 
 struct Waiter<S: Service> {
     state: State<S>,
+    began: Instant,
     patience: Patience,
     /// The call's entry in `deadlines`.
     armed: Option<Instant>,
@@ -125,6 +129,7 @@ impl<S: Service> Waiting<S> {
         }
         entry.insert(Waiter {
             state,
+            began: now,
             patience,
             armed: None,
             after_flush: false,
@@ -223,6 +228,17 @@ impl<S: Service> Waiting<S> {
         }
     }
 
+    /// Whether there are calls that the peer has not given up. For the end of the connection.
+    pub(super) fn has_open_calls(&mut self) -> bool {
+        self.calls
+            .iter_mut()
+            .any(|(_, call)| match &mut call.state {
+                State::Reading(reading) => !is_given_up(&mut reading.respond),
+                State::Replying(replying) => !replying.is_given_up(),
+                State::Over => false,
+            })
+    }
+
     /// Drops all calls.
     pub(super) fn clear(&mut self, tally: &mut Tally) {
         tally.cancelled += self.calls.len() as u64;
@@ -270,6 +286,9 @@ impl<S: Service> Waiting<S> {
                 };
                 if let Some(armed) = call.armed {
                     self.deadlines.remove(armed, key);
+                }
+                if ended == Progress::Cancelled && call.began.elapsed() >= A_WHILE {
+                    self.link.excuse_reset();
                 }
                 discard(call, &mut at.tally.panics);
             }

@@ -96,9 +96,9 @@ impl<S> Builder<S> {
     }
 
     /// Limits the size of one request's headers, in bytes: names and values uncompressed, and 32 for each field
-    /// ([`SETTINGS_MAX_HEADER_LIST_SIZE`](https://www.rfc-editor.org/rfc/rfc9113#section-6.5.2)). Default: 8,192. The server answers longer
-    /// headers with HTTP status 431. Headers of more than four times the limit, or in too many CONTINUATION frames, end the connection with
-    /// GOAWAY `ENHANCE_YOUR_CALM`.
+    /// ([`SETTINGS_MAX_HEADER_LIST_SIZE`](https://www.rfc-editor.org/rfc/rfc9113#section-6.5.2)). Default: 16,384. The server answers longer
+    /// headers with `RESOURCE_EXHAUSTED` (8), and headers of twice the limit with HTTP status 431 alone. Headers of more than eight times the
+    /// limit, or with more than five CONTINUATION frames before the last, end the connection with GOAWAY `ENHANCE_YOUR_CALM`.
     pub const fn max_header_list_size(mut self, bytes: u32) -> Self {
         self.connection.max_header_list_size = bytes;
         self
@@ -111,23 +111,20 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Limits how many of the streams that the server has reset it remembers, so that it can ignore frames that were already on their way.
-    /// Default: as many as [`max_concurrent_streams`](Self::max_concurrent_streams). The server answers DATA for a forgotten stream with
-    /// RST_STREAM `STREAM_CLOSED`; HEADERS for a forgotten stream end the connection.
+    /// Limits how many streams that the server has reset it remembers, in four bytes each, so that it can ignore frames that were already
+    /// on their way. Default: as many as [`max_concurrent_streams`](Self::max_concurrent_streams), which is enough for every client: a client
+    /// has no more streams open when it reads of a reset. The server answers DATA for a forgotten stream with RST_STREAM `STREAM_CLOSED`,
+    /// which counts against [`max_local_error_reset_streams`](Self::max_local_error_reset_streams). HEADERS for a forgotten stream end the
+    /// connection. So do more late bytes than the streams' windows had room for.
     pub const fn max_concurrent_reset_streams(mut self, streams: usize) -> Self {
         self.connection.max_concurrent_reset_streams = Some(streams);
         self
     }
 
-    /// Sets how long the server remembers a stream that it has reset, so that it can ignore frames that were already on their way. Default:
-    /// 5 s. Afterwards the server answers DATA for the stream with RST_STREAM `STREAM_CLOSED`; HEADERS for the stream end the connection.
-    pub const fn reset_stream_duration(mut self, duration: Duration) -> Self {
-        self.connection.reset_stream_duration = duration;
-        self
-    }
-
     /// Limits how many streams a client may open and reset before the server has accepted them (rapid reset, CVE-2023-44487). Default: 256.
-    /// One more ends the connection with GOAWAY `ENHANCE_YOUR_CALM`.
+    /// One more ends the connection with GOAWAY `ENHANCE_YOUR_CALM`. A client that has resets to its credit
+    /// ([`reset_burst`](Self::reset_burst)) does not meet this limit while its calls have a message: the server accepts its streams before it
+    /// reads more.
     pub const fn max_pending_accept_reset_streams(mut self, streams: usize) -> Self {
         self.connection.max_pending_accept_reset_streams = streams;
         self
@@ -191,8 +188,9 @@ impl<S> Builder<S> {
     }
 
     /// Limits how many streams a client may reset in one burst, whether or not the server has accepted them (rapid reset, CVE-2023-44487).
-    /// Default: 1,000. [`burst_refill`](Self::burst_refill) fills the burst again. One reset too many ends the connection with GOAWAY
-    /// `ENHANCE_YOUR_CALM`.
+    /// Default: 1,000. Each HEADERS frame that the server writes adds one, so that resetting a call whose answer has begun costs nothing; so
+    /// does each call that was open for 100 ms. [`burst_refill`](Self::burst_refill) fills the burst again. One reset too many ends the
+    /// connection with GOAWAY `ENHANCE_YOUR_CALM`.
     pub const fn reset_burst(mut self, frames: u32) -> Self {
         self.connection.reset_burst = frames;
         self

@@ -15,7 +15,8 @@ pub struct Stats {
     pub connections_open: u64,
     /// Connections that a listener has accepted, or that were given to [`Server::serve_connection`](crate::Server::serve_connection).
     pub connections: u64,
-    /// Connections that ended with an error of the socket, of TLS, or of HTTP/2.
+    /// Connections that ended with an error of TLS or of HTTP/2, or whose socket ended within a call. A peer that closes or resets its
+    /// socket between calls, or after it has cancelled them, makes no error, however abruptly the socket ends.
     pub connection_errors: u64,
     /// Connections that were closed at once because there were too many connections or handshakes.
     pub connections_refused: u64,

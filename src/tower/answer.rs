@@ -29,7 +29,7 @@ pub(super) async fn answer<S: Service, B: Body + Send + 'static>(
     let (mut parts, body) = request.into_parts();
     let peer: PeerInfo = parts.extensions.remove().unwrap_or_default();
     let clock = || Instant::now().into_std();
-    let judge = || call::accept(&host.service, &mut parts, &peer, clock);
+    let judge = || call::accept(&host.service, &mut parts, usize::MAX, &peer, clock);
     let mut call = match catch_unwind(AssertUnwindSafe(judge)) {
         Ok(Ok(call)) => call,
         Ok(Err(refusal)) => return refuse(refusal),

@@ -3,7 +3,7 @@
 use crate::arena::{Arena, MIB, count, goaway, until};
 use crate::memory::Memory;
 use crate::support::frame::{self, CANCEL, ENHANCE_YOUR_CALM, Frame};
-use crate::support::grpc::{CHECK, Request, WATCH, health_request};
+use crate::support::grpc::{CHECK, Request, UNIMPLEMENTED, WATCH, health_request};
 use crate::support::peer::Peer;
 
 const PRIORITY: u8 = 0x2;
@@ -149,4 +149,29 @@ async fn a03_streams_that_the_server_is_made_to_reset_end_their_connection() {
         memory.assert_peak_below(2 * MIB);
         arena.end(neighbour).await;
     }
+}
+
+/// What is kept of streams that were answered before their upload was over: four bytes each for the last 256, and 16 of h2's.
+#[tokio::test(start_paused = true)]
+async fn early_answers_leave_a_few_kib() {
+    let (arena, mut neighbour) = Arena::new().await;
+    let mut peer = arena.connect().await;
+    let refused = async |peer: &mut Peer| {
+        let stream = peer.start_call(&Request::new("/no.Service/Method")).await;
+        peer.expect_trailers_only(stream, UNIMPLEMENTED).await;
+        peer.expect_reset(stream, frame::NO_ERROR).await;
+        peer.send_data(stream, true, &[0; 1_000]).await;
+    };
+    refused(&mut peer).await;
+    let memory = Memory::mark();
+    let attack = async {
+        for _ in 0..10_000 {
+            refused(&mut peer).await;
+        }
+        peer.expect_alive().await;
+    };
+    neighbour.beside(attack).await;
+    memory.assert_below(32 << 10);
+    drop(peer);
+    arena.end(neighbour).await;
 }

@@ -5,7 +5,7 @@ use crate::support::frame::{
     self, ENHANCE_YOUR_CALM, Frame, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED,
 };
 use crate::support::grpc::{
-    CHECK, INTERNAL, Request, SERVING, UNIMPLEMENTED, WATCH, health_request,
+    CHECK, INTERNAL, RESOURCE_EXHAUSTED, Request, SERVING, UNIMPLEMENTED, WATCH, health_request,
 };
 use crate::support::peer::Peer;
 
@@ -273,12 +273,36 @@ async fn row_15_one_host_is_accepted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_17_a_header_list_over_8_kib_is_431() {
+async fn row_17_a_header_list_over_16_kib_is_resource_exhausted() {
     let mut peer = connect().await;
     // Each field counts 32 bytes more than its name and value.
-    let full = "v".repeat(8192 - 400);
-    expect_served(&mut peer, &Request::new(CHECK).with("x", &full)).await;
-    let over = Request::new(CHECK).with("x", "v".repeat(8192));
+    let list = |len: usize| {
+        let rest = Request::new(CHECK).with("x", "").size();
+        Request::new(CHECK).with("x", "v".repeat(len - rest))
+    };
+    expect_served(&mut peer, &list(16_384)).await;
+    let over = list(16_385);
+    let whole = peer.call_without_body(&over).await;
+    let fields = peer.expect_trailers_only(whole, RESOURCE_EXHAUSTED).await;
+    assert_eq!(
+        fields.get("grpc-message"),
+        Some("metadata of 16385 bytes; the limit is 16384")
+    );
+    let open = peer.start_call(&over).await;
+    peer.expect_trailers_only(open, RESOURCE_EXHAUSTED).await;
+    peer.expect_reset(open, NO_ERROR).await;
+    // What is no call of gRPC is told so first.
+    let http = over.set("content-type", "text/plain");
+    let http = peer.call_without_body(&http).await;
+    peer.expect_error(http, 415, INVALID_ARGUMENT).await;
+    peer.expect_alive().await;
+    peer.expect_silence().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_17_a_header_list_over_32_kib_is_431() {
+    let mut peer = connect().await;
+    let over = Request::new(CHECK).with("x", "v".repeat(32 << 10));
     let whole = peer.call_without_body(&over).await;
     expect_431(&mut peer, whole).await;
     let open = peer.start_call(&over).await;
@@ -296,9 +320,9 @@ async fn expect_431(peer: &mut Peer, stream: u32) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_17_a_header_list_over_32_kib_ends_the_connection() {
+async fn row_17_a_header_list_over_128_kib_ends_the_connection() {
     let mut peer = connect().await;
-    let bomb = Request::new(CHECK).with("x", "v".repeat(40 * 1024));
+    let bomb = Request::new(CHECK).with("x", "v".repeat(130 << 10));
     peer.call_without_body(&bomb).await;
     peer.expect_goaway(ENHANCE_YOUR_CALM).await;
     peer.recv_to_end().await;

@@ -24,8 +24,12 @@ mod b6_health;
 mod b6_list;
 #[path = "../protocol/b6_watch.rs"]
 mod b6_watch;
+#[path = "../protocol/cancels.rs"]
+mod cancels;
 #[path = "../protocol/delivery.rs"]
 mod delivery;
+#[path = "../protocol/endings.rs"]
+mod endings;
 #[path = "../protocol/fixture.rs"]
 mod fixture;
 #[path = "../protocol/flow.rs"]
@@ -34,8 +38,12 @@ mod flow;
 mod guard;
 #[path = "../protocol/half_closed.rs"]
 mod half_closed;
+#[path = "../protocol/late.rs"]
+mod late;
 #[path = "../protocol/limits.rs"]
 mod limits;
+#[path = "../protocol/lists.rs"]
+mod lists;
 #[path = "../protocol/order.rs"]
 mod order;
 #[path = "../protocol/peer.rs"]

@@ -73,6 +73,14 @@ impl Request {
         self
     }
 
+    /// What its fields count together (RFC 9113, section 6.5.2).
+    pub(crate) fn size(&self) -> usize {
+        let sizes = self.0.iter();
+        sizes
+            .map(|(name, value)| 32 + name.len() + value.len())
+            .sum()
+    }
+
     /// The header block.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut block = Vec::new();

@@ -169,6 +169,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Peer<T> {
         self.skip_to(wanted).await
     }
 
+    /// The socket.
+    pub(crate) fn io(&self) -> &T {
+        &self.io
+    }
+
+    /// What has been read and not asked for.
+    pub(crate) fn unread(&self) -> impl Iterator<Item = &Frame> {
+        self.inbox.iter()
+    }
+
     /// The next frame that is `wanted`; the others stay to be read.
     pub(crate) async fn skip_to(&mut self, wanted: impl Fn(&Frame) -> bool) -> Frame {
         if let Some(at) = self.inbox.iter().position(&wanted) {

@@ -41,6 +41,11 @@ impl Budget {
         true
     }
 
+    /// Whether the peer has earned more than it used.
+    pub(super) const fn is_above_burst(&self) -> bool {
+        self.left > self.burst
+    }
+
     /// Adds tokens on top of the burst.
     #[inline]
     pub(super) const fn credit(&mut self, tokens: u32) {

@@ -1,7 +1,7 @@
 //! Frame heads (RFC 9113, section 4.1) out of a stream of bytes in any pieces. Payloads are skipped, not looked at.
 
 /// The bytes of a frame's head.
-const HEAD: usize = 9;
+pub(super) const HEAD: usize = 9;
 
 pub(super) const DATA: u8 = 0x0;
 pub(super) const HEADERS: u8 = 0x1;
@@ -20,19 +20,26 @@ pub(super) const PADDED: u8 = 0x8;
 /// The flag of a HEADERS frame with the fields of PRIORITY.
 pub(super) const PRIORITY_FLAG: u8 = 0x20;
 
-/// What a frame says about itself, but for its stream.
+/// What a frame says about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head {
     /// The bytes of its payload.
     pub(super) len: u32,
     pub(super) kind: u8,
     pub(super) flags: u8,
+    /// Its stream; 0 is the connection.
+    pub(super) stream: u32,
 }
 
 impl Head {
-    const fn parse(&[a, b, c, kind, flags, ..]: &[u8; HEAD]) -> Self {
-        let len = u32::from_be_bytes([0, a, b, c]);
-        Self { len, kind, flags }
+    pub(super) const fn parse(&[a, b, c, kind, flags, d, e, f, g]: &[u8; HEAD]) -> Self {
+        Self {
+            len: u32::from_be_bytes([0, a, b, c]),
+            kind,
+            flags,
+            // The first bit is reserved (RFC 9113, section 4.1).
+            stream: u32::from_be_bytes([d & 0x7f, e, f, g]),
+        }
     }
 
     pub(super) const fn has(self, flag: u8) -> bool {
@@ -104,6 +111,11 @@ impl Heads {
         None
     }
 
+    /// How many bytes of the next head are here, all but its last at most.
+    pub(super) const fn partial(&self) -> usize {
+        self.have
+    }
+
     /// What is still to come of the current frame, if it is DATA.
     pub(super) const fn data_left(&self) -> u32 {
         if self.kind == DATA { self.payload } else { 0 }
@@ -134,11 +146,16 @@ mod tests {
         bytes.extend([0, 1, 2, DATA, 0xff, 0, 0, 0, 3]);
         bytes.extend([9; 258]);
         bytes.extend([0, 0, 1, 0xee, 0, 0, 0, 0, 0, 7]);
-        let head = |len, kind, flags| Head { len, kind, flags };
+        let head = |len, kind, flags, stream| Head {
+            len,
+            kind,
+            flags,
+            stream,
+        };
         let expected = [
-            head(0, SETTINGS, ACK),
-            head(258, DATA, 0xff),
-            head(1, 0xee, 0),
+            head(0, SETTINGS, ACK, 0),
+            head(258, DATA, 0xff, 3),
+            head(1, 0xee, 0, 0),
         ];
         for size in 1..=bytes.len() {
             let mut parser = Heads::new();

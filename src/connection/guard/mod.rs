@@ -10,22 +10,30 @@ mod budget;
 mod end;
 mod farewell;
 mod frames;
+mod greeting;
+mod held;
 mod huffman;
 mod io;
+#[cfg(test)]
+mod io_tests;
+mod late;
+mod limits;
 mod linger;
 mod policy;
+#[cfg(feature = "__internals")]
+mod program;
 mod repair;
 mod resets;
 #[cfg(test)]
 mod tests;
 
 pub(super) use io::Guard;
+pub(super) use limits::Limits;
 pub(super) use linger::Lingering;
-pub(super) use policy::Limits;
 
 #[cfg(feature = "__internals")]
 pub use huffman::{decoded as huffman_decoded, encoded as huffman_encoded};
 #[cfg(feature = "__internals")]
-pub use policy::{Step, program};
+pub use program::{Step, program};
 #[cfg(feature = "__internals")]
 pub use repair::repaired;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::budget::Budget;
-use super::frames::{self, Head, Heads};
+use super::frames::{self, HEAD, Head, Heads};
+use super::late::{self, Late};
+use super::limits::Limits;
 use super::resets::Resets;
 
 /// What every client says first (RFC 9113, section 3.4).
@@ -12,18 +14,9 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Few clients make room again for less, for a stream and for the connection: Go's net/http does for each read of 4 KiB.
 const PIECE: u32 = 1 << 10;
 
-/// How many of each kind of frame a peer may send at once, and the time in which it may send as many again.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::connection) struct Limits {
-    pub(in crate::connection) ping: u32,
-    pub(in crate::connection) settings: u32,
-    pub(in crate::connection) priority: u32,
-    pub(in crate::connection) window_update: u32,
-    pub(in crate::connection) reset: u32,
-    pub(in crate::connection) unknown: u32,
-    pub(in crate::connection) empty: u32,
-    pub(in crate::connection) refill: Duration,
-}
+/// After so many resets in one poll no more is read in it. Another read brings 200 at most, for calls that have a message: together they
+/// are fewer than the 256 that h2 allows.
+const RESETS: u32 = 48;
 
 /// What there was too much of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +44,7 @@ pub(super) struct Policy {
     opening: Opening,
     incoming: Heads,
     outgoing: Heads,
-    resets: Resets,
+    resets_written: Resets,
     /// Whether the head of the first SETTINGS is there, and whether all of it is.
     settings_begun: bool,
     settings_seen: bool,
@@ -60,8 +53,11 @@ pub(super) struct Policy {
     headers: u64,
     /// Those of the last block.
     last_headers: u64,
+    /// How many streams were reset since the headers were forgotten.
+    resets: u32,
     /// Set for good by the first flood.
     flood: Option<Flood>,
+    late: Late,
 }
 
 /// How far the preface is.
@@ -107,13 +103,15 @@ impl Policy {
             opening: Opening::Preface(0),
             incoming: Heads::new(),
             outgoing: Heads::new(),
-            resets: Resets::new(),
+            resets_written: Resets::new(),
             settings_begun: false,
             settings_seen: false,
             header_block: Block::NONE,
             headers: 0,
             last_headers: 0,
+            resets: 0,
             flood: None,
+            late: Late::new(limits.late_streams, limits.stream_window),
         }
     }
 
@@ -125,6 +123,19 @@ impl Policy {
 
     pub(super) const fn forget_headers(&mut self) {
         self.headers = 0;
+        self.resets = 0;
+    }
+
+    /// Whether the connection is to look at the streams that were reset before more is read. h2 has a limit to those that nobody has
+    /// looked at, and a client that has had answers may be ahead of the server: it must not meet that limit because the server was slow.
+    /// One that has had none must: such is a rapid reset.
+    pub(super) const fn has_resets_to_look_at(&self) -> bool {
+        self.resets >= RESETS && self.reset.is_above_burst()
+    }
+
+    /// So many calls were given up by the peer after they had been open for a while.
+    pub(super) const fn excuse_resets(&mut self, resets: u32) {
+        self.reset.credit(resets);
     }
 
     /// What is still to come of the current frame, if it is DATA.
@@ -164,11 +175,29 @@ impl Policy {
         judged
     }
 
+    /// Where the next bytes of the peer stand, if some of them may be late.
+    #[inline]
+    pub(super) fn place(&self) -> Option<Heads> {
+        self.late.is_active().then(|| self.incoming.clone())
+    }
+
+    /// Redirects the late frames in bytes that came at `place`. How many at the end are to wait for the rest of their frame, if that may
+    /// have `largest` bytes.
+    pub(super) fn redirect(&mut self, place: Heads, bytes: &mut [u8], largest: usize) -> usize {
+        late::redirect_all(&mut self.late, place, bytes, largest)
+    }
+
+    /// Redirects a frame if it is late.
+    pub(super) fn redirect_one(&mut self, head: &mut [u8; HEAD]) {
+        self.late.redirect(head);
+    }
+
     /// Takes note of bytes that the peer is sent. Each HEADERS and DATA frame gives it a PING and two WINDOW_UPDATEs: clients that
-    /// measure the path answer what they read with as many. Each full [`PIECE`] of a DATA frame gives it two more.
+    /// measure the path answer what they read with as many. Each full [`PIECE`] of a DATA frame gives it two more. Each HEADERS frame
+    /// gives it a reset too: one of a stream that has begun to be answered, or has been answered, costs it nothing.
     pub(super) fn wrote(&mut self, mut bytes: &[u8]) {
-        if self.resets.is_open() {
-            self.resets.read(bytes);
+        if self.resets_written.is_open() {
+            self.resets_written.read(bytes);
         }
         while let Some(head) = self.outgoing.next(&mut bytes) {
             match head.kind {
@@ -179,10 +208,13 @@ impl Policy {
                 frames::HEADERS => {
                     self.ping.credit(1);
                     self.window_update.credit(2);
+                    self.reset.credit(1);
                 }
                 frames::RST_STREAM => {
-                    self.resets.begin();
-                    self.resets.read(bytes);
+                    let code = bytes.first_chunk().map(|code| u32::from_be_bytes(*code));
+                    self.late.reset(head.stream, code);
+                    self.resets_written.begin();
+                    self.resets_written.read(bytes);
                 }
                 // What has to be acknowledged.
                 frames::PING if !head.has(frames::ACK) => self.ping.credit(1),
@@ -195,7 +227,7 @@ impl Policy {
     /// How many streams h2 has reset since the last time because they were malformed.
     #[inline]
     pub(super) const fn malformed(&mut self) -> u64 {
-        self.resets.take()
+        self.resets_written.take()
     }
 
     /// What has been written so far.
@@ -273,6 +305,7 @@ impl Policy {
             frames::DATA => (&mut self.empty, Flood::Empty),
             frames::PRIORITY => (&mut self.priority, Flood::Priority),
             frames::RST_STREAM => {
+                self.resets = self.resets.saturating_add(1);
                 self.headers = self.headers.saturating_sub(self.last_headers);
                 (&mut self.reset, Flood::Reset)
             }
@@ -308,55 +341,6 @@ impl Policy {
             self.header_block = Block::NONE;
         } else if self.header_block.since.is_none() {
             self.header_block.since = Some(now());
-        }
-    }
-}
-
-/// Bytes that pass at one time, to the peer or from it.
-#[cfg(feature = "__internals")]
-#[derive(Debug, Clone, Copy)]
-pub struct Step<'a> {
-    /// The time since the connection's beginning.
-    pub now: Duration,
-    /// Whether the peer is sent them.
-    pub written: bool,
-    /// Any number of bytes.
-    pub bytes: &'a [u8],
-}
-
-/// What is judged of a whole connection, as text: all of it but what depends on the pieces. For the fuzz target.
-#[cfg(feature = "__internals")]
-pub fn program<'a>(
-    burst: u32,
-    refill: Duration,
-    steps: impl IntoIterator<Item = Step<'a>>,
-) -> String {
-    let mut policy = Policy::new(&Limits::all(burst, refill));
-    for step in steps {
-        if step.written {
-            policy.wrote(step.bytes);
-        } else {
-            let _ = policy.read(step.bytes, || step.now);
-        }
-        if policy.flood.is_some() {
-            break;
-        }
-    }
-    policy.verdict()
-}
-
-#[cfg(any(test, feature = "__internals"))]
-impl Limits {
-    pub(super) const fn all(burst: u32, refill: Duration) -> Self {
-        Self {
-            ping: burst,
-            settings: burst,
-            priority: burst,
-            window_update: burst,
-            reset: burst,
-            unknown: burst,
-            empty: burst,
-            refill,
         }
     }
 }

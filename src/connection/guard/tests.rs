@@ -5,7 +5,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::frames::*;
-use super::policy::{Flood, Limits, Policy};
+use super::limits::Limits;
+use super::policy::{Flood, Policy};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const GOAWAY: u8 = 0x7;
@@ -44,6 +45,8 @@ fn each_kind_has_its_own_budget() {
         unknown: 6,
         empty: 7,
         refill: NEVER,
+        late_streams: 0,
+        stream_window: 0,
     };
     let kinds = [
         (PING, 0, 8, 1, Flood::Ping),
@@ -129,6 +132,37 @@ fn what_a_client_writes_may_bring_window_updates_along() {
     let last = [frame(DATA, END_STREAM, 0), update.repeat(2)].concat();
     assert_eq!(pass(&mut policy, &last, 1), 1);
     assert_eq!(policy.read(&update, || SECOND), Err(Flood::WindowUpdate));
+}
+
+/// 1,000 streams a second for ten minutes, each cancelled behind its first reply; and what has nothing to its credit is cut as ever.
+#[test]
+fn streams_that_were_answered_in_part_may_be_cancelled_at_any_rate() {
+    let mut policy = greeted(&Limits::all(1_000, Duration::from_secs(30)));
+    let stream = [frame(HEADERS, END_HEADERS, 9), frame(DATA, END_STREAM, 5)].concat();
+    let answer = [frame(HEADERS, END_HEADERS, 9), frame(DATA, 0, 7)].concat();
+    let reset = frame(RST_STREAM, 0, 4);
+    for millis in 0..600_000 {
+        let now = || Duration::from_millis(millis);
+        assert_eq!(policy.read(&stream, now), Ok(()));
+        policy.wrote(&answer);
+        assert_eq!(policy.read(&reset, now), Ok(()));
+    }
+    let rapid = [stream, reset].concat();
+    assert_eq!(pass(&mut policy, &rapid, 2_000), 1_000);
+    assert_eq!(policy.read(b"", || SECOND), Err(Flood::Reset));
+}
+
+#[test]
+fn a_reset_behind_a_complete_answer_costs_nothing() {
+    let mut policy = greeted(&Limits::all(0, NEVER));
+    let refusal = frame(HEADERS, END_HEADERS | END_STREAM, 30);
+    let reset = frame(RST_STREAM, 0, 4);
+    for _ in 0..10_000 {
+        policy.wrote(&refusal);
+        assert_eq!(policy.read(&reset, || SECOND), Ok(()));
+    }
+    policy.excuse_resets(2);
+    assert_eq!(pass(&mut policy, &reset, 9), 2);
 }
 
 #[test]

@@ -9,4 +9,4 @@ mod sink;
 pub(super) use context::{Conditions, Turn, discard};
 pub(super) use reading::{Finished, Reading, begin};
 pub(super) use replying::{Progress, Replying};
-pub(super) use sink::{refuse, send_refusal};
+pub(super) use sink::{is_given_up, refuse, send_refusal};

@@ -298,6 +298,11 @@ impl<S: Service> Replying<S> {
         }
     }
 
+    /// Whether the peer has given the call up.
+    pub(in crate::connection) fn is_given_up(&mut self) -> bool {
+        self.sink.is_given_up()
+    }
+
     /// How many bytes of the current reply the peer has not made room for.
     pub(in crate::connection) const fn unsent(&self) -> usize {
         self.unsent.len()

@@ -1,6 +1,6 @@
 //! h2's side of an answer.
 
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -27,6 +27,12 @@ pub(in crate::connection) fn send_refusal(respond: &mut SendResponse<Bytes>, ref
         }
         Refusal::Unprocessed => respond.send_reset(Reason::REFUSED_STREAM),
     }
+}
+
+/// Whether the peer has given up a call that has no head yet. A call whose connection ended is gone, too, but was not given up.
+pub(in crate::connection) fn is_given_up(respond: &mut SendResponse<Bytes>) -> bool {
+    let mut cx = Context::from_waker(Waker::noop());
+    matches!(respond.poll_reset(&mut cx), Poll::Ready(Ok(_)))
 }
 
 /// Where replies go to.
@@ -63,6 +69,15 @@ impl Sink {
             Self::Body(stream) => stream.poll_reset(cx),
         };
         reset.is_ready()
+    }
+
+    /// Whether the peer has given the call up.
+    pub(super) fn is_given_up(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        match self {
+            Self::Head(respond) => is_given_up(respond),
+            Self::Body(stream) => matches!(stream.poll_reset(&mut cx), Poll::Ready(Ok(_))),
+        }
     }
 
     /// An idle stream keeps nothing of the connection's window from the others.

@@ -1,0 +1,154 @@
+//! From h2 to the socket.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::AsyncWrite;
+
+use super::super::farewell;
+use super::{Guard, add};
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.link.is_flooded() {
+            return this.poll_write_farewell(cx, buf);
+        }
+        this.poll_write_as_it_is(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.greeting.is_some() || this.link.is_flooded() {
+            let first = bufs.iter().find(|buf| !buf.is_empty());
+            return Pin::new(this).poll_write(cx, first.map_or(&[], |buf| buf));
+        }
+        this.offer(bufs);
+        let result = Pin::new(this.io()?).poll_write_vectored(cx, bufs);
+        this.note_write(result)
+    }
+
+    // h2 chooses by this from which size on it does not copy.
+    fn is_write_vectored(&self) -> bool {
+        self.io.as_ref().is_some_and(T::is_write_vectored)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = Pin::new(self.io()?).poll_flush(cx);
+        self.note(result)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match Pin::new(self.io()?).poll_shutdown(cx) {
+            // TLS says goodbye. A peer that does not wait for it has not done anything wrong.
+            Poll::Ready(Err(error)) if is_gone(&error) => Poll::Ready(Ok(())),
+            result => result,
+        }
+    }
+}
+
+impl<T: AsyncWrite + Unpin> Guard<T> {
+    /// Writes the server's first frame, or a part of it.
+    #[cold]
+    fn greet(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let Some(mut greeting) = self.greeting.take() else {
+            return Poll::Ready(Ok(0));
+        };
+        let bytes = greeting.bytes(buf);
+        let result = Pin::new(self.io()?).poll_write(cx, bytes);
+        if let Poll::Ready(Ok(n)) = &result {
+            add(&self.link.bytes_written, *n);
+            self.policy.wrote(bytes.get(..*n).unwrap_or(bytes));
+            greeting.wrote(*n);
+            self.link.add_malformed(self.policy.malformed());
+        }
+        if !greeting.is_over() {
+            self.greeting = Some(greeting);
+        }
+        self.note(result)
+    }
+
+    fn poll_write_as_it_is(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.greeting.is_some() {
+            return self.greet(cx, buf);
+        }
+        self.offer(&[IoSlice::new(buf)]);
+        let result = Pin::new(self.io()?).poll_write(cx, buf);
+        self.note_write(result)
+    }
+
+    /// Writes what comes before the GOAWAY, or the GOAWAY with a text.
+    #[cold]
+    fn poll_write_farewell(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        // What h2 offered before, the policy has seen.
+        let seen = self.offered.min(buf.len());
+        let new = buf.get(seen..).unwrap_or_default();
+        let (Some(text), Some(at)) = (
+            self.policy.flood().map(farewell::text),
+            farewell::find(self.policy.outgoing(), new),
+        ) else {
+            return self.poll_write_as_it_is(cx, buf);
+        };
+        let at = seen + at;
+        if at > 0 {
+            return self.poll_write_as_it_is(cx, buf.get(..at).unwrap_or(buf));
+        }
+        let (frame, mut written) = std::mem::take(&mut self.farewell);
+        let frame = if frame.is_empty() {
+            farewell::with_text(buf, text)
+        } else {
+            frame
+        };
+        let result = loop {
+            let rest = frame.get(written..).unwrap_or_default();
+            if rest.is_empty() {
+                add(&self.link.bytes_written, frame.len());
+                self.policy.wrote(&frame);
+                return self.note(Poll::Ready(Ok(farewell::LEN)));
+            }
+            match Pin::new(self.io()?).poll_write(cx, rest) {
+                Poll::Ready(Ok(n)) if n > 0 => written += n,
+                result => break result,
+            }
+        };
+        self.farewell = (frame, written);
+        self.note(result)
+    }
+}
+
+impl<T> Guard<T> {
+    /// Shows the policy what h2 is about to write, as soon as h2 offers it: a frame that h2 has given away is one that h2 may have
+    /// forgotten, whether or not the socket takes it at once.
+    fn offer(&mut self, bufs: &[IoSlice<'_>]) {
+        let mut known = self.offered;
+        for buf in bufs {
+            let new = buf.get(known..).unwrap_or_default();
+            known = known.saturating_sub(buf.len());
+            self.policy.wrote(new);
+            self.offered += new.len();
+        }
+        self.link.add_malformed(self.policy.malformed());
+    }
+
+    fn note_write(&mut self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(n)) = &result {
+            add(&self.link.bytes_written, *n);
+            self.offered = self.offered.saturating_sub(*n);
+        }
+        self.note(result)
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | NotConnected)
+}

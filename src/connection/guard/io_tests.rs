@@ -1,0 +1,259 @@
+//! The wrapper, over pipes.
+
+use std::io::IoSlice;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Wake, Waker};
+
+use tokio::io::{
+    AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, DuplexStream, ReadBuf,
+    duplex,
+};
+
+use super::super::config::Config;
+use super::super::link::Link;
+use super::io::Guard;
+
+#[tokio::test]
+async fn bytes_are_counted_both_ways_and_a_full_pipe_is_seen() {
+    let (ours, mut peer) = duplex(8);
+    let link = Arc::new(Link::new());
+    let (mut guard, _) = Guard::new(ours, Arc::clone(&link), &Config::default());
+    let mut cx = Context::from_waker(Waker::noop());
+
+    peer.write_all(b"abc").await.unwrap();
+    let mut buf = [0; 8];
+    assert_eq!(guard.read(&mut buf).await.unwrap(), 3);
+    assert_eq!(link.bytes_read.load(Relaxed), 3);
+
+    guard.write_all(b"12345678").await.unwrap();
+    assert!(!link.is_write_blocked());
+    assert!(Pin::new(&mut guard).poll_write(&mut cx, b"9").is_pending());
+    assert!(link.is_write_blocked());
+    assert_eq!(link.bytes_written.load(Relaxed), 8);
+
+    peer.read_exact(&mut buf).await.unwrap();
+    guard.write_all(b"9").await.unwrap();
+    assert!(!link.is_write_blocked());
+    assert_eq!(link.bytes_written.load(Relaxed), 9);
+}
+
+#[tokio::test]
+async fn vectored_writes_are_forwarded() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (client, accepted) = tokio::join!(tokio::net::TcpStream::connect(addr), listener.accept());
+    let link = Arc::new(Link::new());
+    let (mut guard, _) = Guard::new(client.unwrap(), Arc::clone(&link), &Config::default());
+    assert!(guard.is_write_vectored());
+    // The first frame is written by itself.
+    guard.write_all(b"-").await.unwrap();
+    let n = guard
+        .write_vectored(&[IoSlice::new(b"ab"), IoSlice::new(b"cd")])
+        .await
+        .unwrap();
+    assert_eq!(n, 4);
+    let mut buf = [0; 5];
+    accepted.unwrap().0.read_exact(&mut buf).await.unwrap();
+    assert_eq!(&buf, b"-abcd");
+    assert_eq!(link.bytes_written.load(Relaxed), 5);
+}
+
+#[tokio::test]
+async fn a_connection_that_has_more_to_say_lets_others_run() {
+    let (ours, mut peer) = duplex(64);
+    let link = Arc::new(Link::new());
+    let config = Config {
+        read_budget: 4,
+        ..Config::default()
+    };
+    let (mut guard, _) = Guard::new(ours, Arc::clone(&link), &config);
+    peer.write_all(b"three reads of all").await.unwrap();
+    let woken = Arc::<Woken>::default();
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut cx = Context::from_waker(&waker);
+    let mut said = Vec::new();
+    let mut read = |cx: &mut Context<'_>| {
+        let mut bytes = [0; 3];
+        let mut buf = ReadBuf::new(&mut bytes);
+        let result = Pin::new(&mut guard).poll_read(cx, &mut buf);
+        said.extend_from_slice(buf.filled());
+        result.is_ready()
+    };
+    for polls in 1..=3 {
+        link.begin();
+        assert!(read(&mut cx) && read(&mut cx));
+        assert!(!read(&mut cx), "3 bytes and 1 are read");
+        assert_eq!(woken.0.load(Relaxed), polls);
+        assert_eq!(link.bytes_read.load(Relaxed), 4 * polls);
+    }
+    assert_eq!(said, b"three reads ");
+}
+
+#[tokio::test]
+async fn headers_are_looked_at_before_more_is_read() {
+    let (ours, mut peer) = duplex(1 << 10);
+    let link = Arc::new(Link::new());
+    let config = Config {
+        header_budget: 64,
+        ..Config::default()
+    };
+    let (mut guard, _) = Guard::new(ours, Arc::clone(&link), &config);
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut read = |cx: &mut Context<'_>| {
+        link.begin();
+        let mut bytes = [0; 1 << 10];
+        loop {
+            let mut buf = ReadBuf::new(&mut bytes);
+            if Pin::new(&mut guard).poll_read(cx, &mut buf).is_pending() {
+                return link.read_in_poll();
+            }
+        }
+    };
+    peer.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        .await
+        .unwrap();
+    // DATA frames only.
+    let data = [0, 0, 91, 0, 0, 0, 0, 0, 1].into_iter().chain([0; 91]);
+    peer.write_all(&data.collect::<Vec<_>>().repeat(5))
+        .await
+        .unwrap();
+    assert_eq!(read(&mut cx), 524);
+    // HEADERS of 20 bytes, in 29: the second 64 bytes bring the fourth and fifth.
+    let headers = [0, 0, 20, 1, 4, 0, 0, 0, 1].into_iter().chain([0; 20]);
+    peer.write_all(&headers.collect::<Vec<_>>().repeat(8))
+        .await
+        .unwrap();
+    assert_eq!([read(&mut cx), read(&mut cx), read(&mut cx)], [128, 104, 0]);
+}
+
+#[derive(Default)]
+struct Woken(AtomicU64);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+/// SETTINGS tell the peer the server's limit of a header list, not h2's; in any pieces.
+#[tokio::test]
+async fn the_greeting_has_the_limit_of_header_lists() {
+    let settings = |size: u32| {
+        let frame = [0, 0, 12, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 1, 0, 0, 6];
+        [&frame[..], &size.to_be_bytes()].concat()
+    };
+    for pipe in [1, 5, 1 << 10] {
+        let (ours, mut peer) = duplex(pipe);
+        let config = Config {
+            max_header_list_size: 1_000,
+            ..Config::default()
+        };
+        let (mut guard, _) = Guard::new(ours, Arc::new(Link::new()), &config);
+        let said = [settings(2_000), settings(3_000)].concat();
+        let write = async {
+            guard.write_all(&said).await.unwrap();
+            drop(guard);
+        };
+        let mut heard = Vec::new();
+        let (_, read) = tokio::join!(write, peer.read_to_end(&mut heard));
+        read.unwrap();
+        assert_eq!(heard, [settings(1_000), settings(3_000)].concat());
+    }
+}
+
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+/// A wrapper behind the peer's preface, whose server has reset these streams; and the peer's end.
+async fn with_resets(streams: &[u8]) -> (Guard<DuplexStream>, DuplexStream) {
+    let (ours, mut peer) = duplex(1 << 10);
+    let (mut guard, _) = Guard::new(ours, Arc::new(Link::new()), &Config::default());
+    peer.write_all(PREFACE).await.unwrap();
+    guard.read_exact(&mut [0; 24]).await.unwrap();
+    guard.write_all(&SETTINGS).await.unwrap();
+    for stream in streams {
+        let reset = [0, 0, 4, 3, 0, 0, 0, 0, *stream, 0, 0, 0, 0];
+        guard.write_all(&reset).await.unwrap();
+    }
+    (guard, peer)
+}
+
+/// The heads of late frames come in any pieces; each is passed on whole, and everything else as it came.
+#[tokio::test]
+async fn late_frames_are_redirected_in_any_pieces() {
+    let data = |stream: u8, flags, len: u8| {
+        let head = [0, 0, len, 0, flags, 0, 0, 0, stream];
+        [&head[..], &vec![9; usize::from(len)]].concat()
+    };
+    let frames = [(1, 0, 3), (7, 0, 0), (3, 0, 20), (3, 1, 0)];
+    let sent = frames.map(|(stream, flags, len)| data(stream, flags, len));
+    let sent = sent.concat();
+    let expected = [(1, 1, 3), (7, 0, 0), (1, 1, 20), (1, 1, 0)];
+    let expected = expected.map(|(stream, flags, len)| data(stream, flags, len));
+    let expected = expected.concat();
+    for size in 1..=sent.len() {
+        for room in [1, 8, 1 << 10] {
+            let (mut guard, mut peer) = with_resets(&[1, 3]).await;
+            let write = async {
+                for piece in sent.chunks(size) {
+                    peer.write_all(piece).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+                peer.shutdown().await.unwrap();
+            };
+            let mut got = Vec::new();
+            let read = async {
+                let mut buf = vec![0; room];
+                loop {
+                    match guard.read(&mut buf).await.unwrap() {
+                        0 => break,
+                        n => got.extend_from_slice(&buf[..n]),
+                    }
+                }
+            };
+            tokio::join!(write, read);
+            assert_eq!(got, expected, "pieces of {size}, room for {room}");
+        }
+    }
+}
+
+/// A peer that ends within a head: what came of it is passed on, and then the end.
+#[tokio::test]
+async fn a_head_without_an_end_is_passed_on() {
+    let (mut guard, mut peer) = with_resets(&[1]).await;
+    peer.write_all(&[0, 0, 5, 0]).await.unwrap();
+    peer.shutdown().await.unwrap();
+    let mut got = Vec::new();
+    guard.read_to_end(&mut got).await.unwrap();
+    assert_eq!(got, [0, 0, 5, 0]);
+}
+
+/// A stream is reset while one of its frames is half here: h2 must not know of that half.
+#[tokio::test]
+async fn a_stream_may_be_reset_in_the_middle_of_a_frame() {
+    let (mut guard, mut peer) = with_resets(&[1]).await;
+    let mut buf = [0; 64];
+    let mut cx = Context::from_waker(Waker::noop());
+    for half in 1..20 {
+        let frame: Vec<_> = [0, 0, 12, 0, 0, 0, 0, 0, 2 * half + 1, 7]
+            .into_iter()
+            .chain([9; 11])
+            .collect();
+        peer.write_all(&frame[..usize::from(half)]).await.unwrap();
+        let mut room = ReadBuf::new(&mut buf);
+        assert!(
+            Pin::new(&mut guard)
+                .poll_read(&mut cx, &mut room)
+                .is_pending()
+        );
+        let reset = [0, 0, 4, 3, 0, 0, 0, 0, 2 * half + 1, 0, 0, 0, 0];
+        guard.write_all(&reset).await.unwrap();
+        peer.write_all(&frame[usize::from(half)..]).await.unwrap();
+        let mut got = [0; 21];
+        guard.read_exact(&mut got).await.unwrap();
+        assert_eq!(got[..10], [0, 0, 12, 0, 1, 0, 0, 0, 1, 7], "{half}");
+    }
+}
