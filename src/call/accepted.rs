@@ -1,4 +1,4 @@
-//! A request that may be read and given to the service, once that has admitted it.
+//! A request that the host may read and give to the service, once the service has admitted the call.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -19,25 +19,25 @@ use crate::wire::status::Status;
 
 const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
-/// A request that may be read and given to the service, once that [has decided](Call::is_decided).
+/// A request that the host may read and give to the service, once the service [has decided](Call::is_decided).
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) timeout: Option<Duration>,
-    /// `None` for gzip without its feature: what is not compressed can be read all the same.
+    /// `None` for gzip without feature `gzip`: uncompressed messages can be read all the same.
     pub(super) encoding: Option<Encoding>,
-    /// Nothing of gRPC's is asked of the body.
+    /// The body is not read as gRPC.
     #[cfg(feature = "__internals")]
     pub(super) bare: bool,
     pub(crate) tail: Tail,
 }
 
-/// What becomes of a request that may not.
+/// How the host refuses a request.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// It is answered: one HEADERS frame with END_STREAM.
+    /// The host sends this answer: one HEADERS frame with END_STREAM.
     Answer(Box<Response<()>>),
-    /// Its stream is reset with REFUSED_STREAM.
+    /// The host resets the stream with REFUSED_STREAM.
     Unprocessed,
 }
 
@@ -63,14 +63,14 @@ impl Call {
         }
     }
 
-    /// A request that nothing is asked of.
+    /// A request whose head and body are not checked.
     #[cfg(feature = "__internals")]
     pub(super) fn bare() -> Self {
         let call = Self::new(Method::new(0), None, Some(Encoding::Identity));
         Self { bare: true, ..call }
     }
 
-    /// Keeps what is to be kept of the head, and asks the service whether the call may begin.
+    /// Keeps what the call needs of the head, and asks the service whether the call may begin.
     pub(super) fn attend<S: Service>(
         &mut self,
         service: &S,
@@ -100,7 +100,7 @@ impl Call {
 
     /// Asks the service whether the call may begin.
     fn ask<S: Service>(&mut self, service: &S, peer: &PeerInfo) -> Result<(), Refusal> {
-        // Of a panic, which leaves the call where it is.
+        // The code if the service panics here.
         self.tail.end(Code::UNKNOWN);
         let mut head = self.head(peer);
         let admission = service.admit(&mut head);
@@ -181,7 +181,7 @@ impl Call {
         }
     }
 
-    /// The whole answer of a call that ends before any reply.
+    /// The whole answer of a call that ends before its first reply.
     pub(crate) fn trailers_only(&mut self, status: &Status) -> Response<()> {
         let mut answer = self.tail.trailers_only(status);
         if self.encoding.is_none() {
@@ -190,20 +190,20 @@ impl Call {
         answer
     }
 
-    /// What is to be kept until the call is over.
+    /// Takes what must be kept until the call is over.
     pub(crate) fn take_tail(&mut self) -> Tail {
         std::mem::take(&mut self.tail)
     }
 }
 
-/// The content type of a request whose codec is not protobuf.
+/// The content type of a request whose codec is not protobuf's.
 fn foreign(headers: &HeaderMap) -> Option<HeaderValue> {
     let value = headers.get_all(CONTENT_TYPE).into_iter().next_back()?;
     let subtype = content_type::parse_any(value.as_bytes()).ok()??;
     Some(content_type::encode_subtype(subtype))
 }
 
-/// The status of a message, or a call, whose encoding cannot be read. Its answer has to [say](say_what_is_accepted) which can.
+/// The status of a message or call with an unknown encoding. The answer must [list](say_what_is_accepted) the known encodings.
 pub(super) fn unsupported_encoding(name: &str) -> Status {
     let message = format!("grpc-encoding \"{name}\" is not supported");
     Status::new(Code::UNIMPLEMENTED, message)
