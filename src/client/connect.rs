@@ -129,7 +129,6 @@ impl Client {
     /// Outside a tokio runtime, or in a runtime without I/O or time enabled.
     ///
     /// # Cancel safety
-    /// # Cancel safety
     ///
     /// Dropping the future abandons the attempt.
     #[cfg(feature = "tls")]
