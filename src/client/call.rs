@@ -96,10 +96,13 @@ impl Client {
         until(deadline, async {
             let mut messages = self.open(path, request, deadline).await?;
             let Some(message) = messages.next().await? else {
-                return Err(Status::new(Code::INTERNAL, "no message in a unary reply"));
+                return Err(Status::new(Code::INTERNAL, "the reply has no message"));
             };
             if messages.next().await?.is_some() {
-                return Err(Status::new(Code::INTERNAL, "two messages in a unary reply"));
+                return Err(Status::new(
+                    Code::INTERNAL,
+                    "the reply has more than one message",
+                ));
             }
             decode(message)
         })

@@ -82,7 +82,7 @@ impl Messages {
                     message,
                 })) => return Ok(Some(message)),
                 Ok(Some(_)) => {
-                    let text = "a compressed message, and we accept no compression";
+                    let text = "the server sent a compressed message, and the client accepts no compression";
                     return Err(Status::new(Code::INTERNAL, text));
                 }
                 Ok(None) => {}
@@ -121,7 +121,10 @@ impl Messages {
             ));
         };
         let Some(status) = Status::parse(&trailers) else {
-            return Err(Status::new(Code::UNKNOWN, "no grpc-status in the trailers"));
+            return Err(Status::new(
+                Code::UNKNOWN,
+                "the trailers have no grpc-status",
+            ));
         };
         if status.code() != Code::OK {
             return Err(status);
@@ -155,7 +158,7 @@ pub(super) async fn until<T>(
         Ok(result) => result,
         Err(_) => Err(Status::new(
             Code::DEADLINE_EXCEEDED,
-            "no answer in the time allowed",
+            "no answer within the call's timeout",
         )),
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn parse(text: &str) -> Result<Place, String> {
                 .and_then(|rest| rest.split_once('/'))
             {
                 Some((_, name)) => Err(format!(
-                    "it is this machine's resolver that is asked, and no other: write {scheme}:///{name}"
+                    "only this machine's resolver can be asked: write {scheme}:///{name}"
                 )),
                 None => tcp(name),
             };
