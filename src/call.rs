@@ -46,7 +46,7 @@ pub(crate) fn accept<S: Service>(
     }
     let mut call = judge(service, parts)?;
     if call.method.keeps_metadata() {
-        call.attend(service, parts, peer, clock)?;
+        call.admit(service, parts, peer, clock)?;
     }
     Ok(call)
 }

@@ -9,7 +9,7 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
-use super::tail::{Attended, Tail};
+use super::tail::{State, Tail};
 use crate::service::{Admission, Head, Kept, Method, PeerInfo, Rejection, RequestContext, Service};
 use crate::wire::code::Code;
 use crate::wire::content_type;
@@ -71,7 +71,7 @@ impl Call {
     }
 
     /// Keeps what the call needs of the head, and asks the service whether the call may begin.
-    pub(super) fn attend<S: Service>(
+    pub(super) fn admit<S: Service>(
         &mut self,
         service: &S,
         parts: &mut Parts,
@@ -88,7 +88,7 @@ impl Call {
             .with_time(self.timeout, deadline)
             .with_content_type(content_type.clone())
             .with_extensions(std::mem::take(&mut parts.extensions));
-        self.tail = Tail(Some(Box::new(Attended {
+        self.tail = Tail(Some(Box::new(State {
             context: Some(context),
             decision: None,
             kept: Kept::new(clock),
@@ -106,18 +106,18 @@ impl Call {
         let admission = service.admit(&mut head);
         let context = head.into_context();
         self.tail.end(Code::CANCELLED);
-        if let Some(attended) = &mut self.tail.0 {
-            attended.context = context;
-            attended.metadata = match &mut attended.context {
+        if let Some(state) = &mut self.tail.0 {
+            state.context = context;
+            state.metadata = match &mut state.context {
                 Some(context) => context.take_response_metadata(),
-                None => attended.kept.take_said(),
+                None => state.kept.take_said(),
             };
         }
         match admission {
             Ok(Admission::Granted) => Ok(()),
             Ok(Admission::Later(decision)) => {
-                if let Some(attended) = &mut self.tail.0 {
-                    attended.decision = Some(decision);
+                if let Some(state) = &mut self.tail.0 {
+                    state.decision = Some(decision);
                 }
                 Ok(())
             }
@@ -137,8 +137,8 @@ impl Call {
 
     /// Whether the service has said that the call may begin.
     pub(crate) fn is_decided(&self) -> bool {
-        let attended = self.tail.0.as_deref();
-        attended.is_none_or(|attended| attended.decision.is_none())
+        let state = self.tail.0.as_deref();
+        state.is_none_or(|state| state.decision.is_none())
     }
 
     /// Waits until the service has said whether the call may begin.
@@ -149,20 +149,20 @@ impl Call {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Refusal>> {
         loop {
-            let Some(attended) = self.tail.0.as_deref_mut() else {
+            let Some(state) = self.tail.0.as_deref_mut() else {
                 return Poll::Ready(Ok(()));
             };
-            let Some(decision) = &mut attended.decision else {
+            let Some(decision) = &mut state.decision else {
                 return Poll::Ready(Ok(()));
             };
-            attended.kept.end(Code::UNKNOWN);
+            state.kept.end(Code::UNKNOWN);
             let decided = Pin::new(decision).poll(cx);
-            attended.kept.end(Code::CANCELLED);
+            state.kept.end(Code::CANCELLED);
             let decided = ready!(decided);
-            attended.decision = None;
+            state.decision = None;
             match decided {
                 Ok(context) => {
-                    attended.context = Some(context);
+                    state.context = Some(context);
                     if let Err(refusal) = self.ask(service, peer) {
                         return Poll::Ready(Err(refusal));
                     }
@@ -177,7 +177,7 @@ impl Call {
         let head = Head::new(self.method, self.timeout, peer);
         match self.tail.0.as_deref_mut() {
             None => head,
-            Some(attended) => head.with_context(attended.context.take(), &mut attended.kept),
+            Some(state) => head.with_context(state.context.take(), &mut state.kept),
         }
     }
 

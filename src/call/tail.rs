@@ -11,10 +11,10 @@ use crate::wire::status::Status;
 
 /// The state of a call of a method that needs metadata, until the call is over. For other calls the tail is an empty pointer.
 #[derive(Debug, Default)]
-pub(crate) struct Tail(pub(super) Option<Box<Attended>>);
+pub(crate) struct Tail(pub(super) Option<Box<State>>);
 
 #[derive(Debug)]
-pub(super) struct Attended {
+pub(super) struct State {
     pub(super) context: Option<RequestContext>,
     pub(super) decision: Option<Decision>,
     pub(super) kept: Kept,
@@ -27,14 +27,14 @@ pub(super) struct Attended {
 impl Tail {
     /// Sets the code with which the call ends, unless a later code replaces this one.
     pub(crate) fn end(&mut self, code: Code) {
-        if let Some(attended) = &mut self.0 {
-            attended.kept.end(code);
+        if let Some(state) = &mut self.0 {
+            state.kept.end(code);
         }
     }
 
     /// The head of an answer that begins with `part`.
     pub(crate) fn head(&self, prebuilt: &Prebuilt, part: Option<&Part>) -> Response<()> {
-        let extra = self.0.as_deref().map(|attended| &attended.metadata);
+        let extra = self.0.as_deref().map(|state| &state.metadata);
         let mut head = match (part, extra.filter(|extra| !extra.is_empty())) {
             (None, None) => prebuilt.head(),
             (Some(part), None) => prebuilt.head_for(part),
@@ -47,7 +47,7 @@ impl Tail {
     /// The whole answer without a message, which ends the call.
     pub(crate) fn trailers_only(&mut self, status: &Status) -> Response<()> {
         self.end(status.code());
-        let extra = self.0.as_deref().map(|attended| &attended.metadata);
+        let extra = self.0.as_deref().map(|state| &state.metadata);
         let mut answer = match extra.filter(|extra| !extra.is_empty()) {
             None => trailers_only(status),
             Some(extra) => {
@@ -72,8 +72,8 @@ impl Tail {
     }
 
     fn dress(&self, head: &mut HeaderMap) {
-        let attended = self.0.as_deref();
-        if let Some(content_type) = attended.and_then(|attended| attended.content_type.as_ref()) {
+        let state = self.0.as_deref();
+        if let Some(content_type) = state.and_then(|state| state.content_type.as_ref()) {
             head.insert(CONTENT_TYPE, content_type.clone());
         }
     }

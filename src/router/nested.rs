@@ -20,7 +20,7 @@ pub(super) const INNER: u32 = 0;
 /// The route of the handlers.
 pub(super) const METHODS: u32 = 0xFF;
 /// How many nested routers fit into a route.
-pub(super) const MAX_LEVELS: u32 = u32::BITS / ROUTE_BITS;
+pub(super) const MAX_DEPTH: u32 = u32::BITS / ROUTE_BITS;
 
 /// The route of a method of the service at `index`.
 pub(super) fn nest(method: Method, index: u32) -> Result<Method, Unimplemented> {

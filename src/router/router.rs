@@ -9,7 +9,7 @@ use futures_core::Stream;
 use super::codec::{Decode, Encode};
 use super::handler::{Handler, given_many, given_one};
 use super::interceptors::Interceptors;
-use super::nested::{MAX_LEVELS, METHODS, Nested, NoInnerService};
+use super::nested::{MAX_DEPTH, METHODS, Nested, NoInnerService};
 use super::request::Request;
 use super::response::Response;
 use super::route::Route;
@@ -29,13 +29,13 @@ use crate::wire::status::Status;
 pub struct Router<S = NoInnerService> {
     pub(super) inner: S,
     /// How many routers are nested, including this one.
-    pub(super) levels: u32,
+    pub(super) depth: u32,
     pub(super) methods: Vec<Entry>,
     pub(super) paths: HashMap<Box<str>, u32>,
     pub(super) services: Vec<Box<dyn Nested>>,
     pub(super) interceptors: Interceptors,
     /// Whether interceptors are asked about calls of the inner service.
-    pub(super) attends_inner: bool,
+    pub(super) intercepts_inner: bool,
     pub(super) open: Limit,
     pub(super) max_concurrent: Option<usize>,
 }
@@ -66,13 +66,13 @@ impl<S: Service> Router<S> {
     #[track_caller]
     pub fn new(inner: S) -> Self {
         Self {
-            levels: levels_around(&inner),
+            depth: depth_around(&inner),
             inner,
             methods: Vec::new(),
             paths: HashMap::default(),
             services: Vec::new(),
             interceptors: Interceptors::new(),
-            attends_inner: false,
+            intercepts_inner: false,
             open: Limit::default(),
             max_concurrent: None,
         }
@@ -167,7 +167,7 @@ impl<S: Service> Router<S> {
             self.services.len() < 254,
             "a router takes at most 254 services"
         );
-        self.levels = self.levels.max(levels_around(&service));
+        self.depth = self.depth.max(depth_around(&service));
         self.services.push(Box::new(service));
         self
     }
@@ -288,7 +288,7 @@ impl<S: Service> Router<S> {
             Ok(_) => true,
             Err(missing) => path.ends_with('/') && missing == Unimplemented::Method,
         };
-        self.attends_inner |= is_known(self.inner.method(&path));
+        self.intercepts_inner |= is_known(self.inner.method(&path));
         assert!(
             is_known(Service::method(&*self, &path)),
             "no method or service at {path}"
@@ -332,7 +332,7 @@ impl<S: Service> Router<S> {
     #[must_use]
     pub const fn intercept_inner(mut self) -> Self {
         self.interceptors.with_inner = true;
-        self.attends_inner = true;
+        self.intercepts_inner = true;
         self
     }
 
@@ -365,13 +365,10 @@ fn streaming<T: Decode>(route: impl Into<Route>) -> Route {
 
 /// The nesting depth of a router around `service`.
 #[track_caller]
-fn levels_around(service: &impl Service) -> u32 {
-    let levels = service.routers();
-    assert!(
-        levels < MAX_LEVELS,
-        "more than {MAX_LEVELS} routers in one another"
-    );
-    levels + 1
+fn depth_around(service: &impl Service) -> u32 {
+    let depth = service.routers();
+    assert!(depth < MAX_DEPTH, "more than {MAX_DEPTH} nested routers");
+    depth + 1
 }
 
 impl<S: fmt::Debug> fmt::Debug for Router<S> {

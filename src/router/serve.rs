@@ -61,7 +61,7 @@ impl<S: Service> Router<S> {
     /// Whether the router has interceptors to ask, observers to tell, or limits to keep for this call.
     fn is_asked(&self, head: &Head<'_>) -> bool {
         match head.route() & METHODS {
-            INNER => self.attends_inner && !self.interceptors.is_empty(),
+            INNER => self.intercepts_inner && !self.interceptors.is_empty(),
             METHODS => {
                 let entry = self.entry(head);
                 let limit = entry.and_then(|entry| entry.route.max_concurrent);
@@ -127,7 +127,7 @@ impl<S: Service> Service for Router<S> {
         let mut known = match self.inner.method(path) {
             Ok(method) => {
                 let method = nest(method, INNER)?;
-                return Ok(if self.attends_inner {
+                return Ok(if self.intercepts_inner {
                     method.needs_metadata()
                 } else {
                     method
@@ -216,7 +216,7 @@ impl<S: Service> Service for Router<S> {
     }
 
     fn routers(&self) -> u32 {
-        self.levels
+        self.depth
     }
 
     fn lifecycle(&self, event: Lifecycle) {

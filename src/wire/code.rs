@@ -42,7 +42,7 @@ impl Code {
     pub const OK: Self = Self(0);
     /// The caller cancelled the call.
     pub const CANCELLED: Self = Self(1);
-    /// The error is not known better. A handler's panic has this code.
+    /// An error without a better code. A handler's panic has this code.
     pub const UNKNOWN: Self = Self(2);
     /// The request is wrong, whatever the state of the system.
     pub const INVALID_ARGUMENT: Self = Self(3);

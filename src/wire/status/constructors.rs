@@ -32,7 +32,7 @@ impl Status {
         Self::new(Code::CANCELLED, message)
     }
 
-    /// A status of code [`UNKNOWN`](Code::UNKNOWN) (2): the error is not known better.
+    /// A status of code [`UNKNOWN`](Code::UNKNOWN) (2): an error without a better code.
     #[must_use]
     pub fn unknown(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::UNKNOWN, message)
