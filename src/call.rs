@@ -33,8 +33,9 @@ use crate::wire::metadata;
 use crate::wire::status::Status;
 use crate::wire::timeout::{self, InvalidTimeout};
 
-/// Validates the parts of a request, keeps of them what the call is to have, and asks the service whether it may begin. `clock` tells the
-/// host's time; few calls ask for it. The request's header list may have `max_list` bytes (RFC 9113, section 6.5.2).
+/// Validates the head of a request, keeps what the call needs of the head, and asks the service whether the call may begin. `clock` tells
+/// the host's time; only calls that need metadata read the clock.
+/// The request's header list may have `max_list` bytes (RFC 9113, section 6.5.2).
 pub(crate) fn accept<S: Service>(
     service: &S,
     parts: &mut Parts,
@@ -48,7 +49,7 @@ pub(crate) fn accept<S: Service>(
     }
     let mut call = judge(service, parts, max_list)?;
     if call.method.keeps_metadata() {
-        call.attend(service, parts, peer, clock)?;
+        call.admit(service, parts, peer, clock)?;
     }
     Ok(call)
 }
@@ -104,13 +105,13 @@ fn judge<S: Service>(
     Ok(Call::new(method, timeout, encoding))
 }
 
-/// What `judge` wants of a request's headers, found in one pass.
+/// The fields of a request's headers that the checks need, found in one pass.
 struct Fields<'a> {
     /// What they count in a header list (RFC 9113, section 6.5.2).
     size: usize,
     hosts: usize,
     content_type: Option<&'a HeaderValue>,
-    /// The shortest of them. A peer that sends several gives up with the first that passes, whichever it meant.
+    /// The shortest timeout that the client sent: of several, the first to pass would end the call anyway.
     timeout: Result<Option<Duration>, InvalidTimeout>,
     encoding: Option<&'a HeaderValue>,
     binary_is_valid: bool,
@@ -153,7 +154,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Whether the method called has another codec than protobuf's, of this name. It is looked for before its time only for those.
+/// Whether the called method accepts a codec of this name other than protobuf's. Only requests with such a codec look the method up this
+/// early.
 fn takes<S: Service>(service: &S, uri: &Uri, subtype: &[u8]) -> bool {
     let method = service.method(uri.path());
     uri.query().is_none() && method.is_ok_and(|method| method.takes(subtype))
@@ -178,7 +180,7 @@ fn pseudo_fields(parts: &Parts) -> usize {
 }
 
 fn route<S: Service>(service: &S, uri: &Uri) -> Result<Method, Box<Response<()>>> {
-    // The http crate splits a query off; a gRPC path has none.
+    // The http crate splits the query off; a gRPC path has no query.
     let found = match uri.query() {
         None => service.method(uri.path()),
         Some(_) => Err(Unimplemented::Service),

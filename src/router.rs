@@ -1,7 +1,7 @@
-//! Application services beside the health service: methods by path, with typed messages and plain async closures.
+//! Application services next to the health service: methods by path, with typed messages and async closures as handlers.
 //!
-//! A [`Router`] is a [`Service`](crate::service::Service). It holds another one, usually the health service, whose calls it passes on as
-//! they are, and the application's methods beside it:
+//! A [`Router`] is a [`Service`](crate::service::Service) with two parts: an inner service, usually the health service, and the
+//! application's methods. The router passes the calls of the inner service on unchanged:
 //!
 //! ```
 //! use grpc_health::router::{Request, Response, Router};
@@ -26,24 +26,25 @@
 //!
 //! # Where handlers run
 //!
-//! A handler runs in the task of its call's connection, beside other calls: health checks, too. It may wait as long as it likes, but must
-//! not block the thread. One that computes for long, or blocks, belongs on a task of its own: [`Route::spawned`].
+//! A handler runs in the task of its call's connection, next to the connection's other calls, health checks included. A handler may wait as
+//! long as it likes, but must not block the thread. A handler that computes for long belongs on a task of its own: [`Route::spawned`].
 //!
 //! # Cancel safety
 //!
-//! A handler's future, and the stream of its replies, are dropped at once when the client cancels the call, when its deadline passes, when
-//! the connection ends, and when a shutdown's deadline does: at any `await`. A spawned one is aborted.
+//! The server drops a handler's future, and the stream of its replies, as soon as the client cancels the call, the call's deadline passes,
+//! the connection ends, or the deadline of a shutdown passes. The future may be dropped at any `await`. The task of a
+//! [spawned](Route::spawned) handler is aborted.
 //!
 //! # Back-pressure
 //!
-//! Requests are read from the peer's window only as the handler asks for them, and a stream of replies is polled only while less than
-//! [`Route::send_buffer`] bytes of it wait to be written: a slow handler stops the client, and a slow client the handler.
+//! The server reads request messages only as the handler asks for them: a slow handler slows its client down. The server asks a stream of
+//! replies for more only while less than [`Route::send_buffer`] bytes of it wait to be written: a slow client slows the handler down.
 //!
 //! # Testing handlers
 //!
-//! A handler is a function, which a test calls without a server: [`Request::new`] and the `with_` methods beside it make what the handler
-//! is given, [`Streaming::from_iter`](Streaming#impl-FromIterator<T>-for-Streaming<T>) and [`Streaming::from_stream`] make a client's
-//! messages, and the [`Response`] and the [`Status`](crate::Status) tell all that would be sent.
+//! A handler is a function, and a test can call a function without a server. [`Request::new`] and the `with_` methods of `Request` make the
+//! request. [`Streaming::from_iter`](Streaming#impl-FromIterator<T>-for-Streaming<T>) and [`Streaming::from_stream`] make a client's
+//! messages. The [`Response`] or the [`Status`](crate::Status) that the handler returns holds all that a server would send.
 //!
 //! ```
 //! use grpc_health::Status;

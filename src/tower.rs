@@ -1,10 +1,10 @@
-//! A [`Service`] inside somebody else's HTTP/2 server: tonic, axum, hyper, or whatever else calls a [`tower_service::Service`].
+//! A [`Service`] inside another HTTP/2 server: tonic, axum, hyper, or any host that calls a [`tower_service::Service`].
 //!
-//! [`Mount`] is that service. The host has the sockets, HTTP/2 and its limits, and TLS; the mount judges the head, reads the request,
-//! holds it to its `grpc-timeout`, and answers. A call has no task but the one that the host gives it.
+//! [`Mount`] makes a tower service of a [`Service`]. The host has the sockets, TLS, HTTP/2 and the limits of HTTP/2. The mount checks the
+//! head of a request, reads the request, enforces its `grpc-timeout`, and answers. The mount spawns no task for a call.
 //!
-//! In axum (with its feature `http2`, or gRPC clients find nobody who speaks with them), beside routes of any other kind, and so in whatever
-//! is made of axum's router:
+//! In axum, the mount is a route next to routes of any other kind. axum needs its feature `http2`, without which gRPC clients cannot
+//! connect:
 //!
 //! ```
 //! use grpc_health::tower::Mount;
@@ -16,7 +16,7 @@
 //!     .route_service("/grpc.health.v1.Health/{*method}", health);
 //! ```
 //!
-//! In tonic, whose `add_service` wants its own `NamedService`, through the router that is within `Routes`:
+//! In tonic, `add_service` needs tonic's `NamedService`, so the mount goes into the axum router inside tonic's `Routes`:
 //!
 //! ```
 //! use grpc_health::tower::Mount;
@@ -31,29 +31,31 @@
 //! let server = tonic::transport::Server::builder().add_routes(Routes::from(routes));
 //! ```
 //!
-//! In hyper, through `hyper_util::service::TowerToHyperService`. The repository has a runnable example of each.
+//! In hyper, the mount goes through `hyper_util::service::TowerToHyperService`. The repository has a runnable example for each host.
 //!
-//! What layers around a mount have put into the request's extensions is there for a router's interceptors and handlers
-//! ([`Request::extensions`](crate::router::Request::extensions)); a [`PeerInfo`](crate::service::PeerInfo) in them is the call's peer.
+//! The extensions that layers around a mount add to the request reach a router's interceptors and handlers
+//! ([`Request::extensions`](crate::router::Request::extensions)). A [`PeerInfo`](crate::service::PeerInfo) among the extensions is the
+//! call's peer.
 //!
 //! # What the host decides
 //!
-//! On what reaches it a mount answers as a [`Server`](crate::Server) would. The rest
-//! is the host's:
+//! A mount answers the requests that reach it as a [`Server`](crate::Server) would. The host decides the rest:
 //!
-//! - Every limit of a connection: streams, windows, header lists, floods, idle and old connections, replies that nobody reads. hyper takes
-//!   16 KiB of headers and 200 streams; tonic takes any number of streams until it is given one. What is left here is
-//!   [`body_timeout`](Mount::body_timeout), the largest request of each method, and what the service limits, such as its watches.
-//! - Which paths reach the mount: axum answers the others with 404, tonic with `UNIMPLEMENTED` (12) and no message.
-//! - Replies that the client makes no room for. The mount is not asked for more meanwhile, so that its deadline and
+//! - Every limit of a connection: streams, windows, header lists, floods, idle and old connections, replies that nobody reads. hyper allows
+//!   16 KiB of headers and 200 streams; tonic allows any number of streams by default. The mount limits the time of a request
+//!   ([`body_timeout`](Mount::body_timeout)) and the size of a request message, and the service has its own limits, such as the number of
+//!   watches.
+//! - Which paths reach the mount: axum answers other paths with 404, tonic with `UNIMPLEMENTED` (12) and no message.
+//! - Replies that the client makes no room for. The host does not poll the mount meanwhile, so that the call's deadline and
 //!   [`close`](Mount::close) end the call only when there is room again.
-//! - The fate of a stream whose call its service [does not begin](crate::service::Rejection::Unprocessed). It cannot be reset from here,
-//!   and is answered with `UNAVAILABLE` (14).
-//! - In tonic, a timer for `grpc-timeout` that runs until the answer begins: the code is `CANCELLED` (1) if it is before the one here.
-//! - A `date` in each head, in all of them.
-//! - HTTP/1, where it is accepted: an answer there has no trailers, and so no status.
-//! - `TCP_NODELAY`: without it a message may wait 40 ms for the acknowledgement of the one before. axum's and tonic's listeners have to be
-//!   told, as in the examples.
+//! - Refused streams. A mount cannot reset the stream of a call that its service [does not begin](crate::service::Rejection::Unprocessed),
+//!   and answers `UNAVAILABLE` (14).
+//! - In tonic, a timer for `grpc-timeout` that runs until the answer begins. If the timer is faster than the mount's, the code is
+//!   `CANCELLED` (1).
+//! - A `date` in the head of each answer.
+//! - HTTP/1, if the host accepts it: an answer over HTTP/1 has no trailers, and so no status.
+//! - `TCP_NODELAY`: without the option a message may wait 40 ms for the acknowledgement of the message before. The listeners of axum and
+//!   tonic need the option set, as in the examples.
 
 mod answer;
 mod host;
@@ -77,15 +79,15 @@ use crate::service::Service;
 
 /// A [`Service`] as a [`tower_service::Service`] of HTTP requests.
 ///
-/// Clones are the same mount. A call finds its peer in the request's extensions, if the host or a layer has put a
-/// [`PeerInfo`](crate::service::PeerInfo) there.
+/// Clones share one mount. The mount takes a call's peer from a [`PeerInfo`](crate::service::PeerInfo) in the request's extensions, if the
+/// host or a layer has added one. Calls need a tokio runtime with time enabled.
 ///
-/// The service's [background work](Service::background) runs from the first call on, in a task of its own, until the last clone and the
-/// last call are gone. Calls need tokio's timer.
+/// The mount runs the service's [background work](Service::background) in a task of its own, from the first call until the last clone and
+/// the last call are dropped.
 ///
-/// # The way down
+/// # Shutdown
 ///
-/// A host that shuts down gracefully waits for open calls, and a `Watch` has no end of its own: [`close`](Self::close) ends it.
+/// A host that shuts down gracefully waits for open calls, and a `Watch` does not end by itself: call [`close`](Self::close) to end it.
 ///
 /// ```no_run
 /// # async fn run(listener: tokio::net::TcpListener, app: axum::Router,
@@ -104,7 +106,7 @@ pub struct Mount<S> {
 }
 
 impl<S: Service> Mount<S> {
-    /// Mounts `service`.
+    /// Makes a mount of `service`.
     #[must_use]
     pub fn new(service: S) -> Self {
         Self {
@@ -113,7 +115,7 @@ impl<S: Service> Mount<S> {
         }
     }
 
-    /// Sets how long the one message of a unary or server-streaming request may take to arrive. Default: 10 s. Then the call ends with
+    /// Limits how long the one message of a unary or server-streaming request may take to arrive. Default: 10 s. Then the call ends with
     /// `DEADLINE_EXCEEDED` (4).
     #[must_use]
     pub const fn body_timeout(mut self, timeout: Duration) -> Self {
@@ -121,13 +123,13 @@ impl<S: Service> Mount<S> {
         self
     }
 
-    /// Tells the service that the host is about to go: the health service shows NOT_SERVING. All else goes on. Nothing happens if it has
-    /// been told.
+    /// Tells the service that the host will shut down soon: the health service shows NOT_SERVING. Calls go on as before. A second
+    /// `announce` does nothing.
     pub fn announce(&self) {
         self.host.step(Phase::Serving, Phase::Announced);
     }
 
-    /// Takes [`announce`](Self::announce) back. True if it was still possible, which it is until [`close`](Self::close).
+    /// Takes [`announce`](Self::announce) back. Returns `false` after [`close`](Self::close), which cannot be taken back.
     #[expect(
         clippy::must_use_candidate,
         reason = "an action, whose success is often certain"
@@ -136,14 +138,14 @@ impl<S: Service> Mount<S> {
         self.host.step(Phase::Announced, Phase::Serving)
     }
 
-    /// [Announces](Self::announce) the end, and ends the calls that [a drain ends](crate::service::Drain::End), such as `Watch`: each
-    /// gets the reply that is due, and then `UNAVAILABLE` (14). So does every such call that begins after this; all others are answered as
-    /// before.
+    /// [Announces](Self::announce) the shutdown, and ends the long-lived calls, those of methods with
+    /// [`Drain::End`](crate::service::Drain::End) such as `Watch`: each gets the reply that is due, and then `UNAVAILABLE` (14). Long-lived
+    /// calls that begin later end in the same way. Other calls go on as before.
     ///
-    /// To be called as the host begins to shut down. A client that is told before its connection is told to go away may watch once more
-    /// on the same connection, to be told the same.
+    /// Call `close` when the host begins to shut down. A client may watch again on the same connection until the host closes the
+    /// connection; that call ends in the same way.
     pub fn close(&self) {
-        // Once more where somebody takes the announcement back meanwhile.
+        // Repeats the step if another thread takes the announcement back meanwhile.
         while self.host.phase() != Phase::Closed {
             self.announce();
             self.host.step(Phase::Announced, Phase::Closed);

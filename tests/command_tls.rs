@@ -182,7 +182,7 @@ fn certificates_that_cannot_be_used() {
     let (code, _, stderr) = check("unix:/a", &["--tls", "--tls-ca", &cert]);
     assert_eq!(
         (code, stderr.as_str()),
-        (1, "error: --tls: not for unix:/a\n")
+        (1, "error: --tls cannot be used with unix:/a\n")
     );
 }
 

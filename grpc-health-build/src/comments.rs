@@ -1,11 +1,11 @@
-//! Comments of .proto files, as documentation that `cargo test` does not run.
+//! Turns comments of .proto files into documentation that `cargo test` does not run.
 //!
-//! prost-build copies the comments into doc comments. rustdoc takes an indented block for Rust, and a fenced block too unless it names another
-//! language; it runs these blocks as tests. The functions here make fenced blocks of plain text of them. In lists and quotes only a parser
-//! of Markdown finds the end of a block; there the whole comment becomes plain text.
+//! prost-build copies the comments into doc comments. rustdoc takes an indented block for Rust code, and a fenced block too unless the
+//! fence names another language, and runs these blocks as tests. The functions here turn the blocks into fenced blocks of plain text. In
+//! lists and quotes only a Markdown parser could find the end of a block, so there the whole comment becomes plain text.
 
-/// `source` with every `///` comment in it free of doctests. The source is what prost-build writes before it is formatted: each line of
-/// documentation is a line of its own.
+/// Returns `source` without doctests in its `///` comments. `source` is prost-build's output before formatting: each line of documentation
+/// is a line of its own.
 pub(crate) fn without_doctests(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut lines = source.lines().peekable();
@@ -33,7 +33,7 @@ pub(crate) fn without_doctests(source: &str) -> String {
     out
 }
 
-/// A line of documentation: its indentation, and its text without the one space that it always has.
+/// Splits a line of documentation into its indentation and its text, without the space that every line has.
 fn doc(line: &str) -> Option<(&str, &str)> {
     let (indent, text) = line.split_once("///")?;
     if !indent.chars().all(char::is_whitespace) {
@@ -42,7 +42,7 @@ fn doc(line: &str) -> Option<(&str, &str)> {
     Some((indent, text.strip_prefix(' ').unwrap_or(text)))
 }
 
-/// The comment with its blocks of code as plain text, or `None` where that takes a parser of Markdown.
+/// The comment with its code blocks as plain text. `None` if only a Markdown parser could find the blocks.
 fn plain(comment: &[&str]) -> Option<Vec<String>> {
     let has_html = comment.iter().any(|line| {
         let line = line.trim_start();
@@ -50,12 +50,12 @@ fn plain(comment: &[&str]) -> Option<Vec<String>> {
     });
     let mut lines = Vec::new();
     let mut open: Option<Fence> = None;
-    // The indented block that has begun, with blank lines inside of it.
+    // The present indented block, with blank lines inside the block.
     let mut block: Vec<&str> = Vec::new();
     for &line in comment {
         let (columns, text) = indentation(line);
         if let Some(fence) = &open {
-            // An indented fence may be in a list: a line before its column would end both, and its end may be further in.
+            // An indented fence may be in a list: a line left of the fence would end both, and the closing fence may be further right.
             let is_end = fence.is_closed_by(text);
             let is_before = columns < fence.columns && !text.is_empty();
             if is_before || is_end && columns >= 4 && fence.columns > 0 {
@@ -89,7 +89,7 @@ fn plain(comment: &[&str]) -> Option<Vec<String>> {
     Some(lines)
 }
 
-/// Moves an indented block to the `lines`, as a fenced one.
+/// Moves an indented block to `lines`, as a fenced block.
 fn flush(block: &mut Vec<&str>, lines: &mut Vec<String>) {
     let blank = block.iter().rev().take_while(|line| line.trim().is_empty());
     let blank = blank.count();
@@ -101,7 +101,7 @@ fn flush(block: &mut Vec<&str>, lines: &mut Vec<String>) {
     lines.extend(vec![String::new(); blank]);
 }
 
-/// All of `block` between fences that nothing in it closes, without the indentation that its lines have in common.
+/// Puts `block` between fences that no line of the block closes, and removes the common indentation.
 fn fenced(block: &[&str]) -> Vec<String> {
     let marks = block.iter().map(|line| longest_run(line, '`')).max();
     let fence = "`".repeat(marks.map_or(3, |longest| (longest + 1).max(3)));
@@ -118,7 +118,7 @@ fn fenced(block: &[&str]) -> Vec<String> {
     lines
 }
 
-/// What begins, or ends, a fenced block of code.
+/// A line that begins or ends a fenced code block.
 struct Fence {
     columns: usize,
     mark: char,
@@ -130,7 +130,7 @@ impl Fence {
         let mark = text.chars().next().filter(|c| matches!(c, '`' | '~'))?;
         let info = text.trim_start_matches(mark);
         let len = text.len() - info.len();
-        // Otherwise it is code within a line.
+        // Any other line is code within a line of text.
         (len >= 3 && (mark == '~' || !info.contains('`'))).then_some(Self { columns, mark, len })
     }
 
@@ -144,7 +144,7 @@ impl Fence {
     }
 }
 
-/// Whether a block of code may begin in a list or a quote that begins in this line.
+/// Whether this line may begin a list or quote with a code block inside.
 fn is_nested(text: &str) -> bool {
     let is_marker = |c: char| {
         c.is_whitespace() || c.is_ascii_digit() || matches!(c, '>' | '*' | '+' | '-' | '.' | ')')
@@ -155,7 +155,7 @@ fn is_nested(text: &str) -> bool {
     markers.contains('\t') || markers.contains("    ") || is_fence && !markers.is_empty()
 }
 
-/// The columns that a line is indented by, where a tab goes on to the next multiple of four; and the rest of the line.
+/// The number of columns of a line's indentation, where a tab goes on to the next multiple of four, and the rest of the line.
 fn indentation(line: &str) -> (usize, &str) {
     let text = line.trim_start();
     let white = line.get(..line.len() - text.len()).unwrap_or("");

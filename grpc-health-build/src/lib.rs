@@ -1,8 +1,8 @@
-//! Typed servers from .proto files, in a build script.
+//! Generates typed servers from .proto files, in a build script.
 //!
-//! A [`Generator`] makes a module of each service that [prost-build](prost_build) finds. The module has a trait to implement, and a function
-//! that adds the methods of the trait to a `grpc_health::Router`. An application's `build.rs` uses it, with this crate among the
-//! `[build-dependencies]`:
+//! A [`Generator`] writes a module for each service that [prost-build](prost_build) finds. The module has a trait to implement, and a
+//! function that adds the trait's methods to a `grpc_health::Router`. An application's `build.rs` uses the generator, with this crate among
+//! the `[build-dependencies]`:
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -14,7 +14,8 @@
 //! # }
 //! ```
 //!
-//! [protox](https://docs.rs/protox) compiles .proto files in Rust alone. Where there is a `protoc`, prost-build's `compile_protos` works too.
+//! [protox](https://docs.rs/protox) compiles .proto files in pure Rust. With an installed `protoc`, prost-build's `compile_protos` works,
+//! too.
 //!
 //! For `service Greeter { rpc SayHello(HelloRequest) returns (HelloReply); }` in package `greet.v1`, the generator writes this next to the
 //! messages:
@@ -25,7 +26,7 @@
 //!     pub const SAY_HELLO_PATH: &str = "/greet.v1.Greeter/SayHello";
 //!
 //!     pub trait Greeter: Send + Sync + 'static {
-//!         /// To be implemented as an `async fn`. Left out, it answers UNIMPLEMENTED.
+//!         /// Implement as an `async fn`. The default answers UNIMPLEMENTED.
 //!         fn say_hello(
 //!             &self,
 //!             request: Request<HelloRequest>,
@@ -35,7 +36,7 @@
 //!     /// Adds the methods of `service` to `router`.
 //!     pub fn add<S, T>(router: Router<S>, service: Arc<T>) -> Router<S> { .. }
 //!
-//!     /// The same, where `route` says for each path how its calls are treated.
+//!     /// Adds the methods, with the settings that `route` returns for each path.
 //!     pub fn add_with<S, T>(
 //!         router: Router<S>,
 //!         service: Arc<T>,
@@ -48,15 +49,16 @@
 //!
 //! # Names
 //!
-//! Where two methods of a service have the same name in Rust, the later method gets an underscore. Where a package has a module with the name
-//! of a service's module, the service's module gets an underscore: `greeter_server_` beside `message GreeterServer { message Inner {} }`, or
-//! for the later one of two services whose names differ in case alone. The service `_` is `Unnamed`, the method `_` is `unnamed`.
+//! If two methods of a service have the same name in Rust, the later method gets an underscore. If a package has a module with the name of
+//! a service's module, the service's module gets an underscore: `greeter_server_` next to `message GreeterServer { message Inner {} }`. The
+//! same holds for the later one of two services whose names differ in case alone. The service `_` is named `Unnamed`, the method `_` is
+//! named `unnamed`.
 //!
 //! # Comments
 //!
-//! Comments of the .proto files become documentation. Blocks of code in them become blocks of plain text, so that `cargo test` does not run
-//! them. The generator sees the packages that have a service, with all of their messages. For a package of messages alone,
-//! [`Config::disable_comments`](prost_build::Config::disable_comments) keeps comments out.
+//! Comments in the .proto files become documentation. Code blocks in comments become blocks of plain text, so that `cargo test` does not
+//! run the blocks. The generator handles the comments of packages that have a service, messages included. For a package without a service,
+//! use [`Config::disable_comments`](prost_build::Config::disable_comments) if its comments have code blocks.
 
 #![forbid(unsafe_code)]
 
@@ -70,18 +72,18 @@ use prost_build::{Service, ServiceGenerator};
 
 use names::Names;
 
-/// Generates servers. The [crate's documentation](crate) shows what it writes.
+/// Generates servers, as a service generator of prost-build. The [crate's documentation](crate) shows the generated code.
 ///
-/// The generator writes the services of a package behind all messages of the package, in `finalize_package`. A `ServiceGenerator` of your own
-/// that calls this one must call `finalize_package` as well as `generate`.
+/// The generator writes the services of a package after all messages of the package, in `finalize_package`. A `ServiceGenerator` that wraps
+/// this generator must call `finalize_package` as well as `generate`.
 #[derive(Debug, Clone, Default)]
 pub struct Generator {
-    /// The services of packages that are not finished.
+    /// The services of packages that are not finished yet.
     services: Vec<Service>,
     codecs: Vec<Codec>,
 }
 
-/// See [`Generator::codec`].
+/// One call of [`Generator::codec`].
 #[derive(Debug, Clone)]
 struct Codec {
     of: String,
@@ -89,7 +91,7 @@ struct Codec {
 }
 
 impl Generator {
-    /// A generator, for [`Config::service_generator`](prost_build::Config::service_generator).
+    /// Makes a generator for [`Config::service_generator`](prost_build::Config::service_generator).
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -98,16 +100,17 @@ impl Generator {
         }
     }
 
-    /// Wraps the messages of some methods in a type of the application's. Default: handlers are given, and answer, plain messages.
+    /// Wraps the messages of some methods in a type of the application's, which has the codec. Default: handlers take and return plain
+    /// messages.
     ///
-    /// `of` selects methods in the way of [`Config::btree_map`](prost_build::Config::btree_map): `"."` selects all methods, `".greet.v1"` those
-    /// of a package, `".greet.v1.Greeter"` those of a service, `".greet.v1.Greeter.Chat"` one method. Where several calls of `codec` select a
-    /// method, the last call counts.
+    /// `of` selects methods as in [`Config::btree_map`](prost_build::Config::btree_map): `"."` selects all methods, `".greet.v1"` the
+    /// methods of a package, `".greet.v1.Greeter"` the methods of a service, `".greet.v1.Greeter.Chat"` one method. If several calls of
+    /// `codec` select a method, the last call counts.
     ///
-    /// `path` is the path of a type with one parameter, the message. With `crate::Json`, a handler is given a
-    /// `Request<crate::Json<HelloRequest>>` and answers a `Response<crate::Json<HelloReply>>`. Of these types `crate::Json<HelloRequest>` must
-    /// implement `grpc_health::router::Decode`, and `crate::Json<HelloReply>` must implement `grpc_health::router::Encode`. An example is
-    /// `::grpc_health::router::Compressed`: with it, a handler sees which requests came compressed and says which replies are to be compressed.
+    /// `path` is the path of a type with one parameter, the message. With `crate::Json`, a handler takes a
+    /// `Request<crate::Json<HelloRequest>>` and returns a `Response<crate::Json<HelloReply>>`. `crate::Json<HelloRequest>` must implement
+    /// `grpc_health::router::Decode`, and `crate::Json<HelloReply>` must implement `grpc_health::router::Encode`. With
+    /// `::grpc_health::router::Compressed`, a handler sees which requests were compressed and decides which replies are compressed.
     ///
     /// ```
     /// let generator = grpc_health_build::Generator::new()
@@ -117,8 +120,8 @@ impl Generator {
     ///
     /// # Panics
     ///
-    /// If `of` does not begin with a dot, or if `path` does not begin with `crate::` or `::`. The generated code is in a module of its own, where
-    /// any other path means something else.
+    /// If `of` does not begin with a dot, or if `path` does not begin with `crate::` or `::`. The generated code is in a module of its own,
+    /// where any other path has another meaning.
     #[must_use]
     pub fn codec(mut self, of: impl Into<String>, path: impl Into<String>) -> Self {
         let (of, path) = (of.into(), path.into());
@@ -133,7 +136,7 @@ impl Generator {
 impl ServiceGenerator for Generator {
     fn generate(&mut self, service: Service, buf: &mut String) {
         self.services.push(service);
-        // prost-build forgets a package without any code, and then looks for it.
+        // prost-build forgets a package without any code, and fails later when it looks the package up.
         buf.push('\n');
     }
 

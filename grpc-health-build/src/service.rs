@@ -1,11 +1,11 @@
-//! The code for one service. All names in it are whole paths: any other could be that of a service.
+//! Writes the code for one service. All names are absolute paths, since a relative name could be that of a service.
 
 use prost_build::{Comments, Method, Service};
 
 use crate::Codec;
 use crate::names::{Names, module, or_unnamed};
 
-/// The module for `service`, with a name that is not among the `modules` of its package.
+/// Writes the module for `service`, with a name that is not yet among the `modules` of the package.
 pub(crate) fn generate(service: Service, modules: &mut Names, codecs: &[Codec]) -> String {
     let name = or_unnamed(&service.name, "Unnamed");
     let module = modules.take(module(&name));
@@ -17,7 +17,7 @@ pub(crate) fn generate(service: Service, modules: &mut Names, codecs: &[Codec]) 
     let of_all = |part: fn(&Rpc) -> String| methods.iter().map(part).collect::<String>();
     format!(
         r#"
-/// What it takes to serve `{service_name}`.
+/// Serves `{service_name}`: the trait to implement, and functions that add the trait's methods to a router.
 #[allow(clippy::all, dead_code, deprecated, unused_qualifications, unused_variables)]
 pub mod {module} {{
     /// The name of the service.
@@ -32,7 +32,7 @@ pub mod {module} {{
     ///
     /// # Panics
     ///
-    /// If one of them is there already.
+    /// If the router has one of the methods already.
     pub fn add<S, T>(router: ::grpc_health::Router<S>, service: ::std::sync::Arc<T>) -> ::grpc_health::Router<S>
     where
         S: ::grpc_health::service::Service,
@@ -41,11 +41,11 @@ pub mod {module} {{
         add_with(router, service, ::grpc_health::router::Route::new)
     }}
 
-    /// Adds the methods of `service` to `router`. Their calls are treated as `route` says, which is asked once for each path.
+    /// Adds the methods of `service` to `router`, with the settings that `route` returns for each path.
     ///
     /// # Panics
     ///
-    /// If one of them is there already.
+    /// If the router has one of the methods already.
     pub fn add_with<S, T>(
         router: ::grpc_health::Router<S>,
         service: ::std::sync::Arc<T>,
@@ -70,7 +70,7 @@ pub mod {module} {{
     )
 }
 
-/// A method, and what it is called in the generated code.
+/// A method, and its names in the generated code.
 struct Rpc {
     method: Method,
     name: String,
@@ -89,7 +89,7 @@ fn rpcs(methods: Vec<Method>, service_name: &str, codecs: &[Codec]) -> Vec<Rpc> 
     methods.into_iter().map(rpc).collect()
 }
 
-/// The path of the last of `codecs` that is for the method `name`.
+/// The path of the last codec of `codecs` that covers the method `name`.
 fn codec(codecs: &[Codec], name: &str) -> Option<String> {
     let is_for = |of: &str| match name.strip_prefix(of) {
         Some(rest) => rest.is_empty() || rest.starts_with('.') || of == ".",
@@ -114,7 +114,7 @@ impl Rpc {
         )
     }
 
-    /// A message as handlers have it.
+    /// The type of a message in handlers.
     fn message(&self, name: &str) -> String {
         let message = from_module(name);
         match &self.codec {
@@ -177,7 +177,7 @@ impl Rpc {
     }
 }
 
-/// The comments of the .proto file, or else `default`.
+/// The comments of the .proto file, or `default` without comments.
 fn docs(comments: &Comments, default: &str) -> String {
     if comments.leading.is_empty() && comments.trailing.is_empty() {
         return format!("/// {default}");
@@ -187,10 +187,10 @@ fn docs(comments: &Comments, default: &str) -> String {
     docs
 }
 
-/// A type as prost names it, seen from a module beside the messages.
+/// The path of a prost type, from a module next to the messages.
 fn from_module(name: &str) -> String {
     let is_absolute = name.starts_with("::") || name.starts_with("crate::");
-    // What stands for the well-known types: `()`, `bool`, `f64`.
+    // The types for protobuf's well-known types: `()`, `bool`, `f64`.
     let is_primitive = !name.contains("::") && !name.contains(|c: char| c.is_uppercase());
     if is_absolute || is_primitive {
         return name.to_owned();

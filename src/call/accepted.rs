@@ -1,4 +1,4 @@
-//! A request that may be read and given to the service, once that has admitted it.
+//! A request that the host may read and give to the service, once the service has admitted the call.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
-use super::tail::{Attended, Tail};
+use super::tail::{State, Tail};
 use crate::service::{Admission, Head, Kept, Method, PeerInfo, Rejection, RequestContext, Service};
 use crate::wire::code::Code;
 use crate::wire::content_type;
@@ -19,25 +19,25 @@ use crate::wire::status::Status;
 
 const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
-/// A request that may be read and given to the service, once that [has decided](Call::is_decided).
+/// A request that the host may read and give to the service, once the service [has decided](Call::is_decided).
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) timeout: Option<Duration>,
-    /// `None` for gzip without its feature: what is not compressed can be read all the same.
+    /// `None` for gzip without feature `gzip`: uncompressed messages can be read all the same.
     pub(super) encoding: Option<Encoding>,
-    /// Nothing of gRPC's is asked of the body.
+    /// The body is not read as gRPC.
     #[cfg(feature = "__internals")]
     pub(super) bare: bool,
     pub(crate) tail: Tail,
 }
 
-/// What becomes of a request that may not.
+/// How the host refuses a request.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// It is answered: one HEADERS frame with END_STREAM.
+    /// The host sends this answer: one HEADERS frame with END_STREAM.
     Answer(Box<Response<()>>),
-    /// Its stream is reset with REFUSED_STREAM.
+    /// The host resets the stream with REFUSED_STREAM.
     Unprocessed,
 }
 
@@ -63,15 +63,15 @@ impl Call {
         }
     }
 
-    /// A request that nothing is asked of.
+    /// A request whose head and body are not checked.
     #[cfg(feature = "__internals")]
     pub(super) fn bare() -> Self {
         let call = Self::new(Method::new(0), None, Some(Encoding::Identity));
         Self { bare: true, ..call }
     }
 
-    /// Keeps what is to be kept of the head, and asks the service whether the call may begin.
-    pub(super) fn attend<S: Service>(
+    /// Keeps what the call needs of the head, and asks the service whether the call may begin.
+    pub(super) fn admit<S: Service>(
         &mut self,
         service: &S,
         parts: &mut Parts,
@@ -88,7 +88,7 @@ impl Call {
             .with_time(self.timeout, deadline)
             .with_content_type(content_type.clone())
             .with_extensions(std::mem::take(&mut parts.extensions));
-        self.tail = Tail(Some(Box::new(Attended {
+        self.tail = Tail(Some(Box::new(State {
             context: Some(context),
             decision: None,
             kept: Kept::new(clock),
@@ -100,24 +100,24 @@ impl Call {
 
     /// Asks the service whether the call may begin.
     fn ask<S: Service>(&mut self, service: &S, peer: &PeerInfo) -> Result<(), Refusal> {
-        // Of a panic, which leaves the call where it is.
+        // The code if the service panics here.
         self.tail.end(Code::UNKNOWN);
         let mut head = self.head(peer);
         let admission = service.admit(&mut head);
         let context = head.into_context();
         self.tail.end(Code::CANCELLED);
-        if let Some(attended) = &mut self.tail.0 {
-            attended.context = context;
-            attended.metadata = match &mut attended.context {
+        if let Some(state) = &mut self.tail.0 {
+            state.context = context;
+            state.metadata = match &mut state.context {
                 Some(context) => context.take_response_metadata(),
-                None => attended.kept.take_said(),
+                None => state.kept.take_said(),
             };
         }
         match admission {
             Ok(Admission::Granted) => Ok(()),
             Ok(Admission::Later(decision)) => {
-                if let Some(attended) = &mut self.tail.0 {
-                    attended.decision = Some(decision);
+                if let Some(state) = &mut self.tail.0 {
+                    state.decision = Some(decision);
                 }
                 Ok(())
             }
@@ -137,8 +137,8 @@ impl Call {
 
     /// Whether the service has said that the call may begin.
     pub(crate) fn is_decided(&self) -> bool {
-        let attended = self.tail.0.as_deref();
-        attended.is_none_or(|attended| attended.decision.is_none())
+        let state = self.tail.0.as_deref();
+        state.is_none_or(|state| state.decision.is_none())
     }
 
     /// Waits until the service has said whether the call may begin.
@@ -149,20 +149,20 @@ impl Call {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Refusal>> {
         loop {
-            let Some(attended) = self.tail.0.as_deref_mut() else {
+            let Some(state) = self.tail.0.as_deref_mut() else {
                 return Poll::Ready(Ok(()));
             };
-            let Some(decision) = &mut attended.decision else {
+            let Some(decision) = &mut state.decision else {
                 return Poll::Ready(Ok(()));
             };
-            attended.kept.end(Code::UNKNOWN);
+            state.kept.end(Code::UNKNOWN);
             let decided = Pin::new(decision).poll(cx);
-            attended.kept.end(Code::CANCELLED);
+            state.kept.end(Code::CANCELLED);
             let decided = ready!(decided);
-            attended.decision = None;
+            state.decision = None;
             match decided {
                 Ok(context) => {
-                    attended.context = Some(context);
+                    state.context = Some(context);
                     if let Err(refusal) = self.ask(service, peer) {
                         return Poll::Ready(Err(refusal));
                     }
@@ -177,11 +177,11 @@ impl Call {
         let head = Head::new(self.method, self.timeout, peer);
         match self.tail.0.as_deref_mut() {
             None => head,
-            Some(attended) => head.with_context(attended.context.take(), &mut attended.kept),
+            Some(state) => head.with_context(state.context.take(), &mut state.kept),
         }
     }
 
-    /// The whole answer of a call that ends before any reply.
+    /// The whole answer of a call that ends before its first reply.
     pub(crate) fn trailers_only(&mut self, status: &Status) -> Response<()> {
         let mut answer = self.tail.trailers_only(status);
         if self.encoding.is_none() {
@@ -190,20 +190,20 @@ impl Call {
         answer
     }
 
-    /// What is to be kept until the call is over.
+    /// Takes what must be kept until the call is over.
     pub(crate) fn take_tail(&mut self) -> Tail {
         std::mem::take(&mut self.tail)
     }
 }
 
-/// The content type of a request whose codec is not protobuf.
+/// The content type of a request whose codec is not protobuf's.
 fn foreign(headers: &HeaderMap) -> Option<HeaderValue> {
     let value = headers.get_all(CONTENT_TYPE).into_iter().next_back()?;
     let subtype = content_type::parse_any(value.as_bytes()).ok()??;
     Some(content_type::encode_subtype(subtype))
 }
 
-/// The status of a message, or a call, whose encoding cannot be read. Its answer has to [say](say_what_is_accepted) which can.
+/// The status of a message or call with an unknown encoding. The answer must [list](say_what_is_accepted) the known encodings.
 pub(super) fn unsupported_encoding(name: &str) -> Status {
     let message = format!("grpc-encoding \"{name}\" is not supported");
     Status::new(Code::UNIMPLEMENTED, message)

@@ -18,19 +18,19 @@ pub(crate) fn deadline_exceeded() -> Status {
     Status::new(Code::DEADLINE_EXCEEDED, "the deadline has passed")
 }
 
-/// The status of a call whose client has not sent the request in the time it has for that.
+/// The status of a call whose client has not sent the request in time.
 pub(crate) fn no_request(within: Duration) -> Status {
     let message = format!("the client did not send its request within {within:?}");
     Status::new(Code::DEADLINE_EXCEEDED, message)
 }
 
-/// The status of a call whose client has not made room for the reply in the time it has for that.
+/// The status of a call whose client has not made room for the reply in time.
 pub(crate) fn no_room(within: Duration) -> Status {
     let message = format!("the client made no room for the reply within {within:?}");
     Status::new(Code::RESOURCE_EXHAUSTED, message)
 }
 
-/// The status of a call that there is no room for.
+/// The status of a call over the connection's limit of open calls.
 pub(crate) fn too_many_calls() -> Status {
     let message = "too many open calls on this connection";
     Status::new(Code::RESOURCE_EXHAUSTED, message)
@@ -42,12 +42,12 @@ pub(crate) fn too_many_headers(len: usize, max: usize) -> Status {
     Status::new(Code::RESOURCE_EXHAUSTED, message)
 }
 
-/// The status of a call that is ended because the server goes away.
+/// The status of a call that ends because the server shuts down.
 pub(crate) fn going_away() -> Status {
     Status::new(Code::UNAVAILABLE, "the server is shutting down")
 }
 
-/// A whole answer without a message: one HEADERS frame, to be sent with END_STREAM.
+/// A whole answer without a message: one HEADERS frame with END_STREAM.
 pub(crate) fn trailers_only(status: &Status) -> Response<()> {
     let mut response = Response::new(());
     let headers = response.headers_mut();
@@ -57,7 +57,7 @@ pub(crate) fn trailers_only(status: &Status) -> Response<()> {
     response
 }
 
-/// The heads that every successful call sends, made once and cloned for each.
+/// The headers of every successful call, made once and cloned for each call.
 #[derive(Debug)]
 pub(crate) struct Prebuilt {
     head: HeaderMap,
@@ -93,7 +93,7 @@ impl Prebuilt {
         head
     }
 
-    /// The same, with as much of `extra` as there is room for beside the part's own metadata.
+    /// The head of an answer that begins with `part`, with as much of `extra` as fits next to the part's own metadata.
     pub(super) fn head_with(&self, part: Option<&Part>, extra: &Metadata) -> Response<()> {
         let initial = part.and_then(Part::initial);
         let mut metadata = initial.map_or_else(Metadata::new, |(own, _)| own.clone());
@@ -106,7 +106,7 @@ impl Prebuilt {
         })
     }
 
-    /// The trailers of an answer that has sent its head: OK unless there is another status.
+    /// The trailers of an answer whose head is sent: OK, or `status`.
     pub(super) fn trailers(
         &self,
         status: Option<&Status>,
@@ -120,7 +120,7 @@ impl Prebuilt {
             return trailers;
         };
         let mut trailers = HeaderMap::with_capacity(3);
-        // An error's own metadata comes in place of this.
+        // An error's own metadata replaces the metadata of the parts.
         status.encode_with(metadata, &mut trailers);
         trailers
     }

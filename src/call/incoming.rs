@@ -14,20 +14,20 @@ use crate::wire::status::Status;
 
 /// A request's body, as a transport has it.
 pub(crate) trait Chunks {
-    /// The next piece of the body, until there is none. The one before it is done with.
+    /// The next piece of the body; `None` at the end. The caller is done with the piece before.
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>>;
 }
 
-/// The status that a service sees when its client is gone before the end of the request.
+/// The status that a service sees when the client is gone before the end of the request.
 pub(crate) fn gone() -> Status {
     Status::new(Code::CANCELLED, "the client has gone")
 }
 
-/// The messages of such a body, which is read as far as it is asked for.
+/// The messages of a body. Reads the body only as far as the service asks for messages.
 pub(crate) struct Incoming<B> {
     body: B,
     messages: Messages,
-    /// What has been read and not been looked at.
+    /// The bytes that are read and not decoded yet.
     chunk: Bytes,
     over: bool,
 }

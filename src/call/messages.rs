@@ -1,4 +1,4 @@
-//! The messages of a request, out of the chunks of its body.
+//! Finds the messages of a request in the chunks of the request's body.
 
 use bytes::Bytes;
 
@@ -27,8 +27,8 @@ impl Messages {
         }
     }
 
-    /// The next message. `None` if it takes more of the body than `chunk`, which is empty then. After an error the call is over, and the
-    /// rest of its body is not read.
+    /// Takes the next message off `chunk`. `None` if the message goes on in the next chunk; `chunk` is empty then. After an error the call
+    /// is over, and the caller does not read the rest of the body.
     pub(crate) fn next(&mut self, chunk: &mut Bytes) -> Result<Option<Message>, Status> {
         let envelope = self.decoder.decode(chunk).map_err(malformed)?;
         envelope.map(|envelope| self.unpack(envelope)).transpose()
@@ -70,7 +70,7 @@ impl Collector {
         }
     }
 
-    /// Takes the next chunk of the body. After an error the call is over, and the rest of its body is not read.
+    /// Takes the next chunk of the body. After an error the call is over, and the caller does not read the rest of the body.
     #[inline]
     pub(crate) fn push(&mut self, mut chunk: Bytes) -> Result<(), Status> {
         #[cfg(feature = "__internals")]
@@ -86,7 +86,7 @@ impl Collector {
         Ok(())
     }
 
-    /// Ends the body and gives its message.
+    /// Ends the body, and returns the request's one message.
     pub(crate) fn finish(&mut self) -> Result<Message, Status> {
         #[cfg(feature = "__internals")]
         if self.bare {

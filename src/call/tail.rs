@@ -1,4 +1,4 @@
-//! What goes with a call until it is over, and what its answer says beside the service's own.
+//! The state that a call keeps until it is over, and the additions to the service's answer.
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response};
@@ -9,32 +9,32 @@ use crate::wire::code::Code;
 use crate::wire::metadata::Metadata;
 use crate::wire::status::Status;
 
-/// What goes with a call of a method that needs metadata, until it is over. Other calls have none of it, in one word.
+/// The state of a call of a method that needs metadata, until the call is over. For other calls the tail is an empty pointer.
 #[derive(Debug, Default)]
-pub(crate) struct Tail(pub(super) Option<Box<Attended>>);
+pub(crate) struct Tail(pub(super) Option<Box<State>>);
 
 #[derive(Debug)]
-pub(super) struct Attended {
+pub(super) struct State {
     pub(super) context: Option<RequestContext>,
     pub(super) decision: Option<Decision>,
     pub(super) kept: Kept,
-    /// The answer's, where it is not protobuf's.
+    /// The answer's content type, if it is not protobuf's.
     pub(super) content_type: Option<HeaderValue>,
-    /// For the head of the answer, beside the service's own.
+    /// Metadata for the answer's head, next to the service's own.
     pub(super) metadata: Metadata,
 }
 
 impl Tail {
-    /// The code with which the call ends, unless another comes after it.
+    /// Sets the code with which the call ends, unless a later code replaces this one.
     pub(crate) fn end(&mut self, code: Code) {
-        if let Some(attended) = &mut self.0 {
-            attended.kept.end(code);
+        if let Some(state) = &mut self.0 {
+            state.kept.end(code);
         }
     }
 
     /// The head of an answer that begins with `part`.
     pub(crate) fn head(&self, prebuilt: &Prebuilt, part: Option<&Part>) -> Response<()> {
-        let extra = self.0.as_deref().map(|attended| &attended.metadata);
+        let extra = self.0.as_deref().map(|state| &state.metadata);
         let mut head = match (part, extra.filter(|extra| !extra.is_empty())) {
             (None, None) => prebuilt.head(),
             (Some(part), None) => prebuilt.head_for(part),
@@ -44,10 +44,10 @@ impl Tail {
         head
     }
 
-    /// A whole answer without a message, which ends the call.
+    /// The whole answer without a message, which ends the call.
     pub(crate) fn trailers_only(&mut self, status: &Status) -> Response<()> {
         self.end(status.code());
-        let extra = self.0.as_deref().map(|attended| &attended.metadata);
+        let extra = self.0.as_deref().map(|state| &state.metadata);
         let mut answer = match extra.filter(|extra| !extra.is_empty()) {
             None => trailers_only(status),
             Some(extra) => {
@@ -60,7 +60,7 @@ impl Tail {
         answer
     }
 
-    /// The trailers of an answer that has sent its head, which end the call: with OK unless there is another status.
+    /// The trailers of an answer whose head is sent. They end the call with OK, or with `status`.
     pub(crate) fn trailers(
         &mut self,
         prebuilt: &Prebuilt,
@@ -72,8 +72,8 @@ impl Tail {
     }
 
     fn dress(&self, head: &mut HeaderMap) {
-        let attended = self.0.as_deref();
-        if let Some(content_type) = attended.and_then(|attended| attended.content_type.as_ref()) {
+        let state = self.0.as_deref();
+        if let Some(content_type) = state.and_then(|state| state.content_type.as_ref()) {
             head.insert(CONTENT_TYPE, content_type.clone());
         }
     }

@@ -1,4 +1,4 @@
-//! The three methods.
+//! The calls of a client: Check, List and Watch.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -30,15 +30,14 @@ const LIST: PathAndQuery = PathAndQuery::from_static("/grpc.health.v1.Health/Lis
 const WATCH: PathAndQuery = PathAndQuery::from_static("/grpc.health.v1.Health/Watch");
 
 impl Client {
-    /// Asks for the status of one service; the empty name is the server as a whole.
+    /// Asks for the status of one service. The empty name asks for the server as a whole.
     ///
     /// # Errors
     ///
-    /// Of the server: NOT_FOUND for a name it does not know, UNIMPLEMENTED where it has no health
-    /// service, or any other. Of ours: UNAVAILABLE when the connection is gone, DEADLINE_EXCEEDED
-    /// after the time of [`with_timeout`](Self::with_timeout), INTERNAL, UNKNOWN or
-    /// RESOURCE_EXHAUSTED (a message over 4 MiB) for a reply that is not gRPC's, and the code of
-    /// gRPC's tables for an HTTP status other than 200 and for a reset stream.
+    /// From the server: `NOT_FOUND` (5) for a service that the server does not know, `UNIMPLEMENTED` (12) without a health service, or any
+    /// other code. From the client: `UNAVAILABLE` (14) when the connection is gone, `DEADLINE_EXCEEDED` (4) after the time of
+    /// [`with_timeout`](Self::with_timeout), `RESOURCE_EXHAUSTED` (8) for a reply over 4 MiB, `INTERNAL` (13) or `UNKNOWN` (2) for a reply
+    /// that is not gRPC, and the code of gRPC's tables for an HTTP status other than 200 and for a reset stream.
     ///
     /// # Cancel safety
     ///
@@ -55,8 +54,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`check`](Self::check); RESOURCE_EXHAUSTED also where the server has more services than it
-    /// lists.
+    /// Those of [`check`](Self::check). `RESOURCE_EXHAUSTED` (8) also if the server has more services than it lists.
     ///
     /// # Cancel safety
     ///
@@ -69,12 +67,12 @@ impl Client {
             .collect())
     }
 
-    /// Asks for the status of one service, and for each change of it from now on. Returns when the
-    /// server has accepted the call.
+    /// Asks for the status of one service, and for every later change of the status. Returns when the server has accepted the call. The
+    /// empty name asks for the server as a whole.
     ///
     /// # Errors
     ///
-    /// As [`check`](Self::check), except that a name the server does not know is no error but
+    /// Those of [`check`](Self::check), except that a service that the server does not know has the status
     /// [`SERVICE_UNKNOWN`](ReportedStatus::SERVICE_UNKNOWN).
     ///
     /// # Cancel safety
@@ -98,18 +96,21 @@ impl Client {
         until(deadline, async {
             let mut messages = self.open(path, request, deadline).await?;
             let Some(message) = messages.next().await? else {
-                return Err(Status::new(Code::INTERNAL, "no message in a unary reply"));
+                return Err(Status::new(Code::INTERNAL, "the reply has no message"));
             };
             if messages.next().await?.is_some() {
-                return Err(Status::new(Code::INTERNAL, "two messages in a unary reply"));
+                return Err(Status::new(
+                    Code::INTERNAL,
+                    "the reply has more than one message",
+                ));
             }
             decode(message)
         })
         .await
     }
 
-    /// Sends a request and waits for the head of its reply. One that the server has not processed is sent a second time, on another
-    /// connection.
+    /// Sends a request and waits for the head of the reply. If the server has not processed the request, sends the request a second time,
+    /// on another connection.
     async fn open(
         &self,
         path: PathAndQuery,
@@ -118,7 +119,7 @@ impl Client {
     ) -> Result<Messages, Status> {
         let mut body = BytesMut::new();
         envelope::encode(&mut body, false, request.encoded_len(), |dst| {
-            // Fails only for want of room, and this buffer grows.
+            // Fails only without room in the buffer, and this buffer grows.
             let _ = request.encode(dst);
         });
         let body = body.freeze();
@@ -173,7 +174,7 @@ impl Client {
         Ok(head)
     }
 
-    /// When a call made now is over. A time too far away to be one is no limit.
+    /// The deadline of a call made now. `None` if the time is too far away for an `Instant`.
     fn deadline(&self) -> Option<Instant> {
         Instant::now().checked_add(self.timeout?)
     }
@@ -181,9 +182,9 @@ impl Client {
 
 /// Why a call has no reply.
 enum Failed {
-    /// The server may have processed it.
+    /// The server may have processed the call.
     Processed(Status),
-    /// It has not, by its own word.
+    /// The server has said that it has not processed the call.
     SentAway(Status),
 }
 
@@ -193,7 +194,7 @@ async fn attempt(
     body: Bytes,
 ) -> Result<Messages, Failed> {
     let Connection { send, processed } = connection;
-    // What is not sent is not processed. A connection that broke is another matter than one that the server sends us away from.
+    // A request that was not sent was not processed. A connection that broke does not count, unless the server has sent GOAWAY.
     let unsent = |error| match processed.goaway() {
         Some(_) => Failed::SentAway(from_h2(&error, processed)),
         None => Failed::Processed(from_h2(&error, processed)),

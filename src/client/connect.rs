@@ -14,13 +14,13 @@ use crate::tls::ClientTls;
 
 /// A client of one server's health service, over one HTTP/2 connection.
 ///
-/// Clones are cheap and share the connection, which is closed when the last clone and the last
-/// [`Watch`](super::Watch) are gone.
+/// Clones are cheap and share the connection. The connection is closed when the last clone and the last [`Watch`](super::Watch) are
+/// dropped.
 ///
-/// A call that the server sends away before it has processed it (RST_STREAM with REFUSED_STREAM, or a GOAWAY that leaves it out) is
-/// [tried again once](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#transparent-retries) on a new connection to the
-/// same target, which is the client's from then on. A connection that broke in any other way stays broken: every later call fails with
-/// UNAVAILABLE.
+/// If the server says that it has not processed a call (RST_STREAM with REFUSED_STREAM, or a GOAWAY for a lower stream), the client
+/// [retries the call once](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#transparent-retries) on a new connection to
+/// the same target, and uses the new connection from then on. If the connection breaks in any other way, every later call fails with
+/// `UNAVAILABLE` (14): connect again.
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(super) link: Arc<Link>,
@@ -30,18 +30,20 @@ pub struct Client {
 }
 
 impl Connector {
-    /// Connects, and spawns the connection's task on the current runtime.
+    /// Connects to `target`, and spawns the connection's task on the current runtime. Returns when the server has shown that it speaks
+    /// HTTP/2, with the first frame of its preface.
     ///
-    /// Returns when the server has shown that it speaks HTTP/2, by the first frame of its preface.
+    /// `target` is a [`Target`](super::Target), or a value that converts to a target: a text such as `localhost:50051`, a `SocketAddr`, an
+    /// IP address with a port.
     ///
     /// # Errors
     ///
-    /// When `target` is malformed, resolves to nothing, or cannot be reached; when it is no HTTP/2 server; when either side refuses the
-    /// other's certificate; and when the time is over. The text says which, in words for the user of a program.
+    /// If `target` is malformed, resolves to no address, or cannot be reached; if the server does not speak HTTP/2; if either side refuses
+    /// the other's certificate; and if the [time limit](Self::timeout) passes. The error's text says which, for the user of a program.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime, or in one without I/O or time enabled.
+    /// Outside a tokio runtime, or in a runtime without I/O or time enabled.
     ///
     /// # Cancel safety
     ///
@@ -71,9 +73,10 @@ impl Connector {
 }
 
 impl Client {
-    /// Connects without TLS, within 20 seconds; see [`Connector::connect`].
+    /// Connects to `target` without TLS, within 20 seconds. [`Connector`](super::Connector) has other settings.
     ///
-    /// `target` is a [`Target`], or what can be made one: a text such as `localhost:50051`, a `SocketAddr`, an IP address with a port.
+    /// `target` is a [`Target`](super::Target), or a value that converts to a target: a text such as `localhost:50051`, a `SocketAddr`, an
+    /// IP address with a port.
     ///
     /// # Errors
     ///
@@ -81,7 +84,7 @@ impl Client {
     ///
     /// # Panics
     ///
-    /// As [`Connector::connect`].
+    /// Outside a tokio runtime, or in a runtime without I/O or time enabled.
     ///
     /// # Cancel safety
     ///
@@ -94,16 +97,16 @@ impl Client {
         Connector::new().connect(target).await
     }
 
-    /// Connects as [`connect`](Self::connect) does, to the Unix domain socket `path`. One that begins with `@` or with a NUL is a name
-    /// in Linux's abstract namespace.
+    /// Connects to the Unix domain socket `path` without TLS, within 20 seconds. A `path` that begins with `@` or NUL is a name in Linux's
+    /// abstract namespace.
     ///
     /// # Errors
     ///
-    /// When nobody listens there, or nobody who takes us; and those of [`connect`](Self::connect).
+    /// If no server listens on the socket, if the socket's permissions refuse the client, and those of [`Connector::connect`].
     ///
     /// # Panics
     ///
-    /// As [`connect`](Self::connect).
+    /// Outside a tokio runtime, or in a runtime without I/O or time enabled.
     ///
     /// # Cancel safety
     ///
@@ -113,18 +116,17 @@ impl Client {
         Self::connect(Target::unix(path)).await
     }
 
-    /// Connects over TLS, within 20 seconds.
+    /// Connects to `target` over TLS, within 20 seconds.
     ///
-    /// The server's certificate must be for `server_name`, a host name or an IP address, which is also the `:authority` of calls.
+    /// The server's certificate must be for `server_name`, a host name or an IP address. `server_name` is also the `:authority` of calls.
     ///
     /// # Errors
     ///
-    /// Those of [`connect`](Self::connect), when either side refuses the other's certificate, when the server does not speak HTTP/2,
-    /// or when `server_name` is none.
+    /// Those of [`Connector::connect`], and if `server_name` is neither a host name nor an IP address.
     ///
     /// # Panics
     ///
-    /// As [`connect`](Self::connect).
+    /// Outside a tokio runtime, or in a runtime without I/O or time enabled.
     ///
     /// # Cancel safety
     ///
@@ -143,16 +145,16 @@ impl Client {
         connector.connect(target).await
     }
 
-    /// Makes a client of any byte stream, and spawns the connection's task on the current runtime. Returns when the server has shown
-    /// that it speaks HTTP/2. There is no other connection to try a call again on.
+    /// Makes a client from a byte stream such as an in-memory pipe, and spawns the connection's task on the current runtime. Returns when
+    /// the server has shown that it speaks HTTP/2. Such a client cannot reconnect, so it does not retry calls.
     ///
     /// # Errors
     ///
-    /// When the stream fails, when the peer is no HTTP/2 server, or when it has said nothing for 20 seconds.
+    /// If the stream fails, if the peer does not speak HTTP/2, or if the peer has sent nothing for 20 seconds.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime, or in one without time enabled.
+    /// Outside a tokio runtime, or in a runtime without time enabled.
     ///
     /// # Cancel safety
     ///
@@ -170,19 +172,18 @@ impl Client {
         })
     }
 
-    /// Limits each call made by this handle, from its first byte to its last: the server is told
-    /// (`grpc-timeout`), and the call ends here with DEADLINE_EXCEEDED whether or not the server
-    /// keeps to it. Without this, calls wait for ever.
+    /// Limits how long each call made by this handle may take, from its first byte to its last. Default: no limit. The client tells the
+    /// server the limit in `grpc-timeout`, and ends the call with `DEADLINE_EXCEEDED` (4) even if the server does not.
     ///
-    /// Calls then need a runtime with time enabled.
+    /// Calls with a timeout need a tokio runtime with time enabled.
     #[must_use]
     pub const fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Replaces the `:authority` of each call made by this handle: by default the target as it was given, the address that was reached
-    /// where that is none, and `localhost` on a Unix domain socket.
+    /// Replaces the `:authority` of each call made by this handle. Default: the target as given; the reached address if the target has
+    /// several; `localhost` on a Unix domain socket.
     #[must_use]
     pub fn with_authority(mut self, authority: Authority) -> Self {
         self.authority = authority;
@@ -190,7 +191,7 @@ impl Client {
     }
 }
 
-/// What a server is called that has no address.
+/// The `:authority` of a server without an address.
 fn localhost() -> Authority {
     Authority::from_static("localhost")
 }

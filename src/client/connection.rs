@@ -1,4 +1,4 @@
-//! An HTTP/2 connection, from its handshake.
+//! An HTTP/2 connection of a client, from its handshake on.
 
 use std::sync::Arc;
 
@@ -10,23 +10,23 @@ use super::ConnectError;
 use super::opening::describe;
 use super::watched::{Opening, Processed, Watched};
 
-/// The longest header list we take in. Our own calls need a few hundred bytes.
+/// The longest header list that the client accepts. The client's calls need a few hundred bytes.
 const MAX_HEADER_LIST_SIZE: u32 = 16 * 1024;
 
-/// What the frames of unread messages may cost, by h2's count of at most 256 bytes each. Its own
-/// choice is spent by 130 of our 7-byte messages, as many watches or calls at a time bring at once.
+/// The budget for frames of unread messages: h2 counts up to 256 bytes for each frame. h2's default is used up by 130 messages of 7 bytes,
+/// and that many watches or calls may be open at once.
 const DATA_FRAME_BUDGET: usize = 4 * 1024 * 1024;
 
-/// A connection, which lasts as long as this or a call on it is held.
+/// A connection, which lives as long as this handle or a call on the connection.
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
     pub(super) send: SendRequest<Bytes>,
-    /// Of its streams, those that the server may have processed.
+    /// Which of the connection's streams the server may have processed.
     pub(super) processed: Arc<Processed>,
 }
 
 impl Connection {
-    /// Exchanges prefaces with a server, and spawns the connection's task. `secure` if `io` is in TLS.
+    /// Exchanges prefaces with a server, and spawns the connection's task. `secure` says whether `io` is TLS.
     pub(super) async fn open<T>(io: T, secure: bool) -> Result<Self, ConnectError>
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -39,7 +39,7 @@ impl Connection {
             .handshake(io)
             .await
             .map_err(ConnectError::handshake)?;
-        // Its error reaches every call that is open; h2 ends it when nobody holds it any more.
+        // The error reaches every open call; h2 ends the connection when the last handle is dropped.
         tokio::spawn(async move {
             let _ = connection.await;
         });
@@ -48,7 +48,7 @@ impl Connection {
             Ok(Opening::Other(start)) if secure && start.is_empty() => BROKE_OFF.to_owned(),
             Ok(Opening::Other(start)) => describe(&start, false),
             Ok(Opening::Failed(why)) => why,
-            // The task gave the connection up before it had read anything.
+            // The task ended before it had read anything.
             Err(_) => BROKE_OFF.to_owned(),
         };
         Err(ConnectError::refused(why))

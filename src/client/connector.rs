@@ -1,4 +1,4 @@
-//! How a client gets its connection.
+//! How a client connects: time limit, TLS, and the steps from a target to a connection.
 
 use std::future::Future;
 #[cfg(feature = "tls")]
@@ -22,10 +22,10 @@ use super::target::Target;
 #[cfg(feature = "tls")]
 use crate::tls::{ClientTls, explain};
 
-/// As long gRPC clients give a connection at least.
+/// The shortest time that gRPC clients give a connection attempt.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How a [`Client`](super::Client) connects: a time limit, and TLS.
+/// The settings with which a [`Client`](super::Client) connects: a time limit, and TLS.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Connector {
@@ -43,7 +43,7 @@ impl Default for Connector {
 }
 
 impl Connector {
-    /// Without TLS, within 20 seconds.
+    /// Makes the default settings: no TLS, a time limit of 20 seconds.
     pub const fn new() -> Self {
         Self {
             timeout: TIMEOUT,
@@ -54,21 +54,23 @@ impl Connector {
         }
     }
 
-    /// Limits how long it may take to resolve a name, to connect, and to hear the server's first word. Default: 20 seconds.
+    /// Limits how long connecting may take: resolving the name, connecting, the TLS handshake, and the first frame of the server. Default:
+    /// 20 seconds.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Connects over TLS. The server's certificate must be for the target's host.
+    /// Connects over TLS with these settings. Default: no TLS. The server's certificate must be for the target's host, or for
+    /// [`server_name`](Self::server_name).
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: &ClientTls) -> Self {
         self.tls = Some(tls.clone());
         self
     }
 
-    /// Sets the name, or the IP address, that the server's certificate must be for. It is also the `:authority` of calls, if it is not
-    /// the target's host.
+    /// Sets the host name or IP address that the server's certificate must be for. Default: the target's host. The name is also the
+    /// `:authority` of calls, if the name is not the target's host.
     #[cfg(feature = "tls")]
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = Some(name.into());
@@ -76,14 +78,14 @@ impl Connector {
     }
 }
 
-/// Where a connection comes from, and a second one like it.
+/// The target and the settings from which connections are made, the first and any later one.
 #[derive(Clone, Debug)]
 pub(super) struct Origin {
     pub(super) connector: Connector,
     pub(super) target: Target,
 }
 
-/// A connection, and what its calls are sent to.
+/// A connection, and the `:authority` of its calls.
 pub(super) struct Connected {
     pub(super) connection: Connection,
     pub(super) scheme: Scheme,
@@ -124,7 +126,7 @@ impl Origin {
                 })
             }
             Dialled::Tcp(io) => {
-                // Where we are, if the target does not say.
+                // The reached address, if the target does not say one.
                 let reached = io.peer_addr().map(|addr| addr.to_string()).ok();
                 Ok(Connected {
                     connection: within.limit(SILENT, Connection::open(io, false)).await?,
@@ -141,7 +143,7 @@ impl Origin {
         name: &str,
         io: TcpStream,
     ) -> Result<tokio_rustls::client::TlsStream<Recorded<TcpStream>>, ConnectError> {
-        // Looked at by the caller.
+        // The caller has checked that TLS is set.
         let Some(tls) = &self.connector.tls else {
             return Err(ConnectError::refused("no TLS is set".to_owned()));
         };
@@ -167,7 +169,7 @@ impl Origin {
     }
 }
 
-/// What a server does too late, and what may be the cause.
+/// What the server has not done in time, and the likely cause.
 type Late = (&'static str, &'static str);
 
 const NO_ANSWER: Late = ("no answer", "");
@@ -210,7 +212,7 @@ async fn dial(target: &Target) -> Result<Dialled, ConnectError> {
     Ok(Dialled::Tcp(tcp))
 }
 
-/// tokio wants a NUL before an abstract name, people an `@`.
+/// tokio expects a NUL before an abstract name, people write an `@`.
 #[cfg(unix)]
 fn unix_path(path: &std::path::Path) -> std::path::PathBuf {
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -224,11 +226,11 @@ fn unix_path(path: &std::path::Path) -> std::path::PathBuf {
     std::ffi::OsString::from_vec(path).into()
 }
 
-/// One limit for several steps.
+/// One time limit for several steps.
 #[derive(Clone, Copy)]
 pub(super) struct Within {
     limit: Duration,
-    /// A time too far away to be one is no limit.
+    /// `None` if the deadline is too far away for an `Instant`: no limit.
     deadline: Option<Instant>,
 }
 
@@ -238,7 +240,7 @@ impl Within {
         Self { limit, deadline }
     }
 
-    /// Takes a step.
+    /// Runs one step within the limit.
     async fn limit<T>(
         self,
         (what, why): Late,
@@ -252,7 +254,7 @@ impl Within {
         }
     }
 
-    /// Exchanges prefaces over a byte stream of the embedder's.
+    /// Exchanges prefaces over an embedder's byte stream.
     pub(super) async fn open<T>(self, io: T) -> Result<Connection, ConnectError>
     where
         T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,

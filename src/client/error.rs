@@ -1,4 +1,4 @@
-//! What can go wrong below gRPC, and which status it becomes.
+//! Errors below gRPC, and the status of a call that such an error ends.
 
 use std::{convert::Infallible, error::Error, fmt, io, time::Duration};
 
@@ -8,7 +8,7 @@ use super::InvalidTarget;
 use super::watched::Processed;
 use crate::wire::{code::Code, envelope::EnvelopeError, status::Status};
 
-/// No connection was made. The text says why, for the user of a program.
+/// The client could not connect. The text says why, for the user of a program.
 #[derive(Debug)]
 pub struct ConnectError(Kind);
 
@@ -20,7 +20,7 @@ enum Kind {
     Tls(String, io::Error),
     Handshake(h2::Error),
     Refused(String),
-    /// What did not happen, within what time, and what may be the cause.
+    /// What the server has not done, the time limit, and the likely cause.
     Timeout(&'static str, Duration, &'static str),
 }
 
@@ -42,7 +42,7 @@ impl ConnectError {
         Self(Kind::Handshake(error))
     }
 
-    /// The server is not what it should be.
+    /// The peer is not the expected server.
     pub(super) const fn refused(why: String) -> Self {
         Self(Kind::Refused(why))
     }
@@ -58,7 +58,7 @@ impl From<InvalidTarget> for ConnectError {
     }
 }
 
-/// What is a [`Target`] already cannot be an invalid one.
+/// A value that is already a `Target` always converts.
 impl From<Infallible> for ConnectError {
     fn from(never: Infallible) -> Self {
         match never {}
@@ -92,7 +92,7 @@ impl Error for ConnectError {
     }
 }
 
-/// An error of h2's in words for people who do not know h2; `goaway` is the reason of a GOAWAY that the server has sent before.
+/// Words for an h2 error, for people who do not know h2. `goaway` is the reason of the GOAWAY that the server has sent before, if any.
 fn words(error: &h2::Error, goaway: Option<Reason>) -> String {
     let by_server = error.is_remote();
     match (error.reason(), error.get_io(), goaway) {
@@ -102,7 +102,7 @@ fn words(error: &h2::Error, goaway: Option<Reason>) -> String {
             format!("the server does not keep to HTTP/2 ({})", name(reason))
         }
         (_, Some(_), Some(reason)) => going_away(reason),
-        // h2's own for a connection at its end, and that of TLS.
+        // h2's error for a connection that ended, and TLS's.
         (_, Some(error), _)
             if matches!(
                 error.kind(),
@@ -123,7 +123,7 @@ fn going_away(reason: Reason) -> String {
     }
 }
 
-/// The name that HTTP/2 has for a reason, or its number.
+/// The name of a reason in HTTP/2, or the reason's number.
 fn name(reason: Reason) -> String {
     let known = (0..=13).contains(&u32::from(reason));
     if known {
@@ -133,10 +133,10 @@ fn name(reason: Reason) -> String {
     }
 }
 
-/// The status of a call that HTTP/2 failed.
+/// The status of a call that an h2 error ended.
 ///
-/// Only a reset of the call's own stream says something of the call; a connection that went away
-/// is UNAVAILABLE whatever its GOAWAY said, and what the peer got wrong is INTERNAL.
+/// A reset of the call's own stream has the code of gRPC's table. A connection that the server closed is UNAVAILABLE, whatever its GOAWAY
+/// said. A peer that breaks the protocol is INTERNAL.
 pub(super) fn from_h2(error: &h2::Error, processed: &Processed) -> Status {
     let code = match error.reason() {
         Some(reason) if error.is_reset() && error.is_remote() => {

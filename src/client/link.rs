@@ -1,4 +1,4 @@
-//! The connection of a client, and the next one where the server sends its calls away.
+//! The client's connection, and the next connection if the server sends calls away.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,13 +6,13 @@ use super::ConnectError;
 use super::connection::Connection;
 use super::connector::Origin;
 
-/// What the clones of a client share.
+/// The state that the clones of a client share.
 #[derive(Debug)]
 pub(super) struct Link {
     current: Mutex<Connection>,
-    /// `None` for a byte stream of the embedder's: there is no second one.
+    /// `None` for an embedder's byte stream: the client cannot connect again.
     origin: Option<Origin>,
-    /// Held while a new connection is made: calls that are sent away together share it.
+    /// Held while a new connection is made, so that calls that are sent away together share one new connection.
     renewing: tokio::sync::Mutex<()>,
 }
 
@@ -30,7 +30,8 @@ impl Link {
         current.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A connection other than `old`, which is used from now on. `None` if there can be no other.
+    /// Connects again, unless another call has already replaced `old`, and uses the new connection from now on. `None` if the client cannot
+    /// connect again.
     pub(super) async fn renew(&self, old: &Connection) -> Result<Option<Connection>, ConnectError> {
         let Some(origin) = &self.origin else {
             return Ok(None);

@@ -18,28 +18,27 @@ use crate::wire::{
     status::Status,
 };
 
-/// The longest message we take in, gRPC's customary 4 MiB. A list of 16,384 names of 200 bytes fits.
+/// The longest message that the client accepts: 4 MiB, as is customary in gRPC. A list of 16,384 names of 200 bytes fits.
 const MAX_MESSAGE_LEN: usize = 4 * 1024 * 1024;
 
-/// The messages of one reply. Dropping it cancels the call (RST_STREAM, CANCEL) unless it has
-/// ended.
+/// The messages of one reply. Dropping a reply that has not ended cancels the call (RST_STREAM, CANCEL).
 #[derive(Debug)]
 pub(super) struct Messages {
     body: RecvStream,
-    /// Of the connection's streams.
+    /// Which of the connection's streams the server may have processed.
     processed: Arc<Processed>,
     decoder: Decoder,
     /// Received and not decoded yet.
     chunk: Bytes,
-    /// The head was the whole reply, and said OK.
+    /// The head was the whole reply, with status OK.
     ended: bool,
 }
 
 impl Messages {
-    /// Judges the head of a reply.
+    /// Reads the head of a reply.
     ///
-    /// A `grpc-status` in a head that ends the stream (Trailers-Only), or that is not HTTP's 200, is
-    /// the server's word; without one the HTTP status decides.
+    /// A `grpc-status` counts in a head that ends the stream (Trailers-Only), and in a head whose HTTP status is not 200. Without a
+    /// `grpc-status` the HTTP status decides.
     pub(super) fn new(
         response: Response<RecvStream>,
         processed: &Arc<Processed>,
@@ -69,9 +68,9 @@ impl Messages {
         })
     }
 
-    /// The next message; `None` once the server has ended the call with OK.
+    /// Waits for the next message; `None` when the server has ended the call with OK.
     ///
-    /// Cancel safe: what was received stays here.
+    /// Cancel safe: received bytes stay in `self`.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Status> {
         if self.ended {
             return Ok(None);
@@ -83,7 +82,7 @@ impl Messages {
                     message,
                 })) => return Ok(Some(message)),
                 Ok(Some(_)) => {
-                    let text = "a compressed message, and we accept no compression";
+                    let text = "the server sent a compressed message, and the client accepts no compression";
                     return Err(Status::new(Code::INTERNAL, text));
                 }
                 Ok(None) => {}
@@ -92,7 +91,7 @@ impl Messages {
             match self.body.data().await {
                 Some(data) => {
                     let data = data.map_err(|error| from_h2(&error, &self.processed))?;
-                    // The decoder bounds what is kept, so the window need not.
+                    // The decoder limits what is kept, so the window need not.
                     self.body
                         .flow_control()
                         .release_capacity(data.len())
@@ -108,7 +107,7 @@ impl Messages {
         }
     }
 
-    /// Judges the end of a reply.
+    /// Reads the end of a reply.
     async fn end(&mut self) -> Result<(), Status> {
         let trailers = self
             .body
@@ -122,7 +121,10 @@ impl Messages {
             ));
         };
         let Some(status) = Status::parse(&trailers) else {
-            return Err(Status::new(Code::UNKNOWN, "no grpc-status in the trailers"));
+            return Err(Status::new(
+                Code::UNKNOWN,
+                "the trailers have no grpc-status",
+            ));
         };
         if status.code() != Code::OK {
             return Err(status);
@@ -144,7 +146,7 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Status> {
     })
 }
 
-/// A call, or part of one, until the call's deadline.
+/// Runs a call, or a part of a call, until the call's deadline.
 pub(super) async fn until<T>(
     deadline: Option<Instant>,
     call: impl Future<Output = Result<T, Status>>,
@@ -156,7 +158,7 @@ pub(super) async fn until<T>(
         Ok(result) => result,
         Err(_) => Err(Status::new(
             Code::DEADLINE_EXCEEDED,
-            "no answer in the time allowed",
+            "no answer within the call's timeout",
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! A minimal client of the health service: one HTTP/2 connection, without load balancing; over TLS with feature `tls`.
+//! A small client of the health service: one HTTP/2 connection, no load balancing, over TLS with feature `tls`.
 //!
 //! ```no_run
 //! # async fn probe() -> Result<(), Box<dyn std::error::Error>> {

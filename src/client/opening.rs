@@ -1,12 +1,12 @@
-//! How a server begins, which says what it speaks.
+//! Tells from a server's first bytes which protocol the server speaks.
 
-/// As much is kept of what a server begins with: enough for a line of its.
+/// How many of a server's first bytes are kept: enough for one line of text.
 pub(super) const START: usize = 512;
 
 /// The type of the first frame of HTTP/2, in its fourth byte (RFC 9113, sections 3.4 and 4.1).
 pub(super) const SETTINGS: u8 = 4;
 
-/// What a server is that begins with `start`, in words. `secure` if it was spoken to in TLS.
+/// Says in words which protocol begins with `start`. `secure` says whether the client used TLS.
 pub(super) fn describe(start: &[u8], secure: bool) -> String {
     let begins = |text: &str| start.starts_with(text.as_bytes());
     match start {
@@ -37,7 +37,7 @@ pub(super) fn describe(start: &[u8], secure: bool) -> String {
     }
 }
 
-/// The first line, shortened.
+/// The first line of `start`, shortened.
 fn line(start: &[u8]) -> String {
     let line = start.split(|&byte| byte == b'\n' || byte == b'\r').next();
     let line = line.filter(|line| !line.is_empty()).unwrap_or(start);

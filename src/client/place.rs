@@ -1,12 +1,12 @@
-//! The places that the text of a target may mean, and what to write in place of a text that means none.
+//! The places that a target's text may mean, and the advice for a text that means none.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// A server's place.
+/// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// A name, or an IPv6 address with a zone: whatever only the system can resolve.
+    /// A host name, or an IPv6 address with a zone: only the system can resolve either.
     Host(String, u16),
     Addrs(Vec<SocketAddr>),
     Unix(PathBuf),
@@ -24,7 +24,7 @@ pub(super) fn parse(text: &str) -> Result<Place, String> {
                 name => socket(format!("@{name}")),
             };
         }
-        // A host may be called so.
+        // A host may have this name.
         _ if rest.parse::<u16>().is_ok() => return tcp(text),
         "dns" | "passthrough" => {
             let name = rest.strip_prefix("///").unwrap_or(rest);
@@ -33,7 +33,7 @@ pub(super) fn parse(text: &str) -> Result<Place, String> {
                 .and_then(|rest| rest.split_once('/'))
             {
                 Some((_, name)) => Err(format!(
-                    "it is this machine's resolver that is asked, and no other: write {scheme}:///{name}"
+                    "only this machine's resolver can be asked: write {scheme}:///{name}"
                 )),
                 None => tcp(name),
             };
@@ -125,7 +125,7 @@ fn tcp(text: &str) -> Result<Place, String> {
         .strip_prefix('[')
         .and_then(|inner| inner.strip_suffix(']'));
     match bare {
-        // The parser of addresses knows no zones that have names.
+        // Rust's address parser does not know zones with names.
         Some(inner) if inner.contains(':') => return Ok(Place::Host(inner.to_owned(), port)),
         Some(inner) => {
             return Err(format!(
@@ -144,7 +144,7 @@ fn tcp(text: &str) -> Result<Place, String> {
             "an IPv6 address needs brackets: write [{host}]:{port}"
         ));
     }
-    // As other tools have it: without a host, this machine.
+    // As in other tools, a target without a host means this machine.
     let host = if host.is_empty() { "localhost" } else { host };
     Ok(Place::Host(host.to_owned(), port))
 }

@@ -1,4 +1,4 @@
-//! A byte stream that remembers how it began: below TLS, whose errors do not say what the server speaks in its place.
+//! A byte stream that records its first bytes. The stream is below TLS, whose errors do not say which protocol the server speaks instead.
 
 use std::io;
 use std::pin::Pin;
@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::opening::START;
 
-/// A byte stream that remembers how it began.
+/// A byte stream that records its first bytes.
 #[derive(Debug)]
 pub(super) struct Recorded<T> {
     io: T,

@@ -1,39 +1,38 @@
-//! What a server says of a service.
+//! The status that a server reports for a service.
 
 use std::fmt;
 
 use crate::proto::health::health_check_response::ServingStatus;
 
-/// The serving status a server reported.
+/// The serving status that a server reported.
 ///
-/// Open, as enums of proto3 are: a value this crate has no name for is kept, and counts as not
-/// serving.
+/// The set is open, as proto3 enums are: a number without a name in this crate is kept, and means that the service is not serving.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ReportedStatus(i32);
 
 impl ReportedStatus {
-    /// The server does not say.
+    /// The server does not know the service's status.
     pub const UNKNOWN: Self = Self(ServingStatus::Unknown as i32);
-    /// The service takes calls.
+    /// The service accepts calls.
     pub const SERVING: Self = Self(ServingStatus::Serving as i32);
-    /// The service takes no calls at the moment.
+    /// The service does not accept calls at the moment.
     pub const NOT_SERVING: Self = Self(ServingStatus::NotServing as i32);
-    /// Only from Watch: the server has no service of this name at the moment.
+    /// The server has no service of this name at the moment. Only [`watch`](super::Client::watch) reports this status.
     pub const SERVICE_UNKNOWN: Self = Self(ServingStatus::ServiceUnknown as i32);
 
-    /// The status of this number in `health.proto`.
+    /// Makes the status of this number in `health.proto`.
     #[must_use]
     pub const fn new(value: i32) -> Self {
         Self(value)
     }
 
-    /// The number on the wire.
+    /// The status's number in `health.proto`.
     #[must_use]
     pub const fn value(self) -> i32 {
         self.0
     }
 
-    /// The name in `health.proto`, if the number has one.
+    /// The status's name in `health.proto`; `None` for an unknown number.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         ServingStatus::try_from(self.0)
@@ -41,14 +40,14 @@ impl ReportedStatus {
             .map(|status| status.as_str_name())
     }
 
-    /// Whether this is [`SERVING`](Self::SERVING); everything else means "send nothing here".
+    /// Whether the status is [`SERVING`](Self::SERVING). Any other status means: send no calls to the service.
     #[must_use]
     pub const fn is_serving(self) -> bool {
         self.0 == Self::SERVING.0
     }
 }
 
-/// The name in `health.proto`, or the number where there is none.
+/// Writes the name in `health.proto`, or the number without a name.
 impl fmt::Display for ReportedStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {

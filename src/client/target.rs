@@ -1,4 +1,4 @@
-//! Where a server is, as gRPC writes it.
+//! The address of a server, in the forms that gRPC uses.
 
 use std::error::Error;
 use std::fmt;
@@ -10,22 +10,24 @@ use http::uri::Authority;
 
 use super::place::{Place, parse};
 
-/// Where a server is: what [`Client::connect`](super::Client::connect) takes.
+/// The address of a server, for [`Client::connect`](super::Client::connect).
 ///
-/// As text it is `HOST:PORT`, `IP:PORT` with an IPv6 address in brackets, or `:PORT` for this machine, and of
-/// [gRPC's names](https://github.com/grpc/grpc/blob/master/doc/naming.md) `dns:///HOST:PORT`, `ipv4:IP:PORT` and `ipv6:[IP]:PORT` (or
-/// several of those, separated by commas, of which the first that can be reached is used), `unix:PATH`, `unix:///PATH` and
-/// `unix-abstract:NAME`. There is no default port. `unix:@NAME` is `unix-abstract:NAME`.
+/// A target converts from one of these texts; there is no default port:
+///
+/// - `HOST:PORT`, `IPV4:PORT`, `[IPV6]:PORT`, or `:PORT` for this machine.
+/// - `dns:///HOST:PORT`, `ipv4:IP:PORT`, `ipv6:[IP]:PORT`: [gRPC's names](https://github.com/grpc/grpc/blob/master/doc/naming.md). `ipv4:`
+///   and `ipv6:` take several addresses separated by commas; the client uses the first that it can reach.
+/// - `unix:PATH`, `unix:///PATH`, and `unix-abstract:NAME` or `unix:@NAME` for Linux's abstract namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target(pub(super) Place);
 
 impl Target {
-    /// A Unix domain socket. A path that begins with `@` or with a NUL is a name in Linux's abstract namespace.
+    /// Makes the target of a Unix domain socket. A path that begins with `@` or NUL is a name in Linux's abstract namespace.
     pub fn unix(path: impl AsRef<Path>) -> Self {
         Self(Place::Unix(path.as_ref().to_owned()))
     }
 
-    /// The host without its port. `None` for a Unix domain socket.
+    /// The target's host without the port. `None` for a Unix domain socket.
     #[must_use]
     pub fn host(&self) -> Option<String> {
         match &self.0 {
@@ -35,7 +37,7 @@ impl Target {
         }
     }
 
-    /// What calls are addressed to. `None` where several addresses, or none, are meant.
+    /// The `:authority` of calls to the target. `None` for several addresses, and for none.
     pub(super) fn authority(&self) -> Option<Authority> {
         match &self.0 {
             Place::Host(..) => self.to_string().parse().ok(),
@@ -47,14 +49,14 @@ impl Target {
         }
     }
 
-    /// Whether this is a Unix domain socket.
+    /// Whether the target is a Unix domain socket.
     #[must_use]
     pub const fn is_unix(&self) -> bool {
         matches!(self.0, Place::Unix(_))
     }
 }
 
-/// As it could be written.
+/// Writes the target as a text that converts back to the target.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -77,7 +79,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// A text that says of no server where it is. The message says what to write in its place.
+/// The text is not the address of a server. The error's message says what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidTarget(String);
 
@@ -127,7 +129,7 @@ impl From<SocketAddr> for Target {
     }
 }
 
-/// The first of them that can be reached.
+/// The client uses the first of the addresses that it can reach.
 impl From<Vec<SocketAddr>> for Target {
     fn from(addrs: Vec<SocketAddr>) -> Self {
         Self(Place::Addrs(addrs))

@@ -1,4 +1,4 @@
-//! An open Watch.
+//! An open Watch call.
 
 use tokio::time::Instant;
 
@@ -8,12 +8,12 @@ use super::{
 };
 use crate::{proto::health::HealthCheckResponse, wire::status::Status};
 
-/// The statuses of one service: the present one, then one for each change. Dropping it cancels the
-/// call.
+/// The statuses of one service from an open Watch call: the present status, then one status for each change. Dropping the `Watch` cancels
+/// the call.
 #[derive(Debug)]
 #[must_use = "the server ends a watch that is dropped"]
 pub struct Watch {
-    /// `None` once the call is over.
+    /// `None` after the call is over.
     messages: Option<Messages>,
     deadline: Option<Instant>,
 }
@@ -26,20 +26,19 @@ impl Watch {
         }
     }
 
-    /// Waits for the next status. `None` once the server has ended the call with OK, and after an
-    /// error. The [health checking protocol] has clients call again then, after a pause, unless
-    /// the error was UNIMPLEMENTED.
+    /// Waits for the next status. Returns `None` after the server has ended the call with OK, and after an error. The [health checking
+    /// protocol] has clients call Watch again then, after a pause, unless the error was `UNIMPLEMENTED` (12).
     ///
     /// [health checking protocol]: https://github.com/grpc/grpc/blob/master/doc/health-checking.md
     ///
     /// # Errors
     ///
-    /// The status with which the server ended the call (UNAVAILABLE when it shuts down), or one of
-    /// our own as in [`Client::check`](super::Client::check). The call is over then.
+    /// The status with which the server ended the call, such as `UNAVAILABLE` (14) when the server shuts down, or an error of the client's
+    /// as in [`Client::check`](super::Client::check). The call is over after an error.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future loses nothing: the next call waits for the same status.
+    /// Dropping the future loses no status.
     pub async fn next(&mut self) -> Option<Result<ReportedStatus, Status>> {
         let messages = self.messages.as_mut()?;
         let reply = match until(self.deadline, messages.next()).await {

@@ -1,4 +1,5 @@
-//! An HTTP/2 byte stream that is looked at as it passes: how the server begins, and GOAWAY, which says what it has not processed.
+//! An HTTP/2 byte stream that is watched as it passes: for the server's first bytes, and for GOAWAY, which says what the server has not
+//! processed.
 
 use std::io;
 use std::pin::Pin;
@@ -14,27 +15,28 @@ use super::opening::{SETTINGS, START};
 #[cfg(feature = "tls")]
 use crate::tls::explain;
 
-/// The length of a frame's head (RFC 9113, section 4.1), and of a GOAWAY's with the stream and the reason that follow it (6.8).
+/// The length of a frame's head (RFC 9113, section 4.1), and of the head of a GOAWAY with the stream and the reason behind it (section
+/// 6.8).
 const HEAD: usize = 9;
 const GOAWAY_HEAD: usize = HEAD + 8;
 
 const GOAWAY: u8 = 7;
 
-/// How a server began.
+/// How the server's byte stream began.
 #[derive(Debug)]
 pub(super) enum Opening {
     Http2,
-    /// With these bytes, which are not HTTP/2. None if it closed the connection.
+    /// With these bytes, which are not HTTP/2. Empty if the server closed the connection.
     Other(Vec<u8>),
-    /// With an error of the byte stream's, in words.
+    /// With an error of the byte stream, in words.
     Failed(String),
 }
 
-/// The streams that a server may process: all, until it sends a GOAWAY.
+/// The streams that the server may process: all streams, until the server sends a GOAWAY.
 #[derive(Debug)]
 pub(super) struct Processed {
     last_stream: AtomicU32,
-    /// Of the latest GOAWAY.
+    /// The reason of the latest GOAWAY.
     reason: AtomicU32,
 }
 
@@ -42,13 +44,13 @@ impl Processed {
     /// No GOAWAY has been seen.
     const ALL: u32 = u32::MAX;
 
-    /// Why the server goes away, if it has said that it does.
+    /// Why the server goes away, if the server has sent a GOAWAY.
     pub(super) fn goaway(&self) -> Option<Reason> {
         let over = self.last_stream.load(Relaxed) != Self::ALL;
         over.then(|| self.reason.load(Relaxed).into())
     }
 
-    /// Whether the server has said that it does not process the stream.
+    /// Whether a GOAWAY says that the server does not process the stream.
     pub(super) fn is_without(&self, stream: u32) -> bool {
         stream > self.last_stream.load(Relaxed)
     }
@@ -58,15 +60,15 @@ impl Processed {
 #[derive(Debug)]
 pub(super) struct Watched<T> {
     io: T,
-    /// Until it is known how the server begins.
+    /// Present until it is known how the server's byte stream begins.
     opening: Option<oneshot::Sender<Opening>>,
-    /// What was read before that, and h2 has not got yet.
+    /// Bytes that were read before that and not passed to h2 yet.
     held: Vec<u8>,
     processed: Arc<Processed>,
     head: [u8; GOAWAY_HEAD],
-    /// Of `head`, those that are there.
+    /// How many bytes of `head` are there.
     filled: usize,
-    /// Of the present frame, those that are of no interest.
+    /// How many bytes of the present frame are left to skip.
     skip: usize,
 }
 
@@ -90,8 +92,8 @@ impl<T> Watched<T> {
         (watched, opening, processed)
     }
 
-    /// Reads until it is known whether the server begins as HTTP/2 does, with SETTINGS (RFC 9113, section 3.4). What is read is kept
-    /// for h2, which would give up earlier: three bytes can be a frame too long.
+    /// Reads until it is known whether the server begins with SETTINGS, as HTTP/2 does (RFC 9113, section 3.4). Keeps the bytes for h2,
+    /// which would give up earlier: three bytes can declare a frame that is too long.
     fn poll_opening(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>
     where
         T: AsyncRead + Unpin,
@@ -100,7 +102,7 @@ impl<T> Watched<T> {
         while self.opening.is_some() {
             let mut bytes = ReadBuf::new(&mut bytes);
             let read = ready!(Pin::new(&mut self.io).poll_read(cx, &mut bytes));
-            // TLS has an error of its own for an end without a farewell.
+            // TLS has a special error for an end without close_notify.
             let read = read.or_else(|error| match error.kind() {
                 io::ErrorKind::UnexpectedEof => Ok(()),
                 _ => Err(error),
@@ -120,7 +122,7 @@ impl<T> Watched<T> {
                 }
             };
             if let Some(tell) = self.opening.take() {
-                // Nobody waits who has given up.
+                // Fails if the connecting task has given up.
                 let _ = tell.send(opening);
             }
             read?;
@@ -128,7 +130,7 @@ impl<T> Watched<T> {
         Poll::Ready(Ok(()))
     }
 
-    /// Follows the frames, to find a GOAWAY.
+    /// Follows the frames and looks for GOAWAY.
     fn walk(&mut self, mut bytes: &[u8]) {
         loop {
             let skipped = self.skip.min(bytes.len());
@@ -188,7 +190,7 @@ const fn explain(_: &io::Error) -> Option<String> {
     None
 }
 
-/// An error of TLS in words: a server that refuses a client's certificate may say so after the handshake.
+/// A TLS error in words: a server may refuse the client's certificate only after the handshake.
 fn plain(error: io::Error) -> io::Error {
     match explain(&error) {
         Some(words) => io::Error::new(error.kind(), words),

@@ -1,4 +1,4 @@
-//! Messages of a handler, from and to bytes.
+//! How a handler's messages are decoded and encoded.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -8,13 +8,13 @@ use crate::wire::encoding::{self, Encoding};
 use crate::wire::envelope::{self, Envelope, PREFIX_LEN};
 use crate::wire::status::Status;
 
-/// What a handler can be given: every prost message, [`Raw`] bytes, or either [with](Compressed) how it came.
+/// A type that a handler can take as its request message. Every prost message, [`Raw`] and [`Compressed`] implement `Decode`.
 pub trait Decode: Sized + Send + 'static {
-    /// Which subtypes of `application/grpc` the requests of a method with such messages may have; others are answered with HTTP 415.
-    /// Default: protobuf's. A codec in JSON says `ContentSubtype::Only("json")`.
+    /// The subtypes of `application/grpc` that a request for a method with this message type may have. The server answers any other subtype
+    /// with HTTP status 415. Default: protobuf's subtype. A JSON codec sets `ContentSubtype::Only("json")`.
     const SUBTYPE: ContentSubtype = ContentSubtype::PROTO;
 
-    /// Reads a request message.
+    /// Decodes a request message.
     ///
     /// # Errors
     ///
@@ -22,12 +22,12 @@ pub trait Decode: Sized + Send + 'static {
     fn decode(message: Message) -> Result<Self, Status>;
 }
 
-/// Why a message cannot be encoded: any error, so that `?` makes one of what a serializer returns.
+/// The error of an [`Encode`] implementation. Any error converts to this type, so `?` works on the errors of a serializer.
 pub type EncodeError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What a handler can answer: every prost message, [`Raw`] bytes, or either [with](Compressed) how it is to be sent.
+/// A type that a handler can return as its reply message. Every prost message, [`Raw`] and [`Compressed`] implement `Encode`.
 ///
-/// A codec of an application's own is a type that implements this trait and [`Decode`]:
+/// An application adds a codec by implementing this trait and [`Decode`] for a type:
 ///
 /// ```
 /// use bytes::{BufMut, BytesMut};
@@ -47,21 +47,22 @@ pub type EncodeError = Box<dyn std::error::Error + Send + Sync>;
 /// }
 /// ```
 pub trait Encode: Send + 'static {
-    /// Appends the message to `dst`.
+    /// Encodes the message and appends the bytes to `dst`.
     ///
     /// # Errors
     ///
-    /// Any error. The call ends with `INTERNAL` (13) and the error's text, and nothing of the message is sent.
+    /// Any error. The call then ends with `INTERNAL` (13) and the error's text, and the server sends nothing of the message.
     fn encode(&self, dst: &mut BytesMut) -> Result<(), EncodeError>;
 
-    /// The length, in bytes, that the message is going to have, where the codec knows it before it encodes. A message that is too large is
-    /// then refused before it is encoded, and the buffer is allocated once. Default: unknown.
+    /// The length of the encoded message in bytes, if the codec knows the length before it encodes; default: `None`. With a known length
+    /// the server allocates the buffer once, and refuses a message over [`Route::max_reply`](super::Route::max_reply) before it encodes the
+    /// message.
     fn encoded_len(&self) -> Option<usize> {
         None
     }
 
-    /// Whether this message is compressed where its method [compresses](super::Route::compress) and the client accepts it. It is, unless
-    /// it says otherwise.
+    /// Whether the server may compress this message. The server compresses a message if this function returns `true`, the method
+    /// [compresses](super::Route::compress) and the client accepts gzip. Default: `true`.
     fn compress(&self) -> bool {
         true
     }
@@ -85,11 +86,11 @@ impl<T: prost::Message + 'static> Encode for T {
     }
 }
 
-/// A message as it is, for any codec. `Bytes`, `Vec<u8>` and `String` are not that, but prost's messages with one field (`BytesValue`,
-/// `StringValue`).
+/// The bytes of a message, neither decoded nor encoded, for methods of any codec. `Bytes`, `Vec<u8>` and `String` do not stand for raw
+/// bytes: for prost they are the messages `BytesValue` and `StringValue`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Raw(
-    /// The message, without its prefix and not compressed.
+    /// The message, uncompressed and without its 5-byte prefix.
     pub Bytes,
 );
 
@@ -112,13 +113,13 @@ impl Encode for Raw {
     }
 }
 
-/// A message with how it was, or is to be, sent.
+/// A message, and whether the message is compressed on the wire.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Compressed<T> {
     /// The message.
     pub message: T,
-    /// Whether it is compressed on the wire. A reply never is unless its method [compresses](super::Route::compress) and the client
-    /// accepts it.
+    /// In a request: whether the client compressed the message. In a reply: whether the server may compress the message, if the method
+    /// [compresses](super::Route::compress) and the client accepts gzip.
     pub compressed: bool,
 }
 
@@ -153,12 +154,12 @@ impl<T: Encode> Encode for Compressed<T> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Format {
     pub(super) encoding: Encoding,
-    /// The length of the largest, in bytes, before it is compressed.
+    /// The largest allowed length of a reply in bytes, before compression.
     pub(super) max_reply: usize,
 }
 
 impl Format {
-    /// The envelope of a reply.
+    /// Encodes a reply into its envelope.
     pub(super) fn envelope<T: Encode>(self, message: &T) -> Result<Bytes, Status> {
         let known = message.encoded_len();
         self.check(known.unwrap_or(0))?;
@@ -186,7 +187,7 @@ impl Format {
     }
 
     fn check(self, len: usize) -> Result<(), Status> {
-        // What an envelope can declare is the limit of every reply.
+        // A prefix cannot declare a longer reply.
         let most = self.max_reply.min(u32::MAX as usize);
         if len <= most {
             return Ok(());

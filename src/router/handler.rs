@@ -1,4 +1,4 @@
-//! Handlers of four kinds, behind one type.
+//! Handlers of the four kinds (unary, server-streaming, client-streaming, bidirectional) behind one type.
 
 use std::fmt;
 use std::future::Future;
@@ -36,7 +36,7 @@ pub(super) enum Output {
     Many(BoxStream),
 }
 
-/// A handler of any kind.
+/// A handler of any of the four kinds.
 pub(super) struct Handler(Box<dyn Fn(Arrival) -> Output + Send + Sync>);
 
 impl fmt::Debug for Handler {
@@ -45,7 +45,7 @@ impl fmt::Debug for Handler {
     }
 }
 
-/// What a handler asks for: a message, or a stream of them.
+/// What a handler takes: one message, or a stream of messages.
 pub(super) trait Ask: Sized {
     fn ask(input: Input) -> Result<Self, Status>;
 }
@@ -71,12 +71,12 @@ impl<T: Decode> Ask for Streaming<T> {
     }
 }
 
-/// A host that gives one message to a streaming method, or the other way round.
+/// The status when a host gives one message to a streaming method, or a stream to a method of one message.
 fn mismatch() -> Status {
     use crate::wire::code::Code;
     Status::new(
         Code::INTERNAL,
-        "not the kind of request that the method has",
+        "the host gave the method the wrong kind of request",
     )
 }
 

@@ -1,4 +1,4 @@
-//! Who decides of a call before it begins, and who is told of its end.
+//! Interceptors decide whether a call may begin; observers are told when a call has ended.
 
 use std::fmt;
 use std::future::Future;
@@ -11,13 +11,13 @@ use crate::wire::status::Status;
 
 /// The interceptors and observers of a router.
 pub(super) struct Interceptors {
-    /// Tells the router from others around it and in it: calls remember who has admitted them.
+    /// Distinguishes nested routers: a call remembers which routers have admitted the call.
     id: u64,
     interceptors: Vec<Interceptor>,
     observers: Vec<Arc<Observer>>,
-    /// Paths, and beginnings of paths that end in a slash.
+    /// Exempt paths, and prefixes of paths that end in a slash.
     exempt: Vec<Box<str>>,
-    /// Whether the inner service's calls are the concern of those that have no path of their own.
+    /// Whether interceptors and observers without a path cover the inner service's calls, too.
     pub(super) with_inner: bool,
 }
 
@@ -28,7 +28,7 @@ type SyncFn = dyn Fn(&mut RequestContext) -> Result<(), Status> + Send + Sync;
 type AsyncFn = dyn Fn(RequestContext) -> Decided + Send + Sync;
 
 struct Interceptor {
-    /// The path, or beginning of paths, that it is for; `None` for all.
+    /// The path, or prefix of paths, that the interceptor covers; `None` covers all paths.
     path: Option<Box<str>>,
     decides: Decides,
 }
@@ -38,14 +38,14 @@ enum Decides {
     Later(Box<AsyncFn>),
 }
 
-/// Whether `path` is the one named, or begins with a name that ends in a slash.
+/// Whether `name` is `path`, or a prefix of `path` that ends in a slash.
 fn covers(name: &str, path: &str) -> bool {
     path == name || (name.ends_with('/') && path.starts_with(name))
 }
 
 impl Interceptors {
     pub(super) fn new() -> Self {
-        // No other memory hangs on the number.
+        // Relaxed: the counter orders no other memory.
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
             id: NEXT.fetch_add(1, Relaxed),
@@ -60,7 +60,7 @@ impl Interceptors {
         self.id
     }
 
-    /// Whether there is nobody to be asked or told.
+    /// Whether there are no interceptors and no observers.
     pub(super) fn is_empty(&self) -> bool {
         self.interceptors.is_empty() && self.observers.is_empty()
     }
@@ -91,10 +91,10 @@ impl Interceptors {
         self.exempt.push(path);
     }
 
-    /// Asks the interceptors that have not been asked about this call, up to the first that refuses it or takes its time. `place` is asked
-    /// for the call's place among those in progress before anybody is waited for.
+    /// Asks the interceptors that have not been asked about this call, up to the first that refuses the call or has to wait. Before the
+    /// first wait, `place` takes the call's place among the calls in progress.
     ///
-    /// `None` if all have let it in.
+    /// Returns `None` if all interceptors have admitted the call.
     pub(super) fn ask(
         &self,
         head: &mut Head<'_>,
@@ -147,10 +147,10 @@ impl Interceptors {
     }
 }
 
-/// The status of a call that the router has not been asked to admit, or whose context has been taken away.
+/// The status of a call that the router was not asked to admit, or whose context is missing.
 pub(super) fn forgotten() -> Status {
     use crate::wire::code::Code;
-    let message = "a service around the router does not pass on `admit`, and its interceptors have not been asked";
+    let message = "a service around the router does not pass on `admit`, so the router's interceptors were not asked";
     Status::new(Code::INTERNAL, message)
 }
 

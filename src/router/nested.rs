@@ -13,19 +13,19 @@ use crate::service::{
     Service, Unimplemented, unknown_method,
 };
 
-/// Routes of methods: the last 8 bits say which service, those above are that service's own.
+/// A method's route: the last 8 bits select the service, the higher bits are that service's own route.
 pub(super) const ROUTE_BITS: u32 = 8;
 /// The route of the inner service's methods. Those of added services are numbered from 1.
 pub(super) const INNER: u32 = 0;
 /// The route of the handlers.
 pub(super) const METHODS: u32 = 0xFF;
-/// How many routers in one another have room in a route.
-pub(super) const MAX_LEVELS: u32 = u32::BITS / ROUTE_BITS;
+/// How many nested routers fit into a route.
+pub(super) const MAX_DEPTH: u32 = u32::BITS / ROUTE_BITS;
 
 /// The route of a method of the service at `index`.
 pub(super) fn nest(method: Method, index: u32) -> Result<Method, Unimplemented> {
     let route = method.route();
-    // Deeper than there are bits for: a service hides from a router that it has routers in it.
+    // Too deep: the service did not tell the router how many routers are nested in the service.
     if route.leading_zeros() < ROUTE_BITS {
         return Err(Unimplemented::Method);
     }
@@ -82,11 +82,11 @@ impl<S: Service> Nested for S {
     }
 }
 
-/// A service without methods: what a router holds that has none first.
+/// A service without methods: the inner service of a [`Router`](super::Router) that was made with [`Router::empty`](super::Router::empty).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoInnerService;
 
-/// No replies.
+/// The stream and the future of a service without methods: neither ever exists.
 #[derive(Debug)]
 pub enum Never {}
 

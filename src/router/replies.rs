@@ -1,4 +1,4 @@
-//! The replies of a handler that answers with a stream, and when their head goes out.
+//! The replies of a handler that answers with a stream, and when the response's head is sent.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,8 +18,9 @@ use crate::wire::status::Status;
 
 /// The replies of a handler that answers with a stream.
 ///
-/// The head waits for the first of them: an error in its place is sent without a head, so that a client may try again. It goes out before
-/// if the handler says so, or waits for a message of the client's: the client may be waiting for the head.
+/// The head normally waits for the first reply: an error in place of the first reply is sent without a head, so that a client may retry.
+/// The head is sent earlier if the handler asks for that, or waits for a message of the client, since the client may be waiting for the
+/// head.
 pub(super) struct Replies<Fut, St> {
     state: State<Fut, St>,
     format: Format,
@@ -27,16 +28,16 @@ pub(super) struct Replies<Fut, St> {
 }
 
 enum State<Fut, St> {
-    /// The handler is still to answer.
+    /// The handler's future has not completed.
     Opening(Pin<Box<Fut>>),
-    /// The head has not gone out.
+    /// The head has not been sent.
     First(Pin<Box<St>>, Box<Head>),
     Open(Pin<Box<St>>),
-    /// But for this error. What has ended is not polled again, whoever asks.
+    /// All is sent but this error. A stream that has ended is never polled again.
     Over(Option<Status>),
 }
 
-/// What is said at the beginning and at the end of an answer.
+/// The metadata for the beginning and the end of an answer.
 #[derive(Default)]
 struct Head {
     initial: Metadata,
@@ -44,7 +45,7 @@ struct Head {
 }
 
 impl Head {
-    /// The status that is sent in place of the head and of all replies.
+    /// The status that is sent in place of the head and all replies.
     fn refuse(self, status: Status) -> Status {
         if self.initial.is_empty() && self.trailing.is_empty() {
             return status;
@@ -58,7 +59,7 @@ impl Head {
         dress(part, encoding, self.initial, self.trailing)
     }
 
-    /// The head alone: it is sent at once.
+    /// A part with the head alone, which is sent at once.
     fn alone(self, encoding: Encoding) -> Part {
         with_encoding(Part::default(), encoding)
             .with_initial(self.initial)
@@ -67,11 +68,10 @@ impl Head {
 }
 
 impl<T> Response<T> {
-    /// The same answer, with its head sent at once: for a client that waits for the head, or its metadata, before there is a reply. An error
-    /// in place of the first reply is then sent in trailers, after which most clients do not try again.
+    /// Sends the response's head at once, before the first reply: for clients that wait for the head or its metadata. An error in place of
+    /// the first reply is then sent in trailers, after which most clients do not retry.
     ///
-    /// Only for a stream of replies. Default: the head goes out with the first reply, or when the handler waits for a message of the
-    /// client's.
+    /// Only for a stream of replies. Default: the head is sent with the first reply, or when the handler waits for a message of the client.
     #[must_use]
     pub fn with_head_first(mut self) -> Self {
         self.head_first = true;
@@ -138,7 +138,7 @@ where
                         Poll::Ready(Some(Err(status))) => {
                             return Poll::Ready(Some(Err(head.refuse(status))));
                         }
-                        // Nothing comes after the head.
+                        // Nothing follows the head.
                         Poll::Ready(None) => {
                             return Poll::Ready(Some(Ok(head.alone(format.encoding))));
                         }
@@ -176,7 +176,7 @@ where
     }
 }
 
-/// Whether a handler waits for a message of its client's, on whatever task it does so.
+/// Whether a handler, on whatever task, waits for a message of its client.
 #[derive(Default)]
 pub(super) struct Waits {
     waits: AtomicBool,
@@ -184,16 +184,16 @@ pub(super) struct Waits {
 }
 
 impl Waits {
-    /// Whether it does; if not, `cx` is woken when it does.
+    /// Returns whether the handler waits. If the handler does not wait yet, `cx` is woken when the handler begins to.
     fn poll(&self, cx: &Context<'_>) -> bool {
         self.head.register(cx.waker());
-        // Whoever sets it wakes afterwards, and the waker is there before the look: one of the two sees the other. Nothing else
-        // hangs on it.
+        // The setter stores the flag and then wakes; the reader registers its waker and then loads: one of the two sees the other. The flag
+        // orders no other memory.
         self.waits.load(Ordering::Acquire)
     }
 
     fn set(&self) {
-        // A load is all it costs after the first time.
+        // Only the first wait costs more than a load.
         if !self.waits.load(Ordering::Relaxed) {
             self.waits.store(true, Ordering::Release);
             self.head.wake();
@@ -201,7 +201,7 @@ impl Waits {
     }
 }
 
-/// Requests of which it is known whether somebody waits for one.
+/// Requests that record whether the handler waits for a message.
 struct Watched {
     requests: Requests,
     waits: Arc<Waits>,
@@ -219,7 +219,7 @@ impl Stream for Watched {
     }
 }
 
-/// The same requests; it is known from now on whether the handler waits for one.
+/// Wraps requests, so that `Waits` tells from now on whether the handler waits for a message.
 pub(super) fn watch(requests: Requests) -> (Requests, Arc<Waits>) {
     let waits = Arc::<Waits>::default();
     let watched = Watched {
@@ -229,7 +229,7 @@ pub(super) fn watch(requests: Requests) -> (Requests, Arc<Waits>) {
     (Requests::new(watched), waits)
 }
 
-/// A part of an answer with its metadata, where there is any.
+/// Adds the encoding and the metadata to a part of an answer, if there are any.
 pub(super) fn dress(part: Part, encoding: Encoding, initial: Metadata, trailing: Metadata) -> Part {
     if encoding == Encoding::Identity && initial.is_empty() && trailing.is_empty() {
         return part;
@@ -239,7 +239,7 @@ pub(super) fn dress(part: Part, encoding: Encoding, initial: Metadata, trailing:
         .with_trailing(trailing)
 }
 
-/// Identity is what an answer has that says nothing.
+/// An answer without `grpc-encoding` is not compressed, so identity is left out.
 fn with_encoding(part: Part, encoding: Encoding) -> Part {
     match encoding {
         Encoding::Identity => part,

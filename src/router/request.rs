@@ -1,4 +1,4 @@
-//! What handlers are given.
+//! The request that a handler is given.
 
 use std::time::{Duration, Instant};
 
@@ -9,14 +9,15 @@ use crate::service::{Head, PeerInfo, RequestContext};
 use crate::wire::content_type;
 use crate::wire::metadata::Metadata;
 
-/// A call: its message, or the [stream](super::Streaming) of its messages, and what came with it.
+/// A call as its handler sees it: the request message, or the [stream](super::Streaming) of request messages, with metadata, deadline, peer
+/// and extensions.
 #[derive(Debug, Clone)]
 pub struct Request<T> {
     message: T,
     parts: RequestParts,
 }
 
-/// What comes with a call.
+/// Everything in a request but its messages.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RequestParts {
     metadata: Metadata,
@@ -24,7 +25,7 @@ pub(super) struct RequestParts {
     timeout: Option<Duration>,
     deadline: Option<Instant>,
     peer: PeerInfo,
-    /// What is not protobuf's.
+    /// The content type, if it is not protobuf's.
     content_type: Option<HeaderValue>,
     extensions: Extensions,
 }
@@ -50,7 +51,7 @@ impl RequestParts {
 }
 
 impl<T> Request<T> {
-    /// A call with nothing but its message, to give to a handler in a test. The calls that are served come from the router.
+    /// Makes a request with a message and nothing else, for tests of handlers. The router makes the requests of served calls.
     ///
     /// ```
     /// use std::time::Duration;
@@ -78,15 +79,15 @@ impl<T> Request<T> {
         Self { message, parts }
     }
 
-    /// Replaces the call's metadata.
+    /// Replaces the request's metadata.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
         self.parts.metadata = metadata;
         self
     }
 
-    /// Sets the call's timeout, and its deadline to that time from now, as if the client had sent `grpc-timeout`. Only a server enforces
-    /// the deadline: a handler that a test calls runs on.
+    /// Sets the request's timeout, and its deadline to now plus `timeout`, as if the client had sent `grpc-timeout`. Only a server enforces
+    /// deadlines: a handler that a test calls runs on after the deadline.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.parts.timeout = Some(timeout);
@@ -94,8 +95,8 @@ impl<T> Request<T> {
         self
     }
 
-    /// Sets the call's deadline, and its timeout to the time left until then (zero if the deadline has passed). Only a server enforces
-    /// the deadline: a handler that a test calls runs on.
+    /// Sets the request's deadline, and its timeout to the time left until then (zero if the deadline has passed). Only a server enforces
+    /// deadlines: a handler that a test calls runs on after the deadline.
     #[must_use]
     pub fn with_deadline(mut self, deadline: Instant) -> Self {
         self.parts.timeout = Some(deadline.saturating_duration_since(Instant::now()));
@@ -103,38 +104,38 @@ impl<T> Request<T> {
         self
     }
 
-    /// Sets the name by which the client calls the server, `"shop.example:443".parse()` for example.
+    /// Sets the name by which the client calls the server, for example `"shop.example:443".parse()`.
     #[must_use]
     pub fn with_authority(mut self, authority: Authority) -> Self {
         self.parts.authority = Some(authority);
         self
     }
 
-    /// Replaces what is known of the other end of the connection.
+    /// Replaces what is known of the connection's other end.
     #[must_use]
     pub fn with_peer(mut self, peer: PeerInfo) -> Self {
         self.parts.peer = peer;
         self
     }
 
-    /// The message.
+    /// The request's message, or its stream of messages.
     #[must_use]
     pub const fn get_ref(&self) -> &T {
         &self.message
     }
 
-    /// The message, to be changed.
+    /// The request's message, or its stream of messages, for changes.
     pub const fn get_mut(&mut self) -> &mut T {
         &mut self.message
     }
 
-    /// The message alone.
+    /// Takes the message, or the stream of messages, out of the request and drops the rest.
     #[must_use]
     pub fn into_inner(self) -> T {
         self.message
     }
 
-    /// The same call with another message.
+    /// Replaces the message with the result of `f`, and keeps the rest of the request.
     #[must_use]
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Request<U> {
         Request {
@@ -143,33 +144,35 @@ impl<T> Request<T> {
         }
     }
 
-    /// The client's metadata.
+    /// The metadata that the client sent.
     #[must_use]
     pub const fn metadata(&self) -> &Metadata {
         &self.parts.metadata
     }
 
-    /// The client's metadata, to be changed.
+    /// The metadata that the client sent, for changes.
     pub const fn metadata_mut(&mut self) -> &mut Metadata {
         &mut self.parts.metadata
     }
 
-    /// The client's `grpc-timeout`, counted from the request's arrival. The call ends with it, whatever the handler does.
+    /// The client's `grpc-timeout`, counted from the request's arrival; `None` if the client sent none. The server ends the call with
+    /// `DEADLINE_EXCEEDED` (4) when the timeout is over.
     #[must_use]
     pub const fn timeout(&self) -> Option<Duration> {
         self.parts.timeout
     }
 
-    /// When the client's `grpc-timeout` is over, to be passed on to calls made on the way.
+    /// The time at which the client's `grpc-timeout` is over; `None` if the client sent none. Pass the deadline on to calls that the
+    /// handler makes.
     #[must_use]
     pub const fn deadline(&self) -> Option<Instant> {
         self.parts.deadline
     }
 
-    /// The name by which the client calls the server, with a port if the client gives one: the request's `:authority`, or else its
-    /// `host`. For a router inside another HTTP server, `:authority` is the authority of the request's URI.
+    /// The name by which the client calls the server, with a port if the client sent one: the request's `:authority`, or else its `host`.
+    /// For a router inside another HTTP server, the `:authority` is the authority of the request's URI.
     ///
-    /// The client chooses the name: it is no proof of anything.
+    /// The client chooses the name, so the name proves nothing.
     #[must_use]
     pub fn authority(&self) -> Option<&str> {
         let authority = self.parts.authority.as_ref().map(Authority::as_str);
@@ -182,8 +185,8 @@ impl<T> Request<T> {
         self.parts.metadata.get("user-agent")
     }
 
-    /// How often the client has tried this call before, as it says in `grpc-previous-rpc-attempts` ([gRFC A6][spec]): 0 for a first
-    /// attempt, and where the client does not say.
+    /// How many times the client has tried this call before, as the client says in `grpc-previous-rpc-attempts` ([gRFC A6][spec]). 0 for a
+    /// first attempt, and if the client says nothing.
     ///
     /// [spec]: https://github.com/grpc/proposal/blob/master/A6-client-retries.md#exposed-retry-metadata
     #[must_use]
@@ -191,13 +194,13 @@ impl<T> Request<T> {
         self.parts.metadata.previous_attempts()
     }
 
-    /// Who calls: the address, the credentials over a Unix socket, and the certificates in mutual TLS.
+    /// The client at the other end of the connection: its address, its credentials on a Unix socket, and its certificates in mutual TLS.
     #[must_use]
     pub const fn peer(&self) -> &PeerInfo {
         &self.parts.peer
     }
 
-    /// What interceptors, or the layers around a mounted router, have found out about the call: one value of each type.
+    /// Values that interceptors, or the layers around a mounted router, have added to the request: at most one of each type.
     ///
     /// ```
     /// use grpc_health::router::{Raw, Request};
@@ -214,13 +217,14 @@ impl<T> Request<T> {
         &self.parts.extensions
     }
 
-    /// The extensions, to be changed.
+    /// The request's [extensions](Self::extensions), for changes.
     pub const fn extensions_mut(&mut self) -> &mut Extensions {
         &mut self.parts.extensions
     }
 
     /// The subtype of the request's `content-type`, in lower case: `json` for `application/grpc+json`. `None` for `application/grpc` and
-    /// `application/grpc+proto`. The answer has the same. Only methods whose codec [takes](super::Decode::SUBTYPE) it see another one.
+    /// `application/grpc+proto`. The response has the same subtype. Handlers see only the subtypes that their codec
+    /// [accepts](super::Decode::SUBTYPE).
     #[must_use]
     pub fn content_subtype(&self) -> Option<&str> {
         content_type::subtype(self.parts.content_type.as_ref()?)

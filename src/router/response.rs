@@ -1,4 +1,4 @@
-//! What handlers answer.
+//! The response that a handler returns.
 
 use std::pin::Pin;
 
@@ -7,7 +7,7 @@ use futures_core::Stream;
 use crate::wire::metadata::Metadata;
 use crate::wire::status::Status;
 
-/// An answer: its message, or the stream of its messages, and the metadata that goes with it.
+/// A handler's response: the reply message, or the stream of reply messages, with metadata for the response's head and trailers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Response<T> {
     message: T,
@@ -17,7 +17,7 @@ pub struct Response<T> {
 }
 
 impl<T> Response<T> {
-    /// An answer without metadata.
+    /// Makes a response without metadata.
     #[must_use]
     pub fn new(message: T) -> Self {
         Self {
@@ -28,41 +28,41 @@ impl<T> Response<T> {
         }
     }
 
-    /// Replaces the metadata in the answer's head, which the client reads before the first message.
+    /// Replaces the metadata in the response's head, which the client reads before the first message.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
         self.initial = metadata;
         self
     }
 
-    /// Replaces the metadata in the answer's trailers, which the client reads after the last message.
+    /// Replaces the metadata in the response's trailers, which the client reads after the last message.
     ///
-    /// A stream that knows its trailers only at its end gives them with its last item: an error [with metadata](Status::with_metadata),
-    /// whose code is OK if the call succeeded. An error's own metadata is sent in place of this metadata.
+    /// A stream that knows its trailers only at the end puts them into its last item: an `Err` [with metadata](Status::with_metadata),
+    /// whose code is OK if the call succeeded. The metadata of that `Err` replaces the metadata set here.
     #[must_use]
     pub fn with_trailers(mut self, metadata: Metadata) -> Self {
         self.trailing = metadata;
         self
     }
 
-    /// The message.
+    /// The reply message, or the stream of reply messages.
     #[must_use]
     pub const fn get_ref(&self) -> &T {
         &self.message
     }
 
-    /// The message, to be changed.
+    /// The reply message, or the stream of reply messages, for changes.
     pub const fn get_mut(&mut self) -> &mut T {
         &mut self.message
     }
 
-    /// The message alone.
+    /// Takes the message, or the stream of messages, out of the response and drops the metadata.
     #[must_use]
     pub fn into_inner(self) -> T {
         self.message
     }
 
-    /// The same answer with another message.
+    /// Replaces the message with the result of `f`, and keeps the metadata.
     #[must_use]
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Response<U> {
         Response {
@@ -73,29 +73,29 @@ impl<T> Response<T> {
         }
     }
 
-    /// The metadata in the answer's head.
+    /// The metadata in the response's head.
     #[must_use]
     pub const fn metadata(&self) -> &Metadata {
         &self.initial
     }
 
-    /// The metadata in the answer's head, to be changed.
+    /// The metadata in the response's head, for changes.
     pub const fn metadata_mut(&mut self) -> &mut Metadata {
         &mut self.initial
     }
 
-    /// The metadata in the answer's trailers.
+    /// The metadata in the response's trailers.
     #[must_use]
     pub const fn trailers(&self) -> &Metadata {
         &self.trailing
     }
 
-    /// The metadata in the answer's trailers, to be changed.
+    /// The metadata in the response's trailers, for changes.
     pub const fn trailers_mut(&mut self) -> &mut Metadata {
         &mut self.trailing
     }
 
-    /// The message, the metadata in the answer's head, and the metadata in its trailers.
+    /// Takes the response apart: the message, the metadata of the head, the metadata of the trailers.
     #[must_use]
     pub fn into_parts(self) -> (T, Metadata, Metadata) {
         (self.message, self.initial, self.trailing)
@@ -108,5 +108,5 @@ impl<T> From<T> for Response<T> {
     }
 }
 
-/// A stream of replies of any type: what a handler with several answers, in one type that can be written down.
+/// A boxed stream of replies: one nameable type for handlers that return different streams.
 pub type BoxStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;

@@ -1,10 +1,11 @@
-//! Where a method is, and how its calls are treated.
+//! A method's path and the settings of its calls.
 
 use std::time::Duration;
 
 use crate::service::{Drain, Method};
 
-/// A method's path, and how its calls are treated. A path alone (`"/package.Service/Method"`) is one with the defaults.
+/// A method's path and the settings of its calls. A path alone, such as `"/package.Service/Method"`, converts to a route with the default
+/// settings.
 #[derive(Debug, Clone)]
 pub struct Route {
     pub(super) path: Box<str>,
@@ -15,15 +16,15 @@ pub struct Route {
     pub(super) max_reply: usize,
 }
 
-/// Half of what a stream's window lets a peer be sent before it has read any of it, unless it says otherwise.
+/// Half of the default window of a stream (64 KiB).
 const BUFFER: u32 = 32 << 10;
 
 impl Route {
-    /// The method at `path`, `/package.Service/Method`.
+    /// Makes a route with the default settings for the method at `path`.
     ///
     /// # Panics
     ///
-    /// If that is not what `path` looks like: a slash, the service's name, a slash, the method's name.
+    /// If `path` is not `/package.Service/Method`: a slash, the service's name, a slash, the method's name.
     #[must_use]
     #[track_caller]
     pub fn new(path: impl Into<Box<str>>) -> Self {
@@ -37,7 +38,7 @@ impl Route {
         });
         assert!(
             fits,
-            "not a method's path, which is /package.Service/Method: {path:?}"
+            "a method's path is /package.Service/Method, not {path:?}"
         );
         Self {
             path,
@@ -49,52 +50,51 @@ impl Route {
         }
     }
 
-    /// Runs the handler on a task of its own, which is aborted when the call is over. For handlers that compute for long. Default: in the
-    /// connection's task.
+    /// Runs the handler on a task of its own, for handlers that compute for long. The task is aborted when the call is over. Default: the
+    /// handler runs in the connection's task.
     #[must_use]
     pub const fn spawned(mut self) -> Self {
         self.spawned = true;
         self
     }
 
-    /// Sets how many calls of the method may be in progress at once, on all connections together. A further one is answered with
-    /// `RESOURCE_EXHAUSTED` (8) before anything of its body is read. A [spawned](Self::spawned) handler is in progress until it is gone,
-    /// which after a cancel is at its next `await`. Default: no limit of its own.
+    /// Limits how many calls of the method may be in progress at once, on all connections together. Default: no limit for the method. The
+    /// server answers a further call with `RESOURCE_EXHAUSTED` (8) before it reads the request's body. A [spawned](Self::spawned) handler
+    /// whose call is cancelled counts until its next `await`.
     #[must_use]
     pub const fn max_concurrent(mut self, calls: usize) -> Self {
         self.max_concurrent = Some(calls);
         self
     }
 
-    /// Sets the size, in bytes, of the largest request message. A larger one is answered with `RESOURCE_EXHAUSTED` (8) and not read.
-    /// Default: 4 MiB.
+    /// Limits the size of a request message in bytes, before and after decompression. Default: 4 MiB (4,194,304). The server answers a
+    /// larger message with `RESOURCE_EXHAUSTED` (8) and does not read the message.
     #[must_use]
     pub const fn max_request(mut self, bytes: usize) -> Self {
         self.method = self.method.max_request(bytes);
         self
     }
 
-    /// Sets the size, in bytes, of the largest reply message, before it is compressed. The call of a handler that answers with a larger one
-    /// ends with `RESOURCE_EXHAUSTED` (8), and nothing of that message is sent. Default: 4,294,967,295 bytes, which is what a message's
-    /// prefix can declare.
+    /// Limits the size of a reply message in bytes, before compression. Default: 4,294,967,295, the most that a message's prefix can
+    /// declare. A larger reply ends the call with `RESOURCE_EXHAUSTED` (8), and the server sends nothing of that message.
     #[must_use]
     pub const fn max_reply(mut self, bytes: usize) -> Self {
         self.max_reply = bytes;
         self
     }
 
-    /// Sets how many bytes of a stream of replies may wait to be written to the socket before the handler is asked for more. A frame
-    /// counts for 256 more than it holds, and the handler is asked for one reply at least. Default: 32 KiB.
+    /// Sets how many bytes of a stream of replies may wait to be written to the socket before the server stops asking the stream for more.
+    /// Default: 32 KiB. Each frame counts 256 bytes more than its length. The stream is always asked for at least one reply.
     #[must_use]
     pub const fn send_buffer(mut self, bytes: u32) -> Self {
-        // Not 0: with that it would have to wait for the client's window to be asked at all, and with that to read its requests.
+        // Not 0: with 0 the stream would not be polled before the client makes room for a reply, and so would not read requests either.
         self.method = self.method.send_buffer(if bytes == 0 { 1 } else { bytes });
         self
     }
 
-    /// Sets how long a call of the method may take, counted from the request's arrival: for clients that set no timeout, or one that is too
-    /// long. The call ends with `DEADLINE_EXCEEDED` (4) then, or when the client's `grpc-timeout` is over, whichever is earlier.
-    /// Default: no limit but the client's.
+    /// Limits how long a call of the method may take, counted from the request's arrival, for clients that send no timeout or a longer one.
+    /// Default: no limit for the method. The call ends with `DEADLINE_EXCEEDED` (4) after this time, or when the client's `grpc-timeout` is
+    /// over, whichever is earlier.
     ///
     /// # Panics
     ///
@@ -106,9 +106,9 @@ impl Route {
         self
     }
 
-    /// Sets how long the one message of a unary or server-streaming request may take to arrive. The call ends with `DEADLINE_EXCEEDED` (4)
-    /// then, and a text that names the client's request. Default: the server's
-    /// [`body_timeout`](crate::server::Builder::body_timeout), or the mount's.
+    /// Limits how long the one message of a unary or server-streaming request may take to arrive. Default: the
+    /// server's [`body_timeout`](crate::server::Builder::body_timeout), or that of the mount. After this time the call ends with
+    /// `DEADLINE_EXCEEDED` (4) and a text that names the client's request.
     ///
     /// # Panics
     ///
@@ -120,9 +120,10 @@ impl Route {
         self
     }
 
-    /// Sets how long a reply may wait for the client to make room for more of it. The call ends with `RESOURCE_EXHAUSTED` (8) then: in
-    /// trailers, or, if part of a message has been sent, with RST_STREAM (`ENHANCE_YOUR_CALM`), which gRPC clients read as the same code.
-    /// Default: the server's [`send_stall_timeout`](crate::server::Builder::send_stall_timeout). A mount leaves such replies to its host.
+    /// Limits how long a reply may wait for the client to make room for more of the reply (HTTP/2 flow control). Default:
+    /// [`Builder::send_stall_timeout`](crate::server::Builder::send_stall_timeout) of the server. After this time the call ends with
+    /// `RESOURCE_EXHAUSTED` (8): in trailers, or, if part of a message has been sent, with RST_STREAM (`ENHANCE_YOUR_CALM`), which gRPC
+    /// clients read as the same code. In a mounted router the setting has no effect: the host decides about waiting replies.
     ///
     /// # Panics
     ///
@@ -134,14 +135,14 @@ impl Route {
         self
     }
 
-    /// Sets what a drain does to open calls of the method. Default: [`Drain::Finish`].
+    /// Sets what happens to the method's open calls when the server drains. Default: [`Drain::Finish`].
     #[must_use]
     pub const fn drain(mut self, drain: Drain) -> Self {
         self.method = self.method.drain(drain);
         self
     }
 
-    /// Compresses the replies for clients that accept it (feature `gzip`; without it nothing is compressed). Default: off.
+    /// Compresses the replies with gzip for clients that accept gzip. Default: off. Without feature `gzip` the setting has no effect.
     #[must_use]
     pub const fn compress(mut self) -> Self {
         self.compress = true;
@@ -150,7 +151,7 @@ impl Route {
 }
 
 impl From<&str> for Route {
-    /// See [`Route::new`], also for what it panics at.
+    /// Makes a route with the default settings. Panics as [`Route::new`] does.
     #[track_caller]
     fn from(path: &str) -> Self {
         Self::new(path)
@@ -158,7 +159,7 @@ impl From<&str> for Route {
 }
 
 impl From<String> for Route {
-    /// See [`Route::new`], also for what it panics at.
+    /// Makes a route with the default settings. Panics as [`Route::new`] does.
     #[track_caller]
     fn from(path: String) -> Self {
         Self::new(path)

@@ -1,4 +1,4 @@
-//! Methods by path: what a router is made of.
+//! The router: an inner service, and the application's methods by path.
 
 use std::fmt;
 use std::future::Future;
@@ -9,7 +9,7 @@ use futures_core::Stream;
 use super::codec::{Decode, Encode};
 use super::handler::{Handler, given_many, given_one};
 use super::interceptors::Interceptors;
-use super::nested::{MAX_LEVELS, METHODS, Nested, NoInnerService};
+use super::nested::{MAX_DEPTH, METHODS, Nested, NoInnerService};
 use super::request::Request;
 use super::response::Response;
 use super::route::Route;
@@ -17,25 +17,25 @@ use super::streaming::Streaming;
 use crate::service::{CallEnd, Limit, Method, RequestContext, Service, Unimplemented};
 use crate::wire::status::Status;
 
-/// The methods of a server: those of the service it holds first, then the application's.
+/// A service made of an inner service and the application's methods. The inner service's methods come first.
 ///
-/// The calls of the inner service, usually [`HealthService`](crate::HealthService), are passed on as they are: its methods cost what they
-/// cost without a router.
+/// The inner service is usually [`HealthService`](crate::HealthService). The router passes the inner service's calls on unchanged: a health
+/// check costs what a health check costs without a router.
 ///
 /// # Panics
 ///
-/// Each of the methods that add a handler panics if its path is not `/package.Service/Method`, or taken: by another handler, or by the
-/// inner service.
+/// Each method that adds a handler panics if the path is not `/package.Service/Method`, or if another handler or the inner service has the
+/// path already.
 pub struct Router<S = NoInnerService> {
     pub(super) inner: S,
-    /// How many routers there are in one another, this one included.
-    pub(super) levels: u32,
+    /// How many routers are nested, including this one.
+    pub(super) depth: u32,
     pub(super) methods: Vec<Entry>,
     pub(super) paths: HashMap<Box<str>, u32>,
     pub(super) services: Vec<Box<dyn Nested>>,
     pub(super) interceptors: Interceptors,
-    /// Whether the inner service's calls are kept for interceptors to look at.
-    pub(super) attends_inner: bool,
+    /// Whether interceptors are asked about calls of the inner service.
+    pub(super) intercepts_inner: bool,
     pub(super) open: Limit,
     pub(super) max_concurrent: Option<usize>,
 }
@@ -49,7 +49,7 @@ pub(super) struct Entry {
 }
 
 impl Router {
-    /// A router with the application's methods alone.
+    /// Makes a router without an inner service: the router has the application's methods alone.
     #[must_use]
     pub fn empty() -> Self {
         Self::new(NoInnerService)
@@ -57,33 +57,33 @@ impl Router {
 }
 
 impl<S: Service> Router<S> {
-    /// A router that holds `inner`.
+    /// Makes a router around the inner service `inner`.
     ///
     /// # Panics
     ///
-    /// If `inner` is a router, and there are three more in one another in it: four are the most.
+    /// If more than four routers would be nested: `inner` is a router with three more routers nested in it.
     #[must_use]
     #[track_caller]
     pub fn new(inner: S) -> Self {
         Self {
-            levels: levels_around(&inner),
+            depth: depth_around(&inner),
             inner,
             methods: Vec::new(),
             paths: HashMap::default(),
             services: Vec::new(),
             interceptors: Interceptors::new(),
-            attends_inner: false,
+            intercepts_inner: false,
             open: Limit::default(),
             max_concurrent: None,
         }
     }
 
-    /// The service that the router holds.
+    /// The router's inner service.
     pub const fn inner(&self) -> &S {
         &self.inner
     }
 
-    /// Adds a method with one request message and one reply.
+    /// Adds a unary method: one request message, one reply.
     #[must_use]
     #[track_caller]
     pub fn unary<T, U, F, Fut>(self, route: impl Into<Route>, handler: F) -> Self
@@ -96,7 +96,7 @@ impl<S: Service> Router<S> {
         self.add(unary::<T>(route), Handler::one(given_one(handler)))
     }
 
-    /// Adds a method with one request message and a stream of replies.
+    /// Adds a server-streaming method: one request message, a stream of replies.
     #[must_use]
     #[track_caller]
     pub fn server_streaming<T, U, F, Fut, R>(self, route: impl Into<Route>, handler: F) -> Self
@@ -110,7 +110,7 @@ impl<S: Service> Router<S> {
         self.add(unary::<T>(route), Handler::many(given_one(handler)))
     }
 
-    /// Adds a method with a stream of request messages and one reply.
+    /// Adds a client-streaming method: a stream of request messages, one reply.
     #[must_use]
     #[track_caller]
     pub fn client_streaming<T, U, F, Fut>(self, route: impl Into<Route>, handler: F) -> Self
@@ -123,7 +123,7 @@ impl<S: Service> Router<S> {
         self.add(streaming::<T>(route), Handler::one(given_many(handler)))
     }
 
-    /// Adds a method with a stream of request messages and a stream of replies.
+    /// Adds a bidirectional method: a stream of request messages, a stream of replies.
     #[must_use]
     #[track_caller]
     pub fn bidi<T, U, F, Fut, R>(self, route: impl Into<Route>, handler: F) -> Self
@@ -141,7 +141,7 @@ impl<S: Service> Router<S> {
     fn add(mut self, mut route: Route, handler: Handler) -> Self {
         let id = u32::try_from(self.methods.len()).unwrap_or(u32::MAX);
         route.method = route.method.numbered(id).routed(METHODS);
-        // Its calls would go to the inner service, without a word.
+        // Otherwise the handler would never be called, since the inner service's methods come first.
         let inner_has = self.inner.method(&route.path).is_ok();
         assert!(!inner_has, "{} is the inner service's", route.path);
         let taken = self.paths.insert(route.path.clone(), id);
@@ -154,29 +154,33 @@ impl<S: Service> Router<S> {
         self
     }
 
-    /// Adds the methods of another service. It is asked for those that neither the inner service nor a handler has, after the services
-    /// that were added before it.
+    /// Adds the methods of another service. The router asks `service` for a method only if the inner service, the handlers and the services
+    /// added before do not have the method.
     ///
     /// # Panics
     ///
-    /// If there are 254 already, or if `service` has four routers in one another, as [`new`](Self::new).
+    /// If 254 services were added already, or if more than four routers would be nested (see [`new`](Self::new)).
     #[must_use]
     #[track_caller]
     pub fn service(mut self, service: impl Service) -> Self {
-        assert!(self.services.len() < 254, "254 services are the most");
-        self.levels = self.levels.max(levels_around(&service));
+        assert!(
+            self.services.len() < 254,
+            "a router takes at most 254 services"
+        );
+        self.depth = self.depth.max(depth_around(&service));
         self.services.push(Box::new(service));
         self
     }
 
-    /// Adds an interceptor: a function that decides of each call, before its body is read, whether it may begin, by its path, metadata and
-    /// peer. An error is the call's status. The function may add to what the handler reads
-    /// ([`extensions_mut`](RequestContext::extensions_mut)) and to what the client does
+    /// Adds an interceptor: a function that decides whether a call may begin, by the call's path, metadata and peer. The router asks before
+    /// the request's body is read. An `Err` refuses the call with that status.
+    ///
+    /// The interceptor may add extensions for the handler ([`extensions_mut`](RequestContext::extensions_mut)) and metadata for the client
     /// ([`response_metadata_mut`](RequestContext::response_metadata_mut)).
     ///
-    /// Of several interceptors each has to let a call in. They are asked in the order in which they were added, up to the first error.
-    /// They are not asked about calls of the inner service, unless [told to](Self::intercept_inner), of [exempt](Self::exempt) methods, and
-    /// of methods that there are not.
+    /// A call begins if every interceptor admits the call. The router asks the interceptors in the order in which they were added, up to
+    /// the first error. The router does not ask about calls of the inner service (unless [`intercept_inner`](Self::intercept_inner) is
+    /// set), about [exempt](Self::exempt) methods, and about methods that do not exist.
     ///
     /// ```
     /// use grpc_health::Status;
@@ -202,12 +206,18 @@ impl<S: Service> Router<S> {
         self
     }
 
-    /// Adds an interceptor that may wait for something, such as another server. It is given the context of the call and gives it back. In all
-    /// else it is one of [those](Self::intercept) that do not wait.
+    /// Adds an async interceptor: an [interceptor](Self::intercept) that may wait, for example for another server. The function takes the
+    /// call's context and returns it.
     ///
-    /// Nothing of the request's body is read meanwhile. The call counts among those [in progress](Self::max_concurrent) from the first
-    /// such interceptor on. The future is dropped, at any `await`, when the call ends before it does: by the client, its deadline, the
-    /// connection, or a shutdown's deadline.
+    /// While the interceptor waits, the server does not read the request's body. From the first async interceptor on, the call counts as a
+    /// call [in progress](Self::max_concurrent).
+    ///
+    /// # Cancel safety
+    ///
+    /// The future is dropped, at any `await`, when the client cancels the call, the call's deadline passes, the connection ends, or the
+    /// deadline of a shutdown passes.
+    ///
+    /// # Example
     ///
     /// ```
     /// use grpc_health::Status;
@@ -236,12 +246,12 @@ impl<S: Service> Router<S> {
         self
     }
 
-    /// Adds an [interceptor](Self::intercept) of one method (`/package.Service/Method`), or of all methods of a service
-    /// (`/package.Service/`), which may be the inner service's.
+    /// Adds an [interceptor](Self::intercept) for one method (`/package.Service/Method`), or for all methods of one service
+    /// (`/package.Service/`). The method or service may be the inner service's.
     ///
     /// # Panics
     ///
-    /// If there is no such method or service: it has to be added first.
+    /// If the router does not have the method or service yet: add the method or service first.
     #[must_use]
     #[track_caller]
     pub fn intercept_at<F>(mut self, path: impl Into<Box<str>>, interceptor: F) -> Self
@@ -253,12 +263,12 @@ impl<S: Service> Router<S> {
         self
     }
 
-    /// Adds an interceptor [that may wait](Self::intercept_async) of one method (`/package.Service/Method`), or of all methods of a service
-    /// (`/package.Service/`), which may be the inner service's.
+    /// Adds an [async interceptor](Self::intercept_async) for one method (`/package.Service/Method`), or for all methods of one service
+    /// (`/package.Service/`). The method or service may be the inner service's.
     ///
     /// # Panics
     ///
-    /// If there is no such method or service: it has to be added first.
+    /// If the router does not have the method or service yet: add the method or service first.
     #[must_use]
     #[track_caller]
     pub fn intercept_async_at<F, Fut>(mut self, path: impl Into<Box<str>>, interceptor: F) -> Self
@@ -271,14 +281,14 @@ impl<S: Service> Router<S> {
         self
     }
 
-    /// A path that leads to something: an interceptor at any other would protect nothing, without a word.
+    /// Checks that a path has a method or service: an interceptor at any other path would protect nothing, silently.
     #[track_caller]
     fn known(&mut self, path: Box<str>) -> Box<str> {
         let is_known = |found: Result<Method, Unimplemented>| match found {
             Ok(_) => true,
             Err(missing) => path.ends_with('/') && missing == Unimplemented::Method,
         };
-        self.attends_inner |= is_known(self.inner.method(&path));
+        self.intercepts_inner |= is_known(self.inner.method(&path));
         assert!(
             is_known(Service::method(&*self, &path)),
             "no method or service at {path}"
@@ -286,11 +296,11 @@ impl<S: Service> Router<S> {
         path
     }
 
-    /// Adds an observer: a function that is told of the end of each call, with its code and the time it took. It is told of calls that
-    /// interceptors refuse, too, and of those that end before their handler is asked. It is not told of calls of the inner service, unless
-    /// interceptors are [asked about these](Self::intercept_inner), nor of methods that there are not.
+    /// Adds an observer: a function that is told when a call has ended, with the call's code and duration. The router tells observers of
+    /// calls that interceptors refuse, too, and of calls that end before their handler is asked. The router does not tell observers of
+    /// calls of the inner service (unless [`intercept_inner`](Self::intercept_inner) is set), and of methods that do not exist.
     ///
-    /// It is called in the task of the connection, and must not block it. A panic of it ends nothing.
+    /// The observer runs in the connection's task and must not block. A panic of the observer is caught.
     ///
     /// ```
     /// use grpc_health::router::Router;
@@ -309,25 +319,27 @@ impl<S: Service> Router<S> {
         self
     }
 
-    /// Exempts a method (`/package.Service/Method`), or all methods of a service (`/package.Service/`), from every interceptor. Observers
-    /// are told of them.
+    /// Exempts one method (`/package.Service/Method`), or all methods of one service (`/package.Service/`), from every interceptor.
+    /// Observers are still told of the exempt calls.
     #[must_use]
     pub fn exempt(mut self, path: impl Into<Box<str>>) -> Self {
         self.interceptors.exempt(path.into());
         self
     }
 
-    /// Has the interceptors decide of the inner service's calls, too, and the observers told of them. Probes that know no secret then fail.
+    /// Makes the interceptors decide about the inner service's calls, and tells the observers of these calls. Health probes that send no
+    /// credentials are then refused.
     #[must_use]
     pub const fn intercept_inner(mut self) -> Self {
         self.interceptors.with_inner = true;
-        self.attends_inner = true;
+        self.intercepts_inner = true;
         self
     }
 
-    /// Sets how many calls of handlers may be in progress at once, on all connections and of all methods together. A further one is reset
-    /// with `REFUSED_STREAM`, as if it had never come: clients try it again, elsewhere if they can. Calls of the inner service and of
-    /// [added](Self::service) ones do not count. Default: no limit but that of each connection's streams.
+    /// Limits how many calls of handlers may be in progress at once, on all connections and of all methods together. Default: no limit but
+    /// the number of streams of each connection. The server resets a further call with `REFUSED_STREAM`, as if the call had never arrived;
+    /// clients retry such a call, on another server if they can. Calls of the inner service and of [added](Self::service) services do not
+    /// count.
     #[must_use]
     pub const fn max_concurrent(mut self, calls: usize) -> Self {
         self.max_concurrent = Some(calls);
@@ -351,15 +363,12 @@ fn streaming<T: Decode>(route: impl Into<Route>) -> Route {
     route
 }
 
-/// The levels of a router around `service`.
+/// The nesting depth of a router around `service`.
 #[track_caller]
-fn levels_around(service: &impl Service) -> u32 {
-    let levels = service.routers();
-    assert!(
-        levels < MAX_LEVELS,
-        "more than {MAX_LEVELS} routers in one another"
-    );
-    levels + 1
+fn depth_around(service: &impl Service) -> u32 {
+    let depth = service.routers();
+    assert!(depth < MAX_DEPTH, "more than {MAX_DEPTH} nested routers");
+    depth + 1
 }
 
 impl<S: fmt::Debug> fmt::Debug for Router<S> {

@@ -1,4 +1,4 @@
-//! A router as a service: finds the method, admits the call, passes it on.
+//! The router as a service: finds the method, admits the call, passes the call on.
 
 use std::fmt;
 use std::future::Future;
@@ -33,8 +33,8 @@ impl<S: Service> Router<S> {
         self.services.get(index as usize).map(|service| &**service)
     }
 
-    /// Takes the call's place among those of its handler, and of all, that may be in progress. The first time it is asked: interceptors
-    /// may be waited for with the place taken.
+    /// Takes the call's place among the handler's calls and the router's calls in progress. Only the first call of this function takes the
+    /// place: an async interceptor may have taken the place before.
     fn place(&self, head: &mut Head<'_>) -> Result<(), Rejection> {
         let Some(entry) = self
             .entry(head)
@@ -49,7 +49,7 @@ impl<S: Service> Router<S> {
         }
         let of_all = one_of(&self.open, self.max_concurrent, || Rejection::Unprocessed)?;
         let of_method = one_of(&entry.open, entry.route.max_concurrent, || {
-            let message = "too many calls of this method at once";
+            let message = "too many calls of this method in progress";
             Status::new(Code::RESOURCE_EXHAUSTED, message).into()
         })?;
         if of_all.is_some() || of_method.is_some() {
@@ -58,10 +58,10 @@ impl<S: Service> Router<S> {
         Ok(())
     }
 
-    /// Whether the router has anything to decide, or to tell, of calls with this head.
+    /// Whether the router has interceptors to ask, observers to tell, or limits to keep for this call.
     fn is_asked(&self, head: &Head<'_>) -> bool {
         match head.route() & METHODS {
-            INNER => self.attends_inner && !self.interceptors.is_empty(),
+            INNER => self.intercepts_inner && !self.interceptors.is_empty(),
             METHODS => {
                 let entry = self.entry(head);
                 let limit = entry.and_then(|entry| entry.route.max_concurrent);
@@ -71,7 +71,8 @@ impl<S: Service> Router<S> {
         }
     }
 
-    /// Refuses a call that the router was to be asked about, and was not: by a service around it that does not pass `admit` on.
+    /// Refuses a call that should have been admitted by this router and was not, because a service around the router does not pass `admit`
+    /// on.
     fn check<St, F>(&self, head: &Head<'_>) -> Result<(), Answer<St, F>> {
         if self.is_asked(head) && !head.is_admitted(self.interceptors.id()) {
             return Err(Answer::Now(Err(forgotten())));
@@ -99,7 +100,7 @@ impl<S: Service> Router<S> {
         match output {
             Output::Many(stream) => Answer::Stream(stream),
             Output::One(mut future) => {
-                // Many handlers have nothing to wait for. Those that do are polled again at once, with a waker.
+                // Many handlers never wait. A handler that does is polled again at once, with a waker.
                 match future
                     .as_mut()
                     .poll(&mut Context::from_waker(Waker::noop()))
@@ -111,7 +112,7 @@ impl<S: Service> Router<S> {
         }
     }
 
-    /// Whether a handler's path has this service in it.
+    /// Whether a handler belongs to the service in this path.
     fn has_service_of(&self, path: &str) -> bool {
         let wanted = service_of(path);
         wanted.is_some() && self.paths.keys().any(|path| service_of(path) == wanted)
@@ -126,7 +127,7 @@ impl<S: Service> Service for Router<S> {
         let mut known = match self.inner.method(path) {
             Ok(method) => {
                 let method = nest(method, INNER)?;
-                return Ok(if self.attends_inner {
+                return Ok(if self.intercepts_inner {
                     method.needs_metadata()
                 } else {
                     method
@@ -215,7 +216,7 @@ impl<S: Service> Service for Router<S> {
     }
 
     fn routers(&self) -> u32 {
-        self.levels
+        self.depth
     }
 
     fn lifecycle(&self, event: Lifecycle) {
@@ -243,7 +244,7 @@ fn service_of(path: &str) -> Option<&str> {
     path.rsplit_once('/').map(|(service, _)| service)
 }
 
-/// What the replies of a call are compressed with, if its method does so.
+/// The encoding of a call's replies: gzip if the method compresses and the client accepts gzip.
 fn encoding(head: &Head<'_>, compress: bool) -> Encoding {
     #[cfg(feature = "gzip")]
     if compress && head.accepts(Encoding::Gzip) {
@@ -287,7 +288,7 @@ enum Either<A, B> {
     Boxed(B),
 }
 
-/// The replies of a [`Router`]'s streaming method.
+/// The stream of replies of a [`Router`]'s call.
 pub struct RouterStream<St>(Either<St, BoxStream>);
 
 impl<St> fmt::Debug for RouterStream<St> {
@@ -307,7 +308,7 @@ impl<St: Stream<Item = Reply> + Unpin> Stream for RouterStream<St> {
     }
 }
 
-/// The reply of a [`Router`]'s method that waits for something.
+/// The future of a [`Router`]'s call with one reply.
 pub struct RouterFuture<F>(Either<F, BoxFuture>);
 
 impl<F> fmt::Debug for RouterFuture<F> {
@@ -327,7 +328,7 @@ impl<F: Future<Output = Reply> + Unpin> Future for RouterFuture<F> {
     }
 }
 
-/// Several services' background work.
+/// The background work of several services.
 struct All(Vec<Background>);
 
 impl Future for All {

@@ -14,8 +14,8 @@ use crate::service::{Permit, Reply};
 use crate::wire::code::Code;
 use crate::wire::status::Status;
 
-/// Puts what a handler answers on a task of its own. `permit` is kept until the handler is gone: an abort takes effect at its next `await`,
-/// and until then it takes a place among those that may be in progress.
+/// Runs what a handler answers on a task of its own. The task keeps `permit` until the handler is dropped: an aborted handler runs on until
+/// its next `await`, and counts as a call in progress until then.
 pub(super) fn spawn(output: Output, permit: Option<Permit>) -> Output {
     match output {
         Output::One(future) => {
@@ -34,11 +34,11 @@ pub(super) fn spawn(output: Output, permit: Option<Permit>) -> Output {
     }
 }
 
-/// Passes replies on. The task waits while the last is not taken: a slow client stops it, too.
+/// Passes replies on. The task waits until the connection has taken the last reply, so a slow client slows the task down, too.
 async fn send(mut stream: BoxStream, replies: mpsc::Sender<Reply>, permit: Option<Permit>) {
     while let Some(reply) = poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
         if reply.is_err() {
-            // The call is over with it, and another may come.
+            // The error ends the call: another call may begin now.
             drop((stream, permit));
             let _ = replies.send(reply).await;
             return;
@@ -49,7 +49,7 @@ async fn send(mut stream: BoxStream, replies: mpsc::Sender<Reply>, permit: Optio
     }
 }
 
-/// A task that is aborted when nobody waits for it any more.
+/// A task that is aborted when this handle is dropped.
 struct Task<T>(JoinHandle<T>);
 
 impl<T> Drop for Task<T> {
@@ -58,7 +58,7 @@ impl<T> Drop for Task<T> {
     }
 }
 
-/// A panic of the handler goes on in whoever asks for its answer, which is where panics are caught.
+/// Resumes a handler's panic in the connection's task, which catches panics.
 fn failed(error: JoinError) -> Status {
     match error.try_into_panic() {
         Ok(panic) => resume_unwind(panic),
@@ -89,7 +89,7 @@ impl Stream for Many {
         if let Some(reply) = ready!(self.replies.poll_recv(cx)) {
             return Poll::Ready(Some(reply));
         }
-        // No more replies: how did it end?
+        // There are no more replies: the task has returned, panicked or been aborted.
         let ended = ready!(Pin::new(&mut self.task.0).poll(cx));
         Poll::Ready(ended.err().map(|error| Err(failed(error))))
     }

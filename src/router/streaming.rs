@@ -13,12 +13,13 @@ use super::response::BoxStream;
 use crate::service::Requests;
 use crate::wire::status::Status;
 
-/// The messages of a streaming request, in their order.
+/// The messages of a client-streaming or bidirectional request, in the client's order.
 ///
-/// It ends when the client ends its side of the call, and after an error: a message over the limit, one that cannot be decoded, or
-/// [`CANCELLED`](crate::Code::CANCELLED) when the client is gone. A handler that passes the error on (`?`) ends the call as it should.
+/// The stream ends when the client ends its side of the call, and after an error. Errors are a message over the limit, a message that
+/// cannot be decoded, and [`CANCELLED`](crate::Code::CANCELLED) when the client is gone. A handler that returns the error (`?`) ends the
+/// call with the right status.
 ///
-/// A test makes one [of a stream](Self::from_stream) or of an iterator, of messages or of results:
+/// A test makes a `Streaming` from [a stream](Self::from_stream) or an iterator, of messages or of results:
 ///
 /// ```
 /// use grpc_health::router::{Raw, Request, Response, Streaming};
@@ -69,8 +70,8 @@ impl<T> Streaming<T> {
         }
     }
 
-    /// A request of the messages that `stream` gives, until it ends or gives an error: what a test hands to a handler. The receiver of a
-    /// channel, for example, lets the test send a message after it has seen a reply.
+    /// Makes the messages of a request from `stream`, up to its end or its first error. Meant for tests of handlers. If `stream` is the
+    /// receiver of a channel, the test can send a message after it has seen a reply.
     #[must_use]
     pub fn from_stream(stream: impl Stream<Item = Result<T, Status>> + Send + 'static) -> Self {
         Self {
@@ -81,15 +82,15 @@ impl<T> Streaming<T> {
 }
 
 impl<T: Decode> Streaming<T> {
-    /// The next message; `None` at the end.
+    /// Waits for the next message. Returns `None` after the client has ended its side of the call.
     ///
     /// # Errors
     ///
-    /// The status with which the call is to end. There is nothing after it.
+    /// The status with which the handler should end the call. No message follows an error.
     ///
     /// # Cancel safety
     ///
-    /// A future that is dropped has taken no message.
+    /// Dropping the future loses no message.
     pub async fn message(&mut self) -> Result<Option<T>, Status> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx))
             .await
@@ -117,21 +118,21 @@ impl<T: Decode> Stream for Streaming<T> {
     }
 }
 
-/// A request of these messages.
+/// The messages of a request, from an iterator of messages. Meant for tests of handlers.
 impl<T: Send + 'static> FromIterator<T> for Streaming<T> {
     fn from_iter<I: IntoIterator<Item = T>>(messages: I) -> Self {
         messages.into_iter().map(Ok).collect()
     }
 }
 
-/// A request of these messages, up to the first error.
+/// The messages of a request, from an iterator of results, up to the first error. Meant for tests of handlers.
 impl<T: Send + 'static> FromIterator<Result<T, Status>> for Streaming<T> {
     fn from_iter<I: IntoIterator<Item = Result<T, Status>>>(messages: I) -> Self {
         Self::from_stream(Listed(messages.into_iter().collect()))
     }
 }
 
-/// Items that are there already.
+/// A stream of items that are all known already.
 struct Listed<T>(VecDeque<T>);
 
 impl<T> Unpin for Listed<T> {}

@@ -1,4 +1,4 @@
-//! TCP listeners: every address that is meant, IPv6 and IPv4.
+//! TCP listeners on every address that a name or a wildcard stands for, IPv6 and IPv4.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
@@ -11,13 +11,13 @@ use crate::service::Service;
 #[cfg(feature = "tls")]
 use crate::tls::ServerTls;
 
-/// As many connections may wait to be accepted as the system allows up to this, as tokio has it.
+/// How many connections may wait to be accepted, unless the system allows fewer. tokio has the same number.
 const BACKLOG: i32 = 1024;
 
-/// How often a free port is looked for that every address has.
+/// How many times to look for a port that is free on every address.
 const ATTEMPTS: usize = 16;
 
-/// What systems say of an address family that they do not have: `EAFNOSUPPORT`.
+/// The system's error for an address family that the machine does not have: `EAFNOSUPPORT`.
 const NO_SUCH_FAMILY: i32 = if cfg!(windows) {
     10047
 } else if cfg!(any(target_os = "linux", target_os = "android")) {
@@ -27,30 +27,31 @@ const NO_SUCH_FAMILY: i32 = if cfg!(windows) {
 };
 
 impl<S: Service> Server<S> {
-    /// Adds a listener on every address that `addr` stands for. Clients can connect from now on; they are answered once the server is
-    /// served.
+    /// Adds a TCP listener on every address that `addr` stands for. Clients can connect from now on; the server answers them once
+    /// [`serve`](Self::serve) runs.
     ///
-    /// `[::]:PORT` is every address of the machine, IPv6 and IPv4, whatever the system's default. `localhost:PORT` is every address of
-    /// that name; those that the machine does not have are left out where there is another. Where the port is 0 all of them get the
-    /// same free one. The slice of `[::]:PORT` and `0.0.0.0:PORT` is every address, with IPv6 or without. A socket with other
-    /// settings is one for [`add_listener`](Self::add_listener).
+    /// `[::]:PORT` stands for every address of the machine, IPv6 and IPv4, whatever the system's default. `localhost:PORT` stands for every
+    /// address of the name; addresses that the machine does not have are left out if the name has another. The slice of `[::]:PORT` and
+    /// `0.0.0.0:PORT` stands for every address, on machines with and without IPv6. Port 0 takes a free port, the same for every address.
+    /// For a socket with other settings use [`add_listener`](Self::add_listener).
     ///
     /// # Errors
     ///
-    /// Those of resolving a name and of binding a TCP socket, such as an address in use. No listener is added then.
+    /// The errors of resolving a name and of binding a TCP socket, such as an address in use. The server then has no new listener.
     pub async fn bind(&self, addr: impl ToSocketAddrs) -> io::Result<()> {
         let mut bound = listeners(addr).await?.into_iter();
         bound.try_for_each(|listener| self.add_listener(listener))
     }
 
-    /// Adds a listener for TLS on `addr`, as [`bind`](Self::bind) adds one without.
+    /// Adds a TLS listener on every address that `addr` stands for. Addresses and port 0 have the meaning that they have in
+    /// [`bind`](Self::bind).
     ///
-    /// A client that fails the handshake, or does not ask for `h2` in it (ALPN), is closed, and counted in
+    /// The server closes a connection whose TLS handshake fails or does not ask for `h2` (ALPN), and counts the connection in
     /// [`Stats::connection_errors`](super::Stats::connection_errors).
     ///
     /// # Errors
     ///
-    /// Those of [`bind`](Self::bind).
+    /// The errors of resolving a name and of binding a TCP socket, such as an address in use. The server then has no new listener.
     #[cfg(feature = "tls")]
     pub async fn bind_tls(&self, addr: impl ToSocketAddrs, tls: &ServerTls) -> io::Result<()> {
         let mut bound = listeners(addr).await?.into_iter();
@@ -70,7 +71,7 @@ async fn listeners(addr: impl ToSocketAddrs) -> io::Result<Vec<TcpListener>> {
 
 fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
-    // A server that starts again finds connections of the old one in TIME_WAIT. Windows means something else by it.
+    // A restarted server finds old connections in TIME_WAIT. On Windows the option means something else.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
     take_ipv4_too(&socket, addr)?;
@@ -80,8 +81,7 @@ fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// `[::]` is every address of the machine. Whether IPv4's are among them depends on the system (on Linux `net.ipv6.bindv6only`), unless
-/// the socket says so.
+/// Makes `[::]` take IPv4 connections, too. Without the option the system decides (on Linux with `net.ipv6.bindv6only`).
 fn take_ipv4_too(socket: &Socket, addr: SocketAddr) -> io::Result<()> {
     match addr.ip() {
         IpAddr::V6(ip) if ip.is_unspecified() || ip.to_ipv4_mapped().is_some() => {
@@ -91,9 +91,9 @@ fn take_ipv4_too(socket: &Socket, addr: SocketAddr) -> io::Result<()> {
     }
 }
 
-/// Binds all of `addrs` by `bind`, which gives the address that a socket has got.
+/// Binds every address of `addrs` with `bind`, which returns the bound address.
 ///
-/// Addresses that the machine does not have are left out where another one is bound. All that have port 0 get the same free one.
+/// Skips addresses that the machine does not have if another address is bound. All addresses with port 0 get the same free port.
 fn bind_all<L>(
     addrs: &[SocketAddr],
     bind: impl Fn(SocketAddr) -> io::Result<(L, SocketAddr)>,
@@ -109,7 +109,7 @@ fn bind_all<L>(
 }
 
 enum Failed {
-    /// The port that is free at one address is taken at another.
+    /// The port that was free on one address is taken on another.
     Chosen(io::Error),
     Given(io::Error),
 }
@@ -161,19 +161,19 @@ fn bind_once<L>(
     Ok(listeners)
 }
 
-/// Whether a listener on `bound` has the clients of `addr` already.
+/// Whether a listener on `bound` accepts the clients of `addr`, too.
 fn covers(bound: SocketAddr, addr: SocketAddr) -> bool {
     let everything = bound.is_ipv6() && bound.ip().is_unspecified();
     bound == addr || (everything && addr.is_ipv4() && addr.port() == bound.port())
 }
 
-/// Whether the machine does not have the address, or no address of its family: a name may stand for more than is there, as `localhost`
-/// does where IPv6 is off.
+/// Whether the machine does not have the address or its family. A name may stand for such addresses: `localhost` stands for `::1` where
+/// IPv6 is off.
 fn is_absent(error: &io::Error) -> bool {
     error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(NO_SUCH_FAMILY)
 }
 
-/// Says which of several addresses it was.
+/// Adds the address to the error if there are several.
 fn name(error: io::Error, addr: SocketAddr, addrs: &[SocketAddr]) -> io::Error {
     match addrs {
         [_] => error,

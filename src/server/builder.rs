@@ -252,16 +252,18 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Sets how long the one message of a unary or server-streaming request may take to arrive. Default: 10 s. Then the call ends with
-    /// `DEADLINE_EXCEEDED` (4) and a text that names the client's request.
+    /// Limits how long the one message of a unary or server-streaming request may take to arrive. Default: 10 s. Then the call ends with
+    /// `DEADLINE_EXCEEDED` (4) and a text that names the client's request. [`Route::body_timeout`](crate::router::Route::body_timeout) sets
+    /// the limit for one method.
     pub const fn body_timeout(mut self, timeout: Duration) -> Self {
         self.connection.body_timeout = timeout;
         self
     }
 
-    /// Sets how long a reply may wait for the client to make room for any more of it (HTTP/2 flow control). Default: 30 s. Then the
-    /// call ends with `RESOURCE_EXHAUSTED` (8): in trailers, or, if part of a message has been sent, with RST_STREAM
-    /// (`ENHANCE_YOUR_CALM`), which gRPC clients read as the same code.
+    /// Limits how long a reply may wait for the client to make room for more of the reply (HTTP/2 flow control). Default: 30 s. Then the
+    /// call ends with `RESOURCE_EXHAUSTED` (8): in trailers, or, if part of a message has been sent, with RST_STREAM (`ENHANCE_YOUR_CALM`),
+    /// which gRPC clients read as the same code. [`Route::send_stall_timeout`](crate::router::Route::send_stall_timeout) sets the limit for
+    /// one method.
     pub const fn send_stall_timeout(mut self, timeout: Duration) -> Self {
         self.connection.send_stall_timeout = timeout;
         self

@@ -70,22 +70,27 @@ impl<S: Service> Server<S> {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a listener made elsewhere, such as one that systemd passes to the process.
+    /// Adds a TCP listener that was made elsewhere, such as a socket from systemd. Clients that connect are answered once
+    /// [`serve`](Self::serve) runs.
     ///
     /// # Errors
     ///
-    /// Those of asking `listener` for its address.
+    /// The error of asking `listener` for its address.
     pub fn add_listener(&self, listener: TcpListener) -> io::Result<()> {
         let addr = listener.local_addr()?;
         self.add(addr, Listener::Tcp(listener));
         Ok(())
     }
 
-    /// Adds a listener made elsewhere, as [`add_listener`](Self::add_listener) does, for TLS.
+    /// Adds a TCP listener that was made elsewhere, such as a socket from systemd, and serves its clients over TLS with the settings `tls`.
+    /// Clients that connect are answered once [`serve`](Self::serve) runs.
+    ///
+    /// The server closes a connection whose TLS handshake fails or does not ask for `h2` (ALPN), and counts the connection in
+    /// [`Stats::connection_errors`](super::Stats::connection_errors).
     ///
     /// # Errors
     ///
-    /// Those of [`add_listener`](Self::add_listener).
+    /// The error of asking `listener` for its address.
     #[cfg(feature = "tls")]
     pub fn add_tls_listener(&self, listener: TcpListener, tls: &ServerTls) -> io::Result<()> {
         let addr = listener.local_addr()?;

@@ -1,4 +1,4 @@
-//! Whether a call may begin.
+//! Whether a call may begin: at once, or after a wait.
 
 use std::fmt;
 use std::future::Future;
@@ -9,24 +9,27 @@ use std::task::{Context, Poll};
 use super::context::RequestContext;
 use super::request::Rejection;
 
-/// What a service says of a call that it does not reject.
+/// The answer of [`Service::admit`](super::Service::admit) for a call that the service does not reject.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Admission {
-    /// The call begins.
+    /// The call begins now.
     Granted,
-    /// It is not known yet.
+    /// The service decides later: the host waits for the [`Decision`].
     Later(Decision),
 }
 
 impl Admission {
-    /// The call waits for `decision`, which has the request's context with it, as
-    /// [`Head::take_context`](super::Head::take_context) gives it, and hands it back. [`admit`](super::Service::admit) is then asked again,
-    /// with that context. To know that it has been asked before, it leaves a value in the context's
-    /// [extensions](RequestContext::extensions_mut).
+    /// Makes the call wait for `decision`. The future holds the request's context, which [`Head::take_context`](super::Head::take_context)
+    /// gives, and returns the context. The host then asks [`admit`](super::Service::admit) again, with that context. To know that `admit`
+    /// was asked before, the future leaves a value in the context's [extensions](RequestContext::extensions_mut).
     ///
-    /// Nothing of the request's body is read meanwhile. The future is dropped when the client cancels the call, when its deadline passes,
-    /// when the connection ends, and when a shutdown's deadline does.
+    /// The host does not read the request's body meanwhile. An `Err` refuses the call.
+    ///
+    /// # Cancel safety
+    ///
+    /// The host drops the future when the client cancels the call, the call's deadline passes, the connection ends, or the deadline of a
+    /// shutdown passes.
     pub fn later(
         decision: impl Future<Output = Result<RequestContext, Rejection>> + Send + 'static,
     ) -> Self {
@@ -34,9 +37,7 @@ impl Admission {
     }
 }
 
-/// A decision that is waited for: made by [`Admission::later`].
-///
-/// A panic when it is dropped ends nothing.
+/// A decision that a host waits for, made by [`Admission::later`]. A panic while the decision is dropped is caught.
 pub struct Decision(Option<Deciding>);
 
 type Deciding = Pin<Box<dyn Future<Output = Result<RequestContext, Rejection>> + Send>>;

@@ -1,4 +1,4 @@
-//! What a service answers.
+//! The answer of a service to a call.
 
 use bytes::Bytes;
 
@@ -10,25 +10,25 @@ use crate::wire::status::Status;
 /// One reply, or the status that ends the call.
 pub type Reply = Result<Part, Status>;
 
-/// How a call is answered.
+/// How a service answers a call.
 #[derive(Debug)]
 pub enum Answer<S, F> {
-    /// At once, with one reply. This is the path without a box, a future or a waker.
+    /// One reply, now: without an allocation, a future or a waker.
     Now(Reply),
-    /// With any number of replies.
+    /// Any number of replies, from a stream.
     Stream(S),
-    /// With one reply, later.
+    /// One reply, from a future.
     Future(F),
 }
 
-/// Part of an answer: an envelope, metadata, or both.
+/// A part of an answer: an envelope, metadata, or both.
 #[derive(Debug, Clone, Default)]
 pub struct Part {
     envelope: Bytes,
     extra: Option<Box<Extra>>,
 }
 
-/// What few answers have.
+/// The fields that few answers need.
 #[derive(Debug, Clone, Default)]
 struct Extra {
     initial: Metadata,
@@ -37,22 +37,23 @@ struct Extra {
 }
 
 impl Part {
-    /// Metadata for the head of the answer. Without an envelope the head is sent at once. It is lost if an earlier part of the answer has
-    /// sent the head.
+    /// Adds metadata for the answer's head. A part without an envelope sends the head at once. If an earlier part has sent the head
+    /// already, the metadata is lost.
     #[must_use]
     pub fn with_initial(mut self, metadata: Metadata) -> Self {
         self.extra().initial = metadata;
         self
     }
 
-    /// Metadata for the trailers, in place of any that an earlier part had; an error's own metadata comes in place of it.
+    /// Sets the metadata for the answer's trailers. The metadata replaces that of earlier parts, and the metadata of an error status
+    /// replaces this metadata.
     #[must_use]
     pub fn with_trailing(mut self, metadata: Metadata) -> Self {
         self.extra().trailing = metadata;
         self
     }
 
-    /// The answer's `grpc-encoding`, with which the envelopes are compressed whose flag is set. It belongs to the head.
+    /// Sets the answer's `grpc-encoding`: how envelopes with a set compressed flag are compressed. The encoding is sent in the head.
     #[must_use]
     pub fn with_encoding(mut self, encoding: Encoding) -> Self {
         self.extra().encoding = Some(encoding);
@@ -63,7 +64,7 @@ impl Part {
         self.extra.get_or_insert_default()
     }
 
-    /// The whole envelope, 5-byte prefix and body; empty if there is none.
+    /// The whole envelope, with its 5-byte prefix and the message; empty for a part without an envelope.
     #[must_use]
     pub const fn envelope(&self) -> &Bytes {
         &self.envelope
@@ -73,7 +74,7 @@ impl Part {
         std::mem::take(&mut self.envelope)
     }
 
-    /// What the part has to say in the head.
+    /// The part's metadata and encoding for the head.
     pub(crate) fn initial(&self) -> Option<(&Metadata, Option<Encoding>)> {
         let extra = self.extra.as_deref()?;
         Some((&extra.initial, extra.encoding))
@@ -90,7 +91,7 @@ impl Part {
 }
 
 impl From<Bytes> for Part {
-    /// A whole envelope: 5-byte prefix and body.
+    /// Makes a part from a whole envelope: 5-byte prefix and message.
     fn from(envelope: Bytes) -> Self {
         Self {
             envelope,
@@ -104,7 +105,7 @@ pub(crate) fn panicked() -> Status {
     Status::new(Code::UNKNOWN, "the handler panicked")
 }
 
-/// The status of a call whose method its service does not know after all.
+/// The status of a call whose method the service turns out not to know.
 pub(crate) fn unknown_method() -> Status {
     Status::new(Code::UNIMPLEMENTED, "unknown method")
 }

@@ -1,4 +1,4 @@
-//! What is known of a request, for whoever decides about it.
+//! What a host knows of a request, for the code that decides about the request.
 
 use std::time::{Duration, Instant};
 
@@ -9,9 +9,9 @@ use super::peer::PeerInfo;
 use crate::wire::content_type;
 use crate::wire::metadata::Metadata;
 
-/// A request without its messages: what an interceptor is given, and may add to.
+/// A request without its messages: path, metadata, deadline, peer and extensions. Interceptors read the context and may add to the context.
 ///
-/// It is kept for methods that [need metadata](super::Method::needs_metadata).
+/// A host makes a context only for methods that [need metadata](super::Method::needs_metadata).
 #[derive(Debug, Clone, Default)]
 pub struct RequestContext(Box<Fields>);
 
@@ -29,7 +29,8 @@ struct Fields {
 }
 
 impl RequestContext {
-    /// A request for the method at `path` (`/package.Service/Method`) with nothing else: to give to an interceptor in a test.
+    /// Makes the context of a request for the method at `path` (`/package.Service/Method`), for tests of interceptors. A `path` that is not
+    /// a valid path of a URI becomes an empty path.
     ///
     /// ```
     /// use grpc_health::Status;
@@ -52,8 +53,6 @@ impl RequestContext {
     /// # Ok(())
     /// # }
     /// ```
-    ///
-    /// What is no path of a URI is an empty one.
     #[must_use]
     pub fn new(path: &str) -> Self {
         Self::default().with_path(path)
@@ -75,14 +74,14 @@ impl RequestContext {
         self
     }
 
-    /// The same request with this metadata.
+    /// Replaces the request's metadata.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
         self.0.metadata = metadata;
         self
     }
 
-    /// The same request from this peer.
+    /// Replaces the request's peer.
     #[must_use]
     pub fn with_peer(mut self, peer: PeerInfo) -> Self {
         self.0.peer = peer;
@@ -99,7 +98,7 @@ impl RequestContext {
         self
     }
 
-    /// The same request with a content type whose subtype is not protobuf's.
+    /// Sets the request's content type, if its subtype is not protobuf's.
     pub(crate) fn with_content_type(mut self, content_type: Option<HeaderValue>) -> Self {
         self.0.content_type = content_type;
         self
@@ -110,14 +109,14 @@ impl RequestContext {
         self
     }
 
-    /// The path called, `/package.Service/Method`.
+    /// The path of the called method, `/package.Service/Method`.
     #[must_use]
     pub fn path(&self) -> &str {
         self.0.path.as_ref().map_or("", PathAndQuery::path)
     }
 
     /// The name by which the client calls the server: the request's `:authority`, or else its `host`. For a service inside another HTTP
-    /// server, `:authority` is the authority of the request's URI.
+    /// server, the `:authority` is the authority of the request's URI. The client chooses the name, so the name proves nothing.
     #[must_use]
     pub fn authority(&self) -> Option<&str> {
         let authority = self.0.authority.as_ref().map(Authority::as_str);
@@ -134,8 +133,8 @@ impl RequestContext {
         self.0.metadata.get("user-agent")
     }
 
-    /// How often the client has tried this call before, as it says in `grpc-previous-rpc-attempts` ([gRFC A6][spec]): 0 for a first
-    /// attempt, and where the client does not say.
+    /// How many times the client has tried this call before, as the client says in `grpc-previous-rpc-attempts` ([gRFC A6][spec]). 0 for a
+    /// first attempt, and if the client says nothing.
     ///
     /// [spec]: https://github.com/grpc/proposal/blob/master/A6-client-retries.md#exposed-retry-metadata
     #[must_use]
@@ -143,7 +142,7 @@ impl RequestContext {
         self.0.metadata.previous_attempts()
     }
 
-    /// The request's metadata.
+    /// The metadata that the client sent.
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
         &self.0.metadata
@@ -154,7 +153,7 @@ impl RequestContext {
     }
 
     /// The subtype of the request's `content-type`, in lower case: `json` for `application/grpc+json`. `None` for `application/grpc` and
-    /// `application/grpc+proto`. Only methods whose codec takes it see another one.
+    /// `application/grpc+proto`. Only methods whose codec accepts another subtype see another subtype.
     #[must_use]
     pub fn content_subtype(&self) -> Option<&str> {
         content_type::subtype(self.0.content_type.as_ref()?)
@@ -164,33 +163,33 @@ impl RequestContext {
         self.0.content_type.as_ref()
     }
 
-    /// How long the call may take, counted from the request's arrival: the client's `grpc-timeout` or the method's own, whichever is
-    /// shorter.
+    /// How long the call may take, counted from the request's arrival: the client's `grpc-timeout` or the method's timeout, whichever is
+    /// shorter. `None` means no limit.
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
         self.0.timeout
     }
 
-    /// When the call's [timeout](Self::timeout) is over.
+    /// The time at which the call's [timeout](Self::timeout) is over.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.0.deadline
     }
 
-    /// Who calls.
+    /// The client at the other end of the connection.
     #[must_use]
     pub fn peer(&self) -> &PeerInfo {
         &self.0.peer
     }
 
-    /// What interceptors, or the layers around a mounted router, have found out about the request: one value of each type. The handler reads
-    /// them from its request.
+    /// Values that interceptors, or the layers around a mounted router, have added to the request: at most one of each type. The handler
+    /// reads the values from its request.
     #[must_use]
     pub fn extensions(&self) -> &Extensions {
         &self.0.extensions
     }
 
-    /// The same, to be added to.
+    /// The request's [extensions](Self::extensions), for changes.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         &mut self.0.extensions
     }
@@ -199,14 +198,14 @@ impl RequestContext {
         std::mem::take(&mut self.0.extensions)
     }
 
-    /// Metadata that the answer's head is going to have beside the handler's own. An answer that is only a status has it with the status,
-    /// a refusal, too.
+    /// Metadata that the server adds to the response's head, next to the handler's own metadata. A response that is only a status, such as
+    /// a refusal, carries this metadata with the status.
     #[must_use]
     pub fn response_metadata(&self) -> &Metadata {
         &self.0.response_metadata
     }
 
-    /// The same, to be added to.
+    /// The added [response metadata](Self::response_metadata), for changes.
     pub fn response_metadata_mut(&mut self) -> &mut Metadata {
         &mut self.0.response_metadata
     }

@@ -1,4 +1,4 @@
-//! What is known of a call before its message.
+//! What a host knows of a call before the call's message.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use super::request::Permit;
 use crate::wire::encoding::Encoding;
 use crate::wire::metadata::Metadata;
 
-/// Why there is no method at a path.
+/// Why a service has no method at a path. The client gets `UNIMPLEMENTED` (12) with a text that names the missing service or method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unimplemented {
@@ -22,19 +22,19 @@ pub enum Unimplemented {
     Method,
 }
 
-/// Where a server is in its life.
+/// A step in the life of a server, told to [`Service::lifecycle`](super::Service::lifecycle).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lifecycle {
-    /// The server is about to go: tell whoever asks.
+    /// The server will shut down soon. Health checks should say so.
     Announce,
-    /// The server stays after all: take the announcement back.
+    /// The server stays up after all: takes [`Announce`](Self::Announce) back.
     Resume,
-    /// Connections are being told to go away. There is no way back.
+    /// The server tells connections to go away. No step follows.
     Closing,
 }
 
-/// A validated call, without its messages.
+/// A validated call without its messages.
 #[derive(Debug)]
 pub struct Head<'a> {
     method: u32,
@@ -47,7 +47,8 @@ pub struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    /// A call of `method` from `peer` that may take `timeout`. Calls that are served come from the host; a test of a service makes its own.
+    /// Makes the head of a call to `method` from `peer` that may take `timeout`, for tests of a service. Hosts make the heads of served
+    /// calls.
     #[must_use]
     pub const fn new(method: Method, timeout: Option<Duration>, peer: &'a PeerInfo) -> Self {
         Self {
@@ -60,13 +61,14 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// The same call of a method that needs metadata, with this metadata.
+    /// Sets the call's metadata, and makes the call one of a method that needs metadata.
     #[must_use]
     pub fn with_metadata(self, metadata: Metadata) -> Self {
         self.changed(|context| context.with_metadata(metadata))
     }
 
-    /// The same call of a method that needs metadata, with this path: `/package.Service/Method`. What is no path of a URI is an empty one.
+    /// Sets the call's path (`/package.Service/Method`), and makes the call one of a method that needs metadata. A `path` that is not a
+    /// valid path of a URI becomes an empty path.
     #[must_use]
     pub fn with_path(self, path: &str) -> Self {
         self.changed(|context| context.with_path(path))
@@ -87,13 +89,13 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// The same call, to a service within the one it was for.
+    /// The same call, for a service nested in the called service.
     pub(crate) fn routed(mut self, route: u32) -> Self {
         self.route = route;
         self
     }
 
-    /// Shows the call to a service within the one it is for.
+    /// Shows the call to a service nested in the called service.
     pub(crate) fn within<R>(&mut self, route: u32, show: impl FnOnce(&mut Self) -> R) -> R {
         let here = std::mem::replace(&mut self.route, route);
         let shown = show(self);
@@ -111,40 +113,41 @@ impl<'a> Head<'a> {
         self.method
     }
 
-    /// How long the call may take, counted from the request's arrival: the client's `grpc-timeout` or the method's own, whichever is
-    /// shorter. The host enforces it.
+    /// How long the call may take, counted from the request's arrival: the client's `grpc-timeout` or the method's timeout, whichever is
+    /// shorter. `None` means no limit. The host enforces the limit.
     #[must_use]
     pub const fn timeout(&self) -> Option<Duration> {
         self.timeout
     }
 
-    /// Who calls.
+    /// The client at the other end of the connection.
     #[must_use]
     pub const fn peer(&self) -> &PeerInfo {
         self.peer
     }
 
-    /// The path called, `/package.Service/Method`. Only for methods that [need metadata](Method::needs_metadata): empty for others.
+    /// The path of the called method, `/package.Service/Method`. Empty for methods that do not [need metadata](Method::needs_metadata).
     #[must_use]
     pub fn path(&self) -> &str {
         self.context.as_ref().map_or("", RequestContext::path)
     }
 
     /// The name by which the client calls the server: the request's `:authority`, or else its `host`. For a service inside another HTTP
-    /// server, `:authority` is the authority of the request's URI. Only for methods that [need metadata](Method::needs_metadata).
+    /// server, the `:authority` is the authority of the request's URI. `None` for methods that do not [need
+    /// metadata](Method::needs_metadata).
     #[must_use]
     pub fn authority(&self) -> Option<&str> {
         self.context.as_ref()?.authority()
     }
 
-    /// The client's `user-agent`, such as `grpc-go/1.80.0`. Only for methods that [need metadata](Method::needs_metadata).
+    /// The client's `user-agent`, such as `grpc-go/1.80.0`. `None` for methods that do not [need metadata](Method::needs_metadata).
     #[must_use]
     pub fn user_agent(&self) -> Option<&str> {
         self.context.as_ref()?.user_agent()
     }
 
-    /// How often the client has tried this call before, as it says in `grpc-previous-rpc-attempts` ([gRFC A6][spec]): 0 for a first
-    /// attempt, and where the client does not say. Only for methods that [need metadata](Method::needs_metadata).
+    /// How many times the client has tried this call before, as the client says in `grpc-previous-rpc-attempts` ([gRFC A6][spec]). 0 for a
+    /// first attempt, if the client says nothing, and for methods that do not [need metadata](Method::needs_metadata).
     ///
     /// [spec]: https://github.com/grpc/proposal/blob/master/A6-client-retries.md#exposed-retry-metadata
     #[must_use]
@@ -154,19 +157,20 @@ impl<'a> Head<'a> {
             .map_or(0, RequestContext::previous_attempts)
     }
 
-    /// When the call's [timeout](Self::timeout) is over. Only for methods that [need metadata](Method::needs_metadata).
+    /// The time at which the call's [timeout](Self::timeout) is over. `None` for methods that do not [need
+    /// metadata](Method::needs_metadata).
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.context.as_ref()?.deadline()
     }
 
-    /// The request's metadata. Only for methods that [need metadata](Method::needs_metadata).
+    /// The metadata that the client sent. `None` for methods that do not [need metadata](Method::needs_metadata).
     #[must_use]
     pub fn metadata(&self) -> Option<&Metadata> {
         Some(self.context.as_ref()?.metadata())
     }
 
-    /// Takes the request's metadata out.
+    /// Takes the request's metadata out of the head. `None` for methods that do not [need metadata](Method::needs_metadata).
     pub fn take_metadata(&mut self) -> Option<Metadata> {
         Some(self.context.as_mut()?.take_metadata())
     }
@@ -176,18 +180,19 @@ impl<'a> Head<'a> {
         self.context.as_ref()?.authority_of_uri()
     }
 
-    /// All that is known of the request. Only for methods that [need metadata](Method::needs_metadata).
+    /// All that the host knows of the request. `None` for methods that do not [need metadata](Method::needs_metadata).
     #[must_use]
     pub const fn context(&self) -> Option<&RequestContext> {
         self.context.as_ref()
     }
 
-    /// The same, to be added to.
+    /// The request's [context](Self::context), for changes.
     pub const fn context_mut(&mut self) -> Option<&mut RequestContext> {
         self.context.as_mut()
     }
 
-    /// Takes it out: for [a decision that is waited for](super::Admission::later), which gives it back.
+    /// Takes the request's [context](Self::context) out of the head, for [`Admission::later`](super::Admission::later), whose future
+    /// returns the context.
     pub fn take_context(&mut self) -> Option<RequestContext> {
         let context = self.context.take()?;
         if let Some(kept) = &mut self.kept {
@@ -200,16 +205,16 @@ impl<'a> Head<'a> {
         self.context
     }
 
-    /// Has the host keep `permit` until the call is over, beside those it keeps already. Only for methods that
-    /// [need metadata](Method::needs_metadata): it is dropped at once for others.
+    /// Makes the host keep `permit` until the call is over, next to the permits that the host keeps already. For methods that do not [need
+    /// metadata](Method::needs_metadata), `permit` is dropped at once.
     pub fn keep(&mut self, permit: Permit) {
         if let Some(kept) = &mut self.kept {
             kept.keep(permit);
         }
     }
 
-    /// Has the host tell `observer` when the call is over, and how. Only for methods that [need metadata](Method::needs_metadata): of others
-    /// nothing is told. A panic of `observer` ends nothing.
+    /// Makes the host call `observer` when the call is over. A panic of `observer` is caught. For methods that do not [need
+    /// metadata](Method::needs_metadata), `observer` is never called.
     pub fn on_end(&mut self, observer: impl FnOnce(&CallEnd<'_>) + Send + 'static) {
         if let Some(kept) = &mut self.kept {
             kept.observe(self.context.as_ref(), Box::new(observer));
@@ -221,7 +226,7 @@ impl<'a> Head<'a> {
         self.kept.as_ref()?.permit()
     }
 
-    /// How far a router is with the call's admission, and whether it only begins.
+    /// How far a router has come with the call's admission, and whether the router has only begun.
     pub(crate) fn step(&mut self, router: u64) -> Option<(&mut Step, bool)> {
         Some(self.kept.as_mut()?.step(router))
     }

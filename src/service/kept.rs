@@ -1,4 +1,4 @@
-//! What a host keeps of a call until it is over, and how it tells of its end.
+//! What a host keeps of a call until the call is over, and how observers learn of the end.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +10,7 @@ use super::request::Permit;
 use crate::wire::code::Code;
 use crate::wire::metadata::Metadata;
 
-/// How a call ended, told to its observers.
+/// How a call ended, as observers are told.
 #[derive(Debug)]
 pub struct CallEnd<'a> {
     path: &'a str,
@@ -20,20 +20,20 @@ pub struct CallEnd<'a> {
 }
 
 impl CallEnd<'_> {
-    /// The path called, `/package.Service/Method`.
+    /// The path of the called method, `/package.Service/Method`.
     #[must_use]
     pub const fn path(&self) -> &str {
         self.path
     }
 
-    /// Who called.
+    /// The client at the other end of the connection.
     #[must_use]
     pub const fn peer(&self) -> &PeerInfo {
         self.peer
     }
 
-    /// The code with which the call ended: that of the handler, of whoever refused the call, or of the host. It is
-    /// [`CANCELLED`](Code::CANCELLED) when the client gave the call up, or the connection ended, before the answer was complete.
+    /// The code with which the call ended: the handler's, or that of whoever refused or ended the call. [`CANCELLED`](Code::CANCELLED) if
+    /// the client cancelled the call, or the connection ended, before the answer was complete.
     #[must_use]
     pub const fn code(&self) -> Code {
         self.code
@@ -48,25 +48,25 @@ impl CallEnd<'_> {
 
 type Observer = Box<dyn FnOnce(&CallEnd<'_>) + Send>;
 
-/// How far a router is with the admission of a call.
+/// How far a router has come with the admission of a call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
     router: u64,
-    /// How many of its interceptors have been asked.
+    /// How many of the router's interceptors have been asked.
     pub(crate) asked: usize,
-    /// Whether the call has its place among those in progress.
+    /// Whether the call has its place among the calls in progress.
     pub(crate) placed: bool,
     pub(crate) admitted: bool,
 }
 
-/// What a host keeps of a call until it is over. Dropping it ends the call: observers are told, and what was kept is given back.
+/// What a host keeps of a call until the call is over. Dropping `Kept` ends the call: observers are told, and permits are given back.
 pub(crate) struct Kept {
     permit: Option<Permit>,
     steps: Vec<Step>,
     clock: fn() -> Instant,
     code: Code,
     observed: Option<Box<Observed>>,
-    /// What is to be said in the answer, as far as it was known when the context was taken away.
+    /// The response metadata at the time when the context was taken out.
     said: Metadata,
 }
 
@@ -77,7 +77,7 @@ struct Observed {
 }
 
 impl Kept {
-    /// A call that has just arrived. `clock` tells the host's time.
+    /// Makes the state of a call that has just arrived. `clock` tells the host's time.
     pub(crate) fn new(clock: fn() -> Instant) -> Self {
         Self {
             permit: None,
@@ -97,7 +97,7 @@ impl Kept {
         std::mem::take(&mut self.said)
     }
 
-    /// The code with which the call ends, unless another comes after it.
+    /// Sets the code with which the call ends, unless a later code replaces this one.
     pub(crate) const fn end(&mut self, code: Code) {
         self.code = code;
     }
@@ -125,7 +125,7 @@ impl Kept {
         observed.observers.push(observer);
     }
 
-    /// How far a router is, which begins if it has not.
+    /// How far a router has come with the call. `true` if the router has only begun.
     pub(super) fn step(&mut self, router: u64) -> (&mut Step, bool) {
         let found = self.steps.iter().position(|step| step.router == router);
         let is_new = found.is_none();

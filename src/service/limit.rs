@@ -1,14 +1,14 @@
-//! How many of something there may be at once.
+//! A limit on how many of something may be open at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Counts what is open. Nothing else depends on the count, so its order among other memory is of no matter.
+/// Counts what is open. Relaxed: the count orders no other memory.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Limit(Arc<AtomicUsize>);
 
 impl Limit {
-    /// One more, until it is dropped. `None` if there are `max` already.
+    /// Counts one more until the result is dropped. `None` if `max` are open already.
     pub(crate) fn open(&self, max: usize) -> Option<Open> {
         let one_more = |open| (open < max).then_some(open + 1);
         self.0.fetch_update(Relaxed, Relaxed, one_more).ok()?;
@@ -16,7 +16,7 @@ impl Limit {
     }
 }
 
-/// One of those that are open.
+/// One open place, counted until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Open(Arc<AtomicUsize>);
 

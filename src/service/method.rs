@@ -1,9 +1,9 @@
-//! A method, and how the host is to treat its calls.
+//! A method, and how a host treats the method's calls.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-/// A method that a [`Service`](super::Service) serves, and how the host is to treat its calls.
+/// A method of a [`Service`](super::Service), and how a host treats the method's calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Method {
     id: u32,
@@ -20,8 +20,8 @@ pub struct Method {
 }
 
 impl Method {
-    /// A method that the service knows as `id`: its request is one message of up to 4 MiB (4,194,304 bytes), a drain waits for its calls,
-    /// and nobody looks at their metadata.
+    /// Makes a method that the service knows as `id`, with the defaults: the request is one message of up to 4 MiB (4,194,304 bytes), a
+    /// drain waits for the method's calls, and the host does not keep the metadata of requests.
     #[must_use]
     pub const fn new(id: u32) -> Self {
         Self {
@@ -39,16 +39,16 @@ impl Method {
         }
     }
 
-    /// Sets the size, in bytes, of the largest request message, compressed or not. A larger one is answered with `RESOURCE_EXHAUSTED` (8)
-    /// as soon as its prefix has arrived, and is not read.
+    /// Limits the size of a request message in bytes, before and after decompression. Default: 4 MiB (4,194,304). The host answers a larger
+    /// message with `RESOURCE_EXHAUSTED` (8) and does not read the message.
     #[must_use]
     pub const fn max_request(mut self, bytes: usize) -> Self {
         self.max_request = bytes;
         self
     }
 
-    /// Sets how long a call of this method may take, counted from the request's arrival. The call ends with `DEADLINE_EXCEEDED` (4) then,
-    /// or when the client's `grpc-timeout` is over, whichever is earlier. Default: no limit but the client's.
+    /// Limits how long a call of the method may take, counted from the request's arrival. Default: no limit for the method. The call ends
+    /// with `DEADLINE_EXCEEDED` (4) after this time, or when the client's `grpc-timeout` is over, whichever is earlier.
     ///
     /// # Panics
     ///
@@ -60,8 +60,8 @@ impl Method {
         self
     }
 
-    /// Sets how long the one message of a request may take to arrive, counted from when the call may begin. The call ends with
-    /// `DEADLINE_EXCEEDED` (4) then. It does not concern [streaming](Self::streaming) methods. Default: the host's.
+    /// Limits how long the one message of a request may take to arrive, counted from when the call may begin. Default: the host's limit.
+    /// After this time the call ends with `DEADLINE_EXCEEDED` (4). [Streaming](Self::streaming) methods ignore the limit.
     ///
     /// # Panics
     ///
@@ -73,8 +73,9 @@ impl Method {
         self
     }
 
-    /// Sets how long a reply may wait for the client to make room for more of it. The call ends with `RESOURCE_EXHAUSTED` (8) then. Default:
-    /// the host's. A host that is not asked for replies meanwhile, as one within somebody else's server, cannot keep this time.
+    /// Limits how long a reply may wait for the client to make room for more of the reply (HTTP/2 flow control). Default: the host's limit.
+    /// After this time the call ends with `RESOURCE_EXHAUSTED` (8). A [`Server`](crate::Server) enforces the limit; a service inside
+    /// another HTTP server cannot.
     ///
     /// # Panics
     ///
@@ -86,54 +87,55 @@ impl Method {
         self
     }
 
-    /// Sets which subtypes of `application/grpc` a request may have. One of another is answered with HTTP 415. Default:
-    /// [`ContentSubtype::PROTO`].
+    /// Sets the subtypes of `application/grpc` that a request may have. Default: [`ContentSubtype::PROTO`]. The host answers any other
+    /// subtype with HTTP status 415.
     #[must_use]
     pub const fn content_subtype(mut self, subtype: ContentSubtype) -> Self {
         self.subtype = subtype;
         self
     }
 
-    /// Sets what a drain does to calls of this method.
+    /// Sets what happens to the method's open calls when the server drains. Default: [`Drain::Finish`].
     #[must_use]
     pub const fn drain(mut self, drain: Drain) -> Self {
         self.drain = drain;
         self
     }
 
-    /// Makes the request a stream of messages: the host calls [`call_streaming`](super::Service::call_streaming), and does so as soon as
-    /// the head has arrived.
+    /// Makes the request a stream of messages. The host calls [`call_streaming`](super::Service::call_streaming) as soon as the request's
+    /// head has arrived.
     #[must_use]
     pub const fn streaming(mut self) -> Self {
         self.streaming = true;
         self
     }
 
-    /// Has the host ask [`admit`](super::Service::admit) before a call begins, and keep the request's metadata for it.
+    /// Makes the host ask [`admit`](super::Service::admit) before a call begins, and keep the request's metadata for the call. Default: the
+    /// host does neither.
     #[must_use]
     pub const fn needs_metadata(mut self) -> Self {
         self.needs_metadata = true;
         self
     }
 
-    /// Sets how many bytes of replies a [`Stream`](super::Service::Stream) is asked for before those it gave were written to the socket.
+    /// Sets how many bytes of a [`Stream`](super::Service::Stream)'s replies may wait to be written to the socket before the host stops
+    /// asking the stream for more. Default: 0. Each frame counts 256 bytes more than its length.
     ///
-    /// With 0, the default, it is asked for one reply at a time, and for none before the peer has room: each is as new as it can be. With
-    /// more, it is asked for the next reply as soon as the last has found room, whether or not there is room for another, until that many
-    /// bytes wait to be written. A frame counts for 256 more than it holds.
+    /// With 0, the host asks for one reply at a time, and only when the client has made room, so that each reply is as new as possible.
+    /// With more, the host asks for the next reply before the client has made room.
     #[must_use]
     pub const fn send_buffer(mut self, bytes: u32) -> Self {
         self.send_buffer = bytes;
         self
     }
 
-    /// The number that the service gave this method.
+    /// The number that the service has given to the method.
     #[must_use]
     pub const fn id(&self) -> u32 {
         self.id
     }
 
-    /// Where in a service of services the method is: none of the innermost service's concern.
+    /// Sets where a nested service has the method. The innermost service does not read the route.
     pub(crate) const fn routed(mut self, route: u32) -> Self {
         self.route = route;
         self
@@ -188,21 +190,21 @@ impl Method {
     }
 }
 
-/// Which codec a request's `content-type` may name: the `SUBTYPE` of `application/grpc+SUBTYPE`. `application/grpc` alone is taken by every
-/// method. See [Content-Type][spec] in PROTOCOL-HTTP2.
+/// The codecs that a request's `content-type` may name: the `SUBTYPE` of `application/grpc+SUBTYPE`. Every method accepts plain
+/// `application/grpc`. See [Content-Type][spec] in PROTOCOL-HTTP2.
 ///
 /// [spec]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ContentSubtype {
-    /// This one, in any letter case.
+    /// This subtype, in any letter case.
     Only(&'static str),
-    /// Whichever the client sends. The answer has the same.
+    /// Every subtype. The response has the subtype of the request.
     Any,
 }
 
 impl ContentSubtype {
-    /// That of protobuf.
+    /// The subtype of protobuf.
     pub const PROTO: Self = Self::Only("proto");
 }
 
@@ -210,14 +212,14 @@ impl ContentSubtype {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Drain {
-    /// Waits until it completes, at most until the drain's deadline.
+    /// The drain waits until the call is complete, at most until the drain's deadline.
     Finish,
-    /// Ends it with `UNAVAILABLE` (14) once the client has been told to go away, and the reply that is due then has been sent: for streams
-    /// that have no end of their own.
+    /// The drain ends the call with `UNAVAILABLE` (14), after the client has got GOAWAY and the reply that is due. For long-lived streams,
+    /// which do not end by themselves.
     End,
 }
 
-/// A time, or none, in a word: a method is copied for every call. Longer ones than 584 years are cut to that.
+/// An optional time in one word, since a method is copied for every call. A time over 584 years is cut to 584 years.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Time(Option<NonZeroU64>);
 

@@ -1,7 +1,7 @@
-//! What an RPC is, to the layer that carries it: the [`Service`] trait and the values that pass through it.
+//! An RPC without its transport: the [`Service`] trait and the values that pass through the trait.
 //!
-//! Nothing here knows of sockets, HTTP/2 or health checking. A host (such as [`Server`](crate::Server)) turns an HTTP/2 request into a
-//! [`Head`] and one message, or a stream of them, gives both to the service, and turns the [`Answer`] into frames.
+//! The module knows nothing of sockets, HTTP/2 or health checking. A host (such as [`Server`](crate::Server)) turns an HTTP/2 request into
+//! a [`Head`] and one message, or a stream of messages, gives both to the service, and turns the service's [`Answer`] into frames.
 
 mod admission;
 mod answer;

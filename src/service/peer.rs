@@ -1,4 +1,4 @@
-//! What is known of the other end of a connection.
+//! What a host knows of the two ends of a connection.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-/// The two ends of a connection, as far as the host knows them. All calls of a connection have the same.
+/// The two ends of a connection, as far as the host knows the ends. All calls of a connection have the same `PeerInfo`.
 ///
-/// A test, or a host that accepts connections itself, makes one of what it knows:
+/// A test, or a host that accepts connections itself, makes a `PeerInfo` from what it knows:
 ///
 /// ```
 /// use std::net::SocketAddr;
@@ -26,35 +26,36 @@ use bytes::Bytes;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerInfo {
-    /// The client's address; `None` for a stream that has none, such as a Unix socket or an in-memory pipe.
+    /// The client's address. `None` for a stream without addresses, such as a Unix socket or an in-memory pipe.
     pub remote_addr: Option<SocketAddr>,
-    /// The server's own address on this connection: the address that the client has reached, also where the listener is bound to all
-    /// addresses. `None` for a stream that has none, such as a Unix socket or an in-memory pipe.
+    /// The server's address on this connection: the address that the client has reached, even if the listener is bound to all addresses.
+    /// `None` for a stream without addresses, such as a Unix socket or an in-memory pipe.
     pub local_addr: Option<SocketAddr>,
-    /// What is known of a connection over a Unix socket; `None` for every other connection.
+    /// The ends of a Unix socket. `None` for every other connection.
     pub unix: Option<Arc<UnixPeer>>,
-    /// The certificates that the peer has shown, each in DER; `None` without mutual TLS. The first is its own: verified, and the peer has
-    /// the key to it. The others are what it sent to have that one verified, and no more than its word for who vouches for it.
+    /// The certificates that the client has shown, each in DER. `None` without mutual TLS. The first certificate is the client's own: the
+    /// server has verified the certificate, and the client has proved that it has the key. The other certificates are what the client sent
+    /// to help with the verification, and prove nothing by themselves.
     pub certificates: Option<Arc<[Bytes]>>,
 }
 
 impl PeerInfo {
-    /// The same peer with this address of the server's own.
+    /// Sets the server's address on this connection.
     #[must_use]
     pub const fn with_local_addr(mut self, addr: SocketAddr) -> Self {
         self.local_addr = Some(addr);
         self
     }
 
-    /// The same peer with these certificates: for connections secured elsewhere, and given to
-    /// [`serve_connection_with`](crate::Server::serve_connection_with).
+    /// Sets the client's certificates, each in DER, the client's own first. For connections whose TLS ends outside of this crate and that
+    /// are given to [`serve_connection_with`](crate::Server::serve_connection_with).
     #[must_use]
     pub fn with_certificates(mut self, certificates: impl Into<Arc<[Bytes]>>) -> Self {
         self.certificates = Some(certificates.into());
         self
     }
 
-    /// Who has connected over a Unix socket, as the kernel says; `None` for every other connection.
+    /// The user, group and process that connected over a Unix socket, as the kernel says. `None` for every other connection.
     #[must_use]
     pub fn credentials(&self) -> Option<UnixCredentials> {
         self.unix.as_ref()?.credentials
@@ -62,7 +63,7 @@ impl PeerInfo {
 }
 
 impl From<SocketAddr> for PeerInfo {
-    /// A client at this address.
+    /// Makes the peer of a client at this address.
     fn from(addr: SocketAddr) -> Self {
         Self {
             remote_addr: Some(addr),
@@ -72,7 +73,7 @@ impl From<SocketAddr> for PeerInfo {
 }
 
 impl From<UnixPeer> for PeerInfo {
-    /// A client that is connected over a Unix socket.
+    /// Makes the peer of a client on a Unix socket.
     fn from(unix: UnixPeer) -> Self {
         Self {
             unix: Some(Arc::new(unix)),
@@ -81,28 +82,28 @@ impl From<UnixPeer> for PeerInfo {
     }
 }
 
-/// What is known of a connection over a Unix socket.
+/// The two ends of a connection over a Unix socket.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnixPeer {
-    /// Who has connected; `None` where the system does not tell.
+    /// The user, group and process that connected. `None` if the system does not tell.
     pub credentials: Option<UnixCredentials>,
-    /// The path of the client's socket; `None` for a socket without one, as nearly every client's is. Names in Linux's abstract namespace
+    /// The path of the client's socket. `None` for a socket without a path, as nearly all clients have. Names in Linux's abstract namespace
     /// begin with `@`.
     pub remote_path: Option<Arc<Path>>,
-    /// The path of the server's socket, as the kernel has it. Names in Linux's abstract namespace begin with `@`.
+    /// The path of the server's socket, as the kernel reports the path. Names in Linux's abstract namespace begin with `@`.
     pub local_path: Option<Arc<Path>>,
 }
 
 impl UnixPeer {
-    /// The same peer, whose socket has this path.
+    /// Sets the path of the client's socket.
     #[must_use]
     pub fn with_remote_path(mut self, path: impl Into<Arc<Path>>) -> Self {
         self.remote_path = Some(path.into());
         self
     }
 
-    /// The same peer, connected to the server's socket at this path.
+    /// Sets the path of the server's socket.
     #[must_use]
     pub fn with_local_path(mut self, path: impl Into<Arc<Path>>) -> Self {
         self.local_path = Some(path.into());
@@ -119,24 +120,22 @@ impl From<UnixCredentials> for UnixPeer {
     }
 }
 
-/// The user, the group and the process that have connected a Unix socket: those of the moment at which they connected, on the kernel's
-/// word.
+/// The user, group and process that connected to a Unix socket, as the kernel recorded them at that moment.
 ///
-/// The process may have ended since, and its number may be another's by now: decide by the user or the group.
+/// The process may have ended since, and another process may have its number now: decide by the user or the group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct UnixCredentials {
-    /// The effective user.
+    /// The effective user's number.
     pub uid: u32,
-    /// The effective group.
+    /// The effective group's number.
     pub gid: u32,
-    /// The process; `None` where the system does not tell, and where the process is out of the server's sight, in a PID namespace of its
-    /// own.
+    /// The process's number. `None` if the system does not tell, or if the process is in a PID namespace that the server cannot see.
     pub pid: Option<i32>,
 }
 
 impl UnixCredentials {
-    /// The credentials of a user and a group.
+    /// Makes credentials from a user and a group, without a process.
     #[must_use]
     pub const fn new(uid: u32, gid: u32) -> Self {
         Self {
@@ -146,7 +145,7 @@ impl UnixCredentials {
         }
     }
 
-    /// The same credentials with a process.
+    /// Sets the process.
     #[must_use]
     pub const fn with_pid(mut self, pid: i32) -> Self {
         self.pid = Some(pid);

@@ -1,4 +1,4 @@
-//! What a service is given of a request.
+//! The request as a service is given it.
 
 use std::any::Any;
 use std::fmt;
@@ -15,21 +15,21 @@ use crate::wire::status::Status;
 /// One message of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// The message, without its prefix and not compressed.
+    /// The message, uncompressed and without its 5-byte prefix.
     pub body: Bytes,
-    /// Whether it was compressed on the wire.
+    /// Whether the message was compressed on the wire.
     pub compressed: bool,
 }
 
-/// The messages of a streaming request, in order: until the client ends its side (`None`) or the call is over (an error, and then
-/// `None`).
+/// The messages of a streaming request, in the client's order. The stream ends with `None` when the client ends its side, or with an error
+/// and then `None` when the call is over.
 ///
-/// Nothing is read before it is asked for: as long as the stream is not polled, the client runs out of its window and waits. Dropping it
-/// refuses the rest of the request.
+/// The host reads a message only when the stream is polled: while nobody polls, the client uses its window up and waits. Dropping the
+/// stream refuses the rest of the request.
 pub struct Requests(Pin<Box<dyn Stream<Item = Result<Message, Status>> + Send>>);
 
 impl Requests {
-    /// A request of these messages.
+    /// Makes the messages of a request from a stream.
     pub fn new(messages: impl Stream<Item = Result<Message, Status>> + Send + 'static) -> Self {
         Self(Box::pin(messages))
     }
@@ -49,17 +49,17 @@ impl fmt::Debug for Requests {
     }
 }
 
-/// Leave to begin a call. The host keeps it until the call is over, however it ends, and drops it then. A clone is the same permit: what
-/// it holds goes with the last.
+/// Keeps a value until a call is over, such as one place of a limited number. The host drops the permit when the call ends, however the
+/// call ends. The value is dropped with the last clone of the permit.
 ///
-/// A panic when that is dropped ends nothing.
+/// A panic while the value is dropped is caught.
 #[derive(Clone)]
 pub struct Permit(#[allow(dead_code, reason = "it is there to be dropped")] Arc<Token>);
 
 struct Token(Option<Box<dyn Any + Send + Sync>>);
 
 impl Permit {
-    /// A permit that holds `token` for as long as the call lasts: one of a limited number, for example.
+    /// Makes a permit that keeps `token` for as long as the call lasts.
     pub fn new(token: impl Any + Send + Sync) -> Self {
         Self(Arc::new(Token(Some(Box::new(token)))))
     }
@@ -78,14 +78,14 @@ impl fmt::Debug for Permit {
     }
 }
 
-/// Why a call may not begin.
+/// How a host refuses a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejection {
-    /// It is answered with this status.
+    /// The host answers the call with this status.
     Status(Status),
-    /// It is treated as if it had never come: the stream is reset with `REFUSED_STREAM`, which clients take as leave to try again at once,
-    /// elsewhere or here, whatever the method does. A host that cannot reset a stream answers `UNAVAILABLE` (14).
+    /// The host treats the call as if it had never arrived: the host resets the stream with `REFUSED_STREAM`, and clients retry the call at
+    /// once, on this server or another, whatever the method does. A host that cannot reset a stream answers `UNAVAILABLE` (14).
     Unprocessed,
 }
 

@@ -1,4 +1,4 @@
-//! The trait that stands between a host and what it serves.
+//! The trait between a host and the RPC methods that the host serves.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,50 +13,51 @@ use super::request::{Message, Rejection, Requests};
 use crate::wire::code::Code;
 use crate::wire::status::Status;
 
-/// A future that a host polls for as long as it serves a [`Service`].
+/// The background work of a [`Service`], which a host polls for as long as the host serves the service.
 pub type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A set of RPC methods, served by a host.
+/// A set of RPC methods that a host serves.
 ///
-/// Calls run in the task of the connection they came on: a method that blocks its thread holds up every call of that connection.
-/// A panic in [`method`](Self::method), [`admit`](Self::admit) or [`call`](Self::call), or while a stream or future of it is polled, ends
-/// that one call with [`Code::UNKNOWN`](crate::Code::UNKNOWN). That needs unwinding: under `panic = "abort"` a panic ends the process.
+/// A call runs in the task of its connection: a method that blocks the thread delays every call of the connection.
+///
+/// A panic in [`method`](Self::method), [`admit`](Self::admit) or [`call`](Self::call), or while a stream or a future of the service is
+/// polled, ends only that call, with [`Code::UNKNOWN`](crate::Code::UNKNOWN). Under `panic = "abort"` a panic ends the process.
 pub trait Service: Send + Sync + 'static {
-    /// The replies of a streaming method, and then either the end (status OK) or an error.
+    /// The replies of a streaming method. The stream ends with `None` (status OK) or an error.
     ///
-    /// It is polled only while less than [`Method::send_buffer`] waits to be written, so that a slow reader stops it, and no more after
-    /// its end or an error.
+    /// The host polls the stream only while less than [`Method::send_buffer`] bytes wait to be written, so that a slow client slows the
+    /// stream down. The host does not poll the stream after its end or an error.
     type Stream: Stream<Item = Reply> + Unpin + Send + 'static;
 
-    /// The reply of a unary method that has to wait for something.
+    /// The one reply of a unary method that has to wait.
     type Future: Future<Output = Reply> + Unpin + Send + 'static;
 
     /// Finds the method at `path`, the exact bytes of the request's `:path` (`/package.Service/Method`).
     ///
     /// # Errors
     ///
-    /// [`Unimplemented`] when there is no such service or no such method in it. The caller gets `UNIMPLEMENTED` (12).
+    /// [`Unimplemented`] if the service has no such method. The client gets `UNIMPLEMENTED` (12).
     fn method(&self, path: &str) -> Result<Method, Unimplemented>;
 
-    /// Decides whether a call of a method that [needs metadata](Method::needs_metadata) may begin, before anything of its body is read: at
-    /// once, or [later](Admission::later). What is to be kept as long as the call lasts is given to [`Head::keep`], and what is to be told
-    /// of its end to [`Head::on_end`].
+    /// Decides whether a call of a method that [needs metadata](Method::needs_metadata) may begin. The host asks before the request's body
+    /// is read. The service decides now, or [later](Admission::later). [`Head::keep`] keeps a value for as long as the call lasts, and
+    /// [`Head::on_end`] adds an observer of the call's end. Default: every call may begin.
     ///
-    /// A service around another one has to ask the inner one's `admit`. A [`Router`](crate::Router) that has something to decide answers
-    /// `INTERNAL` (13) to a call that it has not been asked to admit, so that none of its interceptors is passed by.
+    /// A service around another service must pass `admit` on to the inner service. A [`Router`](crate::Router) with interceptors or limits
+    /// answers `INTERNAL` (13) to a call that the router was not asked to admit, so that no interceptor is bypassed.
     ///
     /// # Errors
     ///
-    /// [`Rejection`] if it may not.
+    /// [`Rejection`] if the call may not begin.
     fn admit(&self, head: &mut Head<'_>) -> Result<Admission, Rejection> {
         let _ = head;
         Ok(Admission::Granted)
     }
 
-    /// Answers one call whose request is one message.
+    /// Answers a call whose request is one message.
     fn call(&self, head: Head<'_>, message: Message) -> Answer<Self::Stream, Self::Future>;
 
-    /// Answers one call of a [streaming](Method::streaming) method.
+    /// Answers a call of a [streaming](Method::streaming) method. Default: `UNIMPLEMENTED` (12).
     fn call_streaming(
         &self,
         head: Head<'_>,
@@ -66,25 +67,25 @@ pub trait Service: Send + Sync + 'static {
         Answer::Now(Err(Status::new(Code::UNIMPLEMENTED, "no streaming method")))
     }
 
-    /// Whether every request is given to [`call`](Self::call), whatever its head and its body are: for tests of HTTP/2 without gRPC.
+    /// Whether the host gives every request to [`call`](Self::call), whatever its head and body are: for tests of HTTP/2 without gRPC.
     #[cfg(feature = "__internals")]
     #[doc(hidden)]
     fn is_bare_http(&self) -> bool {
         false
     }
 
-    /// How many routers there are in one another, for [`Router`](crate::Router) to tell when they are too many.
+    /// How many routers are nested in the service, so that a [`Router`](crate::Router) around the service can refuse too many.
     #[doc(hidden)]
     fn routers(&self) -> u32 {
         0
     }
 
-    /// Tells the service, once per server, where the server is in its life.
+    /// Tells the service of a step in the server's life. Default: does nothing.
     fn lifecycle(&self, event: Lifecycle) {
         let _ = event;
     }
 
-    /// Work to be done beside the calls; asked for once per server, and dropped with it.
+    /// Work for the host to poll next to the calls. Each host asks once, and drops the work when the host is dropped. Default: no work.
     fn background(&self) -> Option<Background> {
         None
     }

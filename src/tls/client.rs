@@ -1,4 +1,4 @@
-//! The client's side of TLS: which servers it trusts, and which certificate it shows.
+//! The client's side of TLS: which servers the client trusts, and which certificate the client shows.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -22,33 +22,33 @@ pub struct ClientTls {
     config: Arc<ClientConfig>,
 }
 
-/// What a client's TLS is made from, as PEM text or files of it.
+/// The certificates and keys of a client, as PEM text or read from files.
 #[derive(Clone)]
 #[must_use]
 pub struct ClientPem {
-    /// `None`: the authorities of the machine.
+    /// `None` for the trusted certificates of this machine.
     ca: Option<Source>,
     identity: Option<(Source, Source)>,
 }
 
 impl ClientPem {
-    /// Trusts the servers that one of these certificates vouches for.
+    /// Trusts servers whose certificate is signed by one of the CA certificates in `ca` (PEM text).
     pub fn new(ca: impl Into<Vec<u8>>) -> Self {
         Self::trusting(Some(Source::new(ca)))
     }
 
-    /// Does what [`new`](Self::new) does with the certificates of a file, read in a blocking call. What is wrong in it is told with
-    /// its name.
+    /// Trusts servers whose certificate is signed by one of the CA certificates in the file `ca` (PEM). Reads the file in a blocking call.
+    /// Later errors about the certificates name the file.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read.
+    /// If the file cannot be read.
     pub fn read(ca: &Path) -> Result<Self, TlsError> {
         Ok(Self::trusting(Some(Source::read(ca)?)))
     }
 
-    /// Trusts the servers that an authority of this machine vouches for: the certificates that the operating system keeps, or those
-    /// that the environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+    /// Trusts servers whose certificate is signed by a CA that this machine trusts: the operating system's certificates, or those that the
+    /// environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
     #[cfg(feature = "native-roots")]
     pub const fn native_roots() -> Self {
         Self::trusting(None)
@@ -58,17 +58,19 @@ impl ClientPem {
         Self { ca, identity: None }
     }
 
-    /// Mutual TLS: shows this certificate, followed by its intermediates, to a server that asks for one.
+    /// Mutual TLS: shows `certificates`, the client's certificate followed by its intermediates, to a server that asks for a certificate.
+    /// `key` is the certificate's private key (PKCS #8, PKCS #1 or SEC 1). Both are PEM text.
     pub fn identity(mut self, certificates: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
         self.identity = Some((Source::new(certificates), Source::new(key)));
         self
     }
 
-    /// Does what [`identity`](Self::identity) does with a certificate and a key that are read from files, in blocking calls.
+    /// Mutual TLS: shows the client's certificate, followed by its intermediates, to a server that asks for a certificate. Reads both PEM
+    /// files in blocking calls. Later errors about the certificates or the key name the file.
     ///
     /// # Errors
     ///
-    /// When a file cannot be read.
+    /// If a file cannot be read.
     pub fn read_identity(mut self, certificates: &Path, key: &Path) -> Result<Self, TlsError> {
         self.identity = Some((Source::read(certificates)?, Source::read(key)?));
         Ok(self)
@@ -106,7 +108,7 @@ impl std::fmt::Debug for ClientPem {
     }
 }
 
-/// Certificates in the machine's store that cannot be read are left out: there are always some.
+/// Skips certificates in the machine's store that cannot be read: most stores have some.
 #[cfg(feature = "native-roots")]
 fn native_roots() -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
@@ -122,16 +124,16 @@ fn native_roots() -> Result<RootCertStore, TlsError> {
 
 #[cfg(not(feature = "native-roots"))]
 const fn native_roots() -> Result<RootCertStore, TlsError> {
-    // Nobody can ask for them.
+    // Without the feature nobody can ask for native roots.
     Ok(RootCertStore { roots: Vec::new() })
 }
 
 impl ClientTls {
-    /// TLS to servers whose certificate is signed by one of the CA certificates in `ca` (PEM text).
+    /// Makes TLS settings that trust servers whose certificate is signed by one of the CA certificates in `ca` (PEM text).
     ///
     /// # Errors
     ///
-    /// If `ca` has no certificate, or a malformed one.
+    /// If `ca` has no certificate, or a malformed certificate.
     pub fn new(ca: &[u8]) -> Result<Self, TlsError> {
         Self::from_pem(&ClientPem::new(ca))
     }
@@ -147,23 +149,23 @@ impl ClientTls {
         Self::from_pem(&ClientPem::new(ca).identity(certificates, key))
     }
 
-    /// TLS with what `pem` says.
+    /// Makes TLS settings from the certificates and keys in `pem`.
     ///
     /// # Errors
     ///
-    /// Those of [`with_identity`](Self::with_identity), and when the machine has no authorities where those are asked for.
+    /// Those of [`with_identity`](Self::with_identity), and if `pem` asks for this machine's trusted certificates and the machine has none.
     pub fn from_pem(pem: &ClientPem) -> Result<Self, TlsError> {
         Ok(Self {
             config: Arc::new(pem.config()?),
         })
     }
 
-    /// Shakes hands with the server of that name.
+    /// Performs the TLS handshake with the server `server_name`.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a name that is neither a host name nor an IP address, `InvalidData` for a server that was refused or that
-    /// refused us, and those of `io`, each with `io` itself. [`explain`] has words for them.
+    /// `InvalidInput` if `server_name` is neither a host name nor an IP address, `InvalidData` if either side refuses the other, and the
+    /// errors of `io`. [`explain`] puts an error into words.
     pub(crate) async fn connect<T>(
         &self,
         server_name: &str,
@@ -188,7 +190,7 @@ impl ClientTls {
     }
 }
 
-/// Why a TLS connection failed, in words. `None` where it was not TLS that did.
+/// Says in words why TLS failed. `None` if the error is not one of TLS.
 pub(crate) fn explain(error: &io::Error) -> Option<String> {
     let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
     Some(words::of_handshake(error))

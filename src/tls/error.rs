@@ -8,7 +8,7 @@ use rustls::server::VerifierBuilderError;
 
 use super::words;
 
-/// Certificates or keys that cannot be used. The text names the file, where there is one.
+/// The certificates or keys cannot be used. The error's text says why, and names the file if the PEM text was read from one.
 #[derive(Debug)]
 pub struct TlsError(Kind);
 
@@ -20,7 +20,7 @@ enum Kind {
     Verifier(VerifierBuilderError),
 }
 
-/// What an error is about, as in "the private key", and the file it was read from.
+/// The subject of an error, such as "the private key", with the file that it was read from.
 #[derive(Clone, Debug)]
 pub(super) struct What(String);
 
@@ -42,7 +42,7 @@ impl TlsError {
         Self(Kind::Read(path, error))
     }
 
-    /// PEM text that cannot be read.
+    /// The PEM text cannot be read.
     pub(super) fn pem(what: What, error: &pem::Error) -> Self {
         let why = match error {
             pem::Error::MissingSectionEnd { .. } => {

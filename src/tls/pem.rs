@@ -9,14 +9,14 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use super::TlsError;
 use super::error::What;
 
-/// PEM text, and the file it is from.
+/// PEM text, and the file that it was read from.
 #[derive(Clone)]
 pub(super) struct Source {
     text: Vec<u8>,
     path: Option<PathBuf>,
 }
 
-/// The same text is the same wherever it is from.
+/// Two sources are equal if their texts are, whatever their files.
 impl PartialEq for Source {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
@@ -39,12 +39,12 @@ impl Source {
         Ok(Self { text, path })
     }
 
-    /// How an error calls this; `name` is as in "the private key".
+    /// How an error names this source; `name` is such as "the private key".
     pub(super) fn what(&self, name: &str) -> What {
         What::new(name, self.path.as_deref())
     }
 
-    /// All certificates, of which there must be one at least.
+    /// All certificates; an error without any.
     pub(super) fn certificates(
         &self,
         name: &str,
@@ -57,7 +57,7 @@ impl Source {
         }
     }
 
-    /// The first private key: PKCS #8, PKCS #1 or SEC 1.
+    /// The first private key, in PKCS #8, PKCS #1 or SEC 1.
     pub(super) fn private_key(&self, name: &str) -> Result<PrivateKeyDer<'static>, TlsError> {
         PrivateKeyDer::from_pem_slice(&self.text).map_err(|error| match error {
             Error::NoItemsFound => self.without(name, "private key"),
@@ -65,7 +65,7 @@ impl Source {
         })
     }
 
-    /// The certificates, to be trusted.
+    /// The certificates as roots to trust.
     pub(super) fn roots(&self, name: &str) -> Result<RootCertStore, TlsError> {
         let mut roots = RootCertStore::empty();
         for certificate in self.certificates(name)? {
@@ -76,7 +76,7 @@ impl Source {
         Ok(roots)
     }
 
-    /// There is no `item` in it: the commonest mistakes are told apart.
+    /// The error for a text without an `item`. Tells the commonest mistakes apart.
     fn without(&self, name: &str, item: &str) -> TlsError {
         let has = |text: &str| {
             let text = text.as_bytes();

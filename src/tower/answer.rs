@@ -19,7 +19,7 @@ use crate::service::{Answer, Head, Message, PeerInfo, Requests, Service, panicke
 use crate::wire::code::Code;
 use crate::wire::status::Status;
 
-/// Answers one call, as far as its head.
+/// Answers one call up to the head of the answer.
 pub(super) async fn answer<S: Service, B: Body + Send + 'static>(
     host: Arc<Host<S>>,
     request: Request<B>,
@@ -70,12 +70,12 @@ pub(super) async fn answer<S: Service, B: Body + Send + 'static>(
     }
 }
 
-/// An answer that is whole.
+/// An answer without a body.
 fn only<S: Service>(answer: Response<()>) -> Response<ResponseBody<S>> {
     answer.map(|()| ResponseBody(None))
 }
 
-/// Answers a call that may not begin.
+/// Answers a call that the mount or the service refuses.
 fn refuse<S: Service>(refusal: Refusal) -> Response<ResponseBody<S>> {
     only(match refusal {
         Refusal::Answer(answer) => *answer,
@@ -140,7 +140,7 @@ async fn collect<B: Body>(
     }
 }
 
-/// The data of a body.
+/// The data frames of a body.
 struct Data<P>(Pin<P>);
 
 impl<P> Chunks for Data<P>
@@ -156,7 +156,7 @@ where
             let Ok(frame) = frame else {
                 return Poll::Ready(Some(Err(call::gone())));
             };
-            // Trailers say nothing to a server.
+            // A server does not read trailers.
             if let Ok(mut data) = frame.into_data() {
                 return Poll::Ready(Some(Ok(data.copy_to_bytes(data.remaining()))));
             }

@@ -1,4 +1,4 @@
-//! What all calls of a mount share.
+//! The state that all calls of a mount share.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +11,7 @@ use tokio::task::AbortHandle;
 use crate::call::Prebuilt;
 use crate::service::{Lifecycle, Service};
 
-/// The service and everything it takes to answer its calls.
+/// The service and everything that answering its calls needs.
 pub(super) struct Host<S> {
     pub(super) service: S,
     pub(super) prebuilt: Prebuilt,
@@ -21,7 +21,7 @@ pub(super) struct Host<S> {
 
 pub(super) type Closed = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// How far the way down it is.
+/// How far the mount's shutdown has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Serving,
@@ -39,12 +39,12 @@ impl<S: Service> Host<S> {
         }
     }
 
-    /// How far the way down it is.
+    /// How far the mount's shutdown has come.
     pub(super) fn phase(&self) -> Phase {
         *self.phase.borrow()
     }
 
-    /// Spawns the service's background work on the current runtime, the first time.
+    /// Spawns the service's background work on the current runtime, at the first call of this function only.
     pub(super) fn start_background(&self) {
         self.background.get_or_init(|| {
             let work = self.service.background()?;
@@ -56,12 +56,12 @@ impl<S: Service> Host<S> {
     pub(super) fn closed(&self) -> Closed {
         let mut phase = self.phase.subscribe();
         Box::pin(async move {
-            // An error means that the host is gone, and with it whoever could ask.
+            // An error means that the host is dropped, and so is everybody who could ask.
             let _ = phase.wait_for(|phase| *phase == Phase::Closed).await;
         })
     }
 
-    /// Goes from `from` to `to` and tells the service, whose panic ends nothing. False if it is elsewhere.
+    /// Goes from phase `from` to phase `to` and tells the service; a panic of the service is caught. `false` if the phase is not `from`.
     pub(super) fn step(&self, from: Phase, to: Phase) -> bool {
         let stepped = self.phase.send_if_modified(|phase| {
             let here = *phase == from;

@@ -1,4 +1,4 @@
-//! An answer that has begun: the body of its response.
+//! The body of an answer that has begun.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -20,21 +20,21 @@ use crate::service::{Drain, Part, Reply, Service, panicked};
 use crate::wire::metadata::Metadata;
 use crate::wire::status::Status;
 
-/// The body of a [`Mount`](super::Mount)'s response: envelopes, and the trailers with the status. It is empty if the status is in the
-/// head.
+/// The body of a [`Mount`](super::Mount)'s response: envelopes, and trailers with the status. The body is empty if the status is in the
+/// response's head.
 pub struct ResponseBody<S: Service>(pub(super) Option<Open<S>>);
 
 /// An answer that is not complete.
 pub(super) struct Open<S: Service> {
     host: Arc<Host<S>>,
     source: Source<S>,
-    /// A reply that came with the head.
+    /// The reply that came with the head.
     first: Bytes,
     trailing: Option<Box<Metadata>>,
     deadline: Option<Instant>,
-    /// Fires at `deadline`; made when there is something to wait for.
+    /// Fires at `deadline`; made when the call first waits.
     sleep: Option<Pin<Box<Sleep>>>,
-    /// Completes when the mount is closed. `None` for calls that are not ended by that.
+    /// Completes when the mount is closed. `None` for calls that a closed mount does not end.
     closed: Option<Closed>,
     closing: Closing,
     /// Dropped with the call.
@@ -45,15 +45,15 @@ pub(super) struct Open<S: Service> {
 pub(super) enum Source<S: Service> {
     Stream(S::Stream),
     Future(S::Future),
-    /// The last one, if it has not been taken.
+    /// The only reply, until it is taken.
     Now(Option<Reply>),
 }
 
-/// How far an answer is on its way down.
+/// How far a closed mount has ended the answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Closing {
     No,
-    /// One more reply, if it is there.
+    /// The mount sends one more reply, if there is one.
     Last,
     Over,
 }
@@ -79,10 +79,10 @@ impl<S: Service> Open<S> {
         }
     }
 
-    /// The head, once there is something to say in it or after it. An error is to be told in a head of its own.
+    /// Makes the head when the first reply or its metadata is there. An error in place of the first reply gets a head of its own.
     pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<()>, Status>> {
         let reply = match self.poll_reply(cx) {
-            // Nothing is due.
+            // No reply is due.
             Poll::Pending if self.is_closed(cx) => return Poll::Ready(Err(call::going_away())),
             reply => ready!(reply),
         };
@@ -98,12 +98,12 @@ impl<S: Service> Open<S> {
         Poll::Ready(Ok(head))
     }
 
-    /// The whole answer of a call that ends before any reply.
+    /// The whole answer of a call that ends before its first reply.
     pub(super) fn refuse(&mut self, status: &Status) -> Response<()> {
         self.tail.trailers_only(status)
     }
 
-    /// The next frame; trailers are the last.
+    /// The next frame; the last frame is trailers.
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Frame<Bytes>> {
         if !self.first.is_empty() {
             return Poll::Ready(Frame::data(std::mem::take(&mut self.first)));
@@ -142,13 +142,13 @@ impl<S: Service> Open<S> {
         )))
     }
 
-    /// Whether the mount is closed, and ends the call.
+    /// Whether the mount is closed and a closed mount ends this call.
     fn is_closed(&mut self, cx: &mut Context<'_>) -> bool {
         let closed = self.closed.as_mut();
         closed.is_some_and(|closed| closed.as_mut().poll(cx).is_ready())
     }
 
-    /// The envelope of a part, whose trailing metadata is kept.
+    /// Takes the envelope of a part, and keeps the part's trailing metadata.
     fn take(&mut self, mut part: Part) -> Bytes {
         let envelope = part.take_envelope();
         if let Some(trailing) = part.into_trailing() {
@@ -157,15 +157,15 @@ impl<S: Service> Open<S> {
         envelope
     }
 
-    /// Drops the service's part in the call, which may panic as its handlers may.
+    /// Drops the service's stream or future, which may panic as handlers may.
     fn end(&mut self) {
         let source = std::mem::replace(&mut self.source, Source::Now(None));
         let _ = catch_unwind(AssertUnwindSafe(|| drop(source)));
     }
 
-    /// Asks the service for the next reply, in time.
+    /// Asks the service for the next reply, until the deadline.
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Option<Reply>> {
-        // A stream that always has something is not asked beyond it.
+        // A stream that always has a reply is not asked after the deadline.
         let late = self.deadline.is_some_and(|at| at <= Instant::now());
         if late && matches!(self.source, Source::Stream(_)) {
             return Poll::Ready(Some(Err(call::deadline_exceeded())));
@@ -199,7 +199,7 @@ impl<S: Service> Drop for Open<S> {
     }
 }
 
-/// Nothing to send; but a stream of nothing else must not hold the task.
+/// There is nothing to send yet; a stream of empty parts must not hold the task.
 fn again<T>(cx: &mut Context<'_>) -> Poll<T> {
     cx.waker().wake_by_ref();
     Poll::Pending

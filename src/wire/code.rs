@@ -10,11 +10,13 @@ use http::HeaderValue;
 
 /// A gRPC status code.
 ///
-/// An open set: a code that this crate does not know survives and is passed on.
+/// The set is open: a code that this crate does not know is kept and passed on. See [Status codes and their use in gRPC][spec].
+///
+/// [spec]: https://github.com/grpc/grpc/blob/master/doc/statuscodes.md
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(i32);
 
-/// The standard codes' names, and the values that go on the wire, at the index of their number.
+/// The standard codes' names and `grpc-status` values, at the index of the code's number.
 static TABLE: [(&str, HeaderValue); 17] = [
     ("OK", HeaderValue::from_static("0")),
     ("CANCELLED", HeaderValue::from_static("1")),
@@ -40,23 +42,23 @@ impl Code {
     pub const OK: Self = Self(0);
     /// The caller cancelled the call.
     pub const CANCELLED: Self = Self(1);
-    /// An error of which nothing better is known; also what a handler's panic becomes.
+    /// An error without a better code. A handler's panic has this code.
     pub const UNKNOWN: Self = Self(2);
     /// The request is wrong, whatever the state of the system.
     pub const INVALID_ARGUMENT: Self = Self(3);
     /// The deadline passed before the call was complete.
     pub const DEADLINE_EXCEEDED: Self = Self(4);
-    /// What was asked for does not exist.
+    /// The requested entity does not exist.
     pub const NOT_FOUND: Self = Self(5);
-    /// What was to be created exists already.
+    /// The entity to create exists already.
     pub const ALREADY_EXISTS: Self = Self(6);
-    /// The caller is known, and may not do this.
+    /// The caller is known, and lacks the permission.
     pub const PERMISSION_DENIED: Self = Self(7);
     /// A quota, a limit or a size was exceeded.
     pub const RESOURCE_EXHAUSTED: Self = Self(8);
     /// The system is not in the state that the call needs.
     pub const FAILED_PRECONDITION: Self = Self(9);
-    /// The call lost against a concurrent one.
+    /// The call lost against a concurrent call.
     pub const ABORTED: Self = Self(10);
     /// The call went past the valid range.
     pub const OUT_OF_RANGE: Self = Self(11);
@@ -64,15 +66,15 @@ impl Code {
     pub const UNIMPLEMENTED: Self = Self(12);
     /// An invariant is broken, or the peer broke the protocol.
     pub const INTERNAL: Self = Self(13);
-    /// The service cannot be reached now; a retry may help.
+    /// The service cannot be reached now; a retry may succeed.
     pub const UNAVAILABLE: Self = Self(14);
     /// Data was lost for good.
     pub const DATA_LOSS: Self = Self(15);
-    /// The caller is not known.
+    /// The caller is not authenticated.
     pub const UNAUTHENTICATED: Self = Self(16);
 
-    /// The code of this number. No negative number can be written on the wire: those become
-    /// [`UNKNOWN`](Self::UNKNOWN).
+    /// Makes the code of this number. A negative number becomes [`UNKNOWN`](Self::UNKNOWN), since `grpc-status` cannot carry negative
+    /// numbers.
     #[must_use]
     pub const fn new(value: i32) -> Self {
         if value < 0 {
@@ -88,15 +90,13 @@ impl Code {
         self.0
     }
 
-    /// The code's name in the specification, such as `NOT_FOUND`; `UNKNOWN_CODE` for a number that
-    /// has none.
+    /// The code's name in the specification, such as `NOT_FOUND`; `UNKNOWN_CODE` for a number without a name.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.entry().map_or("UNKNOWN_CODE", |(name, _)| name)
     }
 
-    /// Reads a `grpc-status` value: decimal digits only. `None` if it is anything else, or over
-    /// `i32::MAX`.
+    /// Reads a `grpc-status` value: decimal digits only, up to `i32::MAX`. `None` for any other value.
     pub fn parse(value: &[u8]) -> Option<Self> {
         if value.is_empty() {
             return None;
@@ -110,17 +110,15 @@ impl Code {
             .map(Self)
     }
 
-    /// The `grpc-status` value: decimal, without leading zeros. Does not allocate for the standard
-    /// codes.
+    /// Writes the `grpc-status` value: decimal, without leading zeros. Does not allocate for the standard codes.
     #[must_use]
     pub fn encode(self) -> HeaderValue {
         self.entry()
             .map_or_else(|| HeaderValue::from(self.0), |(_, value)| value.clone())
     }
 
-    /// The code that a client infers from the HTTP status of a response without `grpc-status`.
-    ///
-    /// See [HTTP to gRPC status code mapping][spec]. Never for a server to send.
+    /// The code that a client infers from the HTTP status of a response without `grpc-status`. Servers never send a code inferred like
+    /// this. See [HTTP to gRPC status code mapping][spec].
     ///
     /// [spec]: https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md
     #[must_use]
@@ -135,9 +133,8 @@ impl Code {
         }
     }
 
-    /// The code that a client infers from the error code of a RST_STREAM frame.
-    ///
-    /// See [Errors][spec] in PROTOCOL-HTTP2; what it does not map is [`UNKNOWN`](Self::UNKNOWN).
+    /// The code that a client infers from the error code of a RST_STREAM frame. An error code that gRPC does not map becomes
+    /// [`UNKNOWN`](Self::UNKNOWN). See [Errors][spec] in PROTOCOL-HTTP2.
     ///
     /// [spec]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#errors
     #[must_use]
@@ -154,7 +151,7 @@ impl Code {
             0xb => Self::RESOURCE_EXHAUSTED,
             // INADEQUATE_SECURITY
             0xc => Self::PERMISSION_DENIED,
-            // STREAM_CLOSED finds no stream to report to; HTTP_1_1_REQUIRED is not mapped.
+            // STREAM_CLOSED: no stream is left to report to. HTTP_1_1_REQUIRED is not mapped.
             _ => Self::UNKNOWN,
         }
     }
@@ -167,7 +164,7 @@ impl Code {
 }
 
 impl From<i32> for Code {
-    /// The same as [`Code::new`].
+    /// Does what [`Code::new`] does.
     fn from(value: i32) -> Self {
         Self::new(value)
     }

@@ -1,4 +1,4 @@
-//! `content-type`: what makes an HTTP/2 request a gRPC call.
+//! `content-type`: the header that makes an HTTP/2 request a gRPC call.
 //!
 //! See [Content-Type][spec] in PROTOCOL-HTTP2.
 //!
@@ -8,12 +8,12 @@ use std::fmt;
 
 use http::HeaderValue;
 
-/// The content type of every gRPC response.
+/// The content type of gRPC over protobuf, `application/grpc`.
 pub const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 
 const GRPC_NAME: &[u8] = b"application/grpc";
 
-/// A content type that is not gRPC over protobuf.
+/// The content type is not gRPC's, or not gRPC over protobuf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnsupportedContentType;
@@ -26,15 +26,14 @@ impl fmt::Display for UnsupportedContentType {
 
 impl std::error::Error for UnsupportedContentType {}
 
-/// The subtype of protobuf, which `application/grpc` alone means, too.
+/// The subtype of protobuf. Plain `application/grpc` means the same.
 const PROTO: &[u8] = b"proto";
 
-/// Accepts `application/grpc` and `application/grpc+proto`, in any letter case and with any
-/// parameters.
+/// Checks that a content type is `application/grpc` or `application/grpc+proto`, in any letter case and with any parameters.
 ///
 /// # Errors
 ///
-/// [`UnsupportedContentType`] for everything else.
+/// [`UnsupportedContentType`] for any other value.
 pub fn parse(value: &[u8]) -> Result<(), UnsupportedContentType> {
     match parse_any(value)? {
         None => Ok(()),
@@ -42,13 +41,12 @@ pub fn parse(value: &[u8]) -> Result<(), UnsupportedContentType> {
     }
 }
 
-/// Accepts `application/grpc` and `application/grpc+SUBTYPE`, in any letter case and with any
-/// parameters, and gives the subtype. `None` is protobuf: no subtype, or `proto`.
+/// Reads the subtype of `application/grpc` or `application/grpc+SUBTYPE`, in any letter case and with any parameters. `None` stands for
+/// protobuf: no subtype, or `proto`.
 ///
 /// # Errors
 ///
-/// [`UnsupportedContentType`] for everything else. A subtype has the characters that a media
-/// type's name may have: letters, digits and ``!#$&^_.+-``.
+/// [`UnsupportedContentType`] for any other value, and for a subtype with characters other than letters, digits and ``!#$&^_.+-``.
 pub fn parse_any(value: &[u8]) -> Result<Option<&[u8]>, UnsupportedContentType> {
     let media_type = value
         .split(|&byte| byte == b';')
@@ -77,19 +75,19 @@ const fn is_name(byte: &u8) -> bool {
         )
 }
 
-/// The content type with a subtype of [`parse_any`], in lower case and without parameters.
+/// Writes a content type with a subtype from [`parse_any`], in lower case and without parameters.
 pub fn encode_subtype(subtype: &[u8]) -> HeaderValue {
     let value = [GRPC_NAME, b"+", subtype].concat().to_ascii_lowercase();
-    // Such a name is always a valid value; the fallback keeps this total.
+    // A subtype from `parse_any` is always a valid value; the fallback keeps this total.
     HeaderValue::try_from(value).unwrap_or(GRPC)
 }
 
-/// The subtype of a value of [`encode_subtype`].
+/// The subtype of a content type from [`encode_subtype`].
 pub fn subtype(value: &HeaderValue) -> Option<&str> {
     value.to_str().ok()?.split_once('+').map(|(_, name)| name)
 }
 
-/// The content type to send, [`GRPC`].
+/// The content type to send for protobuf, [`GRPC`].
 #[must_use]
 pub fn encode() -> HeaderValue {
     GRPC

@@ -1,7 +1,7 @@
-//! Details of a status in the messages that programs of every language understand: those of `google.rpc`.
+//! The details of a status as `google.rpc` messages, which gRPC libraries of every language understand.
 //!
-//! They are in `grpc-status-details-bin`, within a message `google.rpc.Status` that says code and message once more. See the
-//! [richer error model][spec] of gRPC, and [error_details.proto][proto] for what each message is for.
+//! The details are in `grpc-status-details-bin`, inside a `google.rpc.Status` message that repeats the code and the message. See gRPC's
+//! [richer error model][spec], and [error_details.proto][proto] for the purpose of each message.
 //!
 //! ```
 //! use std::time::Duration;
@@ -21,7 +21,7 @@
 //! assert_eq!(retry.retry_delay(), Some(Duration::from_secs(2)));
 //! ```
 //!
-//! Any other prost message that has a [`Name`] can be among the details, too.
+//! Any other prost message with a [`Name`] can be a detail, too.
 //!
 //! [spec]: https://grpc.io/docs/guides/error/#richer-error-model
 //! [proto]: https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto
@@ -39,7 +39,7 @@ use prost::{Message, Name};
 
 use super::status::Status;
 
-/// What peers put before a message's name in an `Any`; they read any other prefix, too.
+/// The prefix that peers write before a message's name in an `Any`. Peers read any other prefix, too.
 const TYPE_URL: &str = "type.googleapis.com/";
 
 /// The details of a status: messages of any type, in order.
@@ -47,13 +47,13 @@ const TYPE_URL: &str = "type.googleapis.com/";
 pub struct ErrorDetails(Vec<Any>);
 
 impl ErrorDetails {
-    /// No details.
+    /// Makes an empty list of details.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same details and one more.
+    /// Adds one detail at the end.
     #[must_use]
     pub fn with<T: Name>(mut self, detail: T) -> Self {
         self.0.push(Any {
@@ -63,13 +63,13 @@ impl ErrorDetails {
         self
     }
 
-    /// The first detail of this type. `None` if there is none that can be read.
+    /// The first detail of this type; `None` without a readable detail of the type.
     #[must_use]
     pub fn get<T: Name + Default>(&self) -> Option<T> {
         self.get_all().next()
     }
 
-    /// The details of this type, in their order, without those that cannot be read.
+    /// All details of this type, in order. Skips details that cannot be read.
     pub fn get_all<T: Name + Default>(&self) -> impl Iterator<Item = T> {
         let wanted = T::full_name();
         let of_type = self.0.iter().filter(move |any| any.name() == wanted);
@@ -89,15 +89,15 @@ impl ErrorDetails {
 }
 
 impl<T: Name> From<T> for ErrorDetails {
-    /// One detail.
+    /// Makes details of one message.
     fn from(detail: T) -> Self {
         Self::new().with(detail)
     }
 }
 
 impl Status {
-    /// The same status with these details, one message or [several](ErrorDetails), in place of any that it has. They are left out when
-    /// the status is sent if they do not fit: see [`with_details`](Self::with_details).
+    /// Replaces the status's details with one message, or with [several](ErrorDetails). Details that are too large are left out when the
+    /// status is sent: see [`with_details`](Self::with_details).
     #[must_use]
     pub fn with_error_details(self, details: impl Into<ErrorDetails>) -> Self {
         let ErrorDetails(details) = details.into();
@@ -110,7 +110,7 @@ impl Status {
         self.with_details(whole)
     }
 
-    /// The details, if they are an encoded `google.rpc.Status`; otherwise none.
+    /// Reads the status's details, if they are an encoded `google.rpc.Status`; otherwise empty.
     #[must_use]
     pub fn error_details(&self) -> ErrorDetails {
         let whole = RpcStatus::decode(self.details().clone());

@@ -1,4 +1,4 @@
-//! `grpc-encoding`: how messages whose compressed flag is set are compressed.
+//! `grpc-encoding`: how messages with a set compressed flag are compressed.
 //!
 //! See [Message-Encoding][spec] in PROTOCOL-HTTP2, and [Compression][compression].
 //!
@@ -15,12 +15,10 @@ use super::envelope::Envelope;
 #[cfg(feature = "gzip")]
 use super::gzip::{self, InflateError};
 
-/// The value of `grpc-accept-encoding`: every encoding that [`parse`] knows. With feature `gzip`
-/// that is `identity,gzip`.
+/// The value of `grpc-accept-encoding`: every encoding that [`parse`] knows. `identity,gzip` with feature `gzip`.
 #[cfg(not(feature = "gzip"))]
 pub const ACCEPT: &str = "identity";
-/// The value of `grpc-accept-encoding`: every encoding that [`parse`] knows. Without feature `gzip`
-/// that is `identity` alone.
+/// The value of `grpc-accept-encoding`: every encoding that [`parse`] knows. `identity` alone without feature `gzip`.
 #[cfg(feature = "gzip")]
 pub const ACCEPT: &str = "identity,gzip";
 
@@ -28,14 +26,14 @@ pub const ACCEPT: &str = "identity,gzip";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Encoding {
-    /// Not compressed. What a call without `grpc-encoding` uses.
+    /// No compression: the encoding of a call without `grpc-encoding`.
     Identity,
-    /// Each message is a member of [`gzip`].
+    /// Each message is one gzip member (see [`gzip`]).
     #[cfg(feature = "gzip")]
     Gzip,
 }
 
-/// Reads a `grpc-encoding` value, in any letter case. `None` if the encoding is not supported.
+/// Reads a `grpc-encoding` value, in any letter case. `None` if this crate does not support the encoding.
 #[must_use]
 pub fn parse(value: &[u8]) -> Option<Encoding> {
     if value.eq_ignore_ascii_case(b"identity") {
@@ -48,14 +46,14 @@ pub fn parse(value: &[u8]) -> Option<Encoding> {
     None
 }
 
-/// Whether a `grpc-encoding` value names gzip, in any letter case, with feature `gzip` or without
-/// it. A message whose compressed flag is 0 can be read under gzip without the feature, too.
+/// Whether a `grpc-encoding` value names gzip, in any letter case, with or without feature `gzip`. Without the feature, messages whose
+/// compressed flag is 0 can still be read.
 #[must_use]
 pub fn is_gzip(value: &[u8]) -> bool {
     value.eq_ignore_ascii_case(b"gzip")
 }
 
-/// The `grpc-encoding` value of an encoding.
+/// Writes the `grpc-encoding` value of an encoding.
 #[must_use]
 pub fn encode(encoding: Encoding) -> HeaderValue {
     HeaderValue::from_static(match encoding {
@@ -67,27 +65,26 @@ pub fn encode(encoding: Encoding) -> HeaderValue {
 
 /// Whether a peer that sends this `grpc-accept-encoding` value reads an encoding.
 ///
-/// The value is a list with commas, in any letter case. Everyone reads
-/// [`Identity`](Encoding::Identity), listed or not. Of several fields, one that lists the encoding
-/// is enough.
+/// The value is a list separated by commas, in any letter case. Every peer reads [`Identity`](Encoding::Identity), listed or not. Where the
+/// header has several fields, one field that lists the encoding is enough.
 pub fn accepts(value: &[u8], encoding: Encoding) -> bool {
     let mut listed = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
     encoding == Encoding::Identity || listed.any(|name| parse(name) == Some(encoding))
 }
 
-/// Why the message of an envelope cannot be read. The peer's fault, always.
+/// Why the message of an envelope cannot be read. The error is always the peer's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DecompressError {
-    /// The compressed flag is set, but the call has no encoding to compress with.
+    /// The compressed flag is set in a call without an encoding.
     Identity,
-    /// The message is not gzip, or too long.
+    /// The message is not gzip, or is too long after decompression.
     #[cfg(feature = "gzip")]
     Gzip(InflateError),
 }
 
 impl DecompressError {
-    /// The code with which a call that fails like this ends.
+    /// The code with which this error ends a call.
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
@@ -110,15 +107,14 @@ impl fmt::Display for DecompressError {
 
 impl std::error::Error for DecompressError {}
 
-/// The message of an envelope, decompressed if its flag is set, in a call with this `encoding`.
+/// Decompresses the message of an envelope if its compressed flag is set, in a call with this `encoding`.
 ///
-/// `limit`, in bytes, is that of what a compressed message inflates to. What it has on the wire,
-/// compressed or not, is for [`Decoder`](super::envelope::Decoder) to judge.
+/// `limit` is the largest length after decompression, in bytes. [`Decoder`](super::envelope::Decoder) limits the length before.
 ///
 /// # Errors
 ///
-/// If the flag is set under [`Identity`](Encoding::Identity), or what is compressed is malformed
-/// or exceeds the limit.
+/// [`DecompressError`] if the flag is set under [`Identity`](Encoding::Identity), or if the compressed message is malformed or longer than
+/// `limit`.
 pub fn decompress(
     envelope: Envelope,
     encoding: Encoding,
@@ -134,11 +130,10 @@ pub fn decompress(
     }
 }
 
-/// The envelope of a message in a call whose replies have this `encoding`: compressed, unless that
-/// makes the message no shorter.
+/// Makes the envelope of a message for a call with this `encoding`. The message stays uncompressed if compression does not make the message
+/// shorter.
 ///
-/// The length of what is compressed tells of its content. Secrets do not belong in one message with
-/// what a stranger may choose.
+/// The compressed length reveals something about the content: do not put secrets into one message with data that an attacker may choose.
 pub fn compress(message: Bytes, encoding: Encoding) -> Envelope {
     let compressed: Option<Bytes> = match encoding {
         Encoding::Identity => None,

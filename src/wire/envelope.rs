@@ -1,4 +1,4 @@
-//! The envelope: a message behind its 5-byte prefix, as gRPC puts it in the HTTP/2 DATA stream.
+//! The envelope: a message behind a 5-byte prefix, as gRPC writes messages into HTTP/2 DATA frames.
 //!
 //! ```text
 //! | compressed: 1 byte, 0 or 1 | length: 4 bytes, big endian | message: length bytes |
@@ -17,7 +17,7 @@ use super::code::Code;
 /// The length of an envelope's prefix, in bytes.
 pub const PREFIX_LEN: usize = 5;
 
-/// One message as it came off the wire.
+/// One message as read off the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
     /// Whether the message is compressed with the call's `grpc-encoding`.
@@ -26,11 +26,11 @@ pub struct Envelope {
     pub message: Bytes,
 }
 
-/// Why a byte stream is not a sequence of envelopes. The peer's fault, always.
+/// Why a byte stream is not a sequence of envelopes. The error is always the peer's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EnvelopeError {
-    /// The prefix declares a message over the limit. Nothing of it was read.
+    /// The prefix declares a message over the limit. The decoder has read nothing of the message.
     Oversize {
         /// The declared length, in bytes.
         declared: u32,
@@ -44,7 +44,7 @@ pub enum EnvelopeError {
 }
 
 impl EnvelopeError {
-    /// The code with which a call that fails like this ends.
+    /// The code with which this error ends a call.
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
@@ -73,9 +73,8 @@ impl std::error::Error for EnvelopeError {}
 
 /// Reads envelopes out of a byte stream that arrives in chunks of any size.
 ///
-/// Each step has one of three outcomes: an envelope, a need for more bytes, or an error that
-/// stays. A message that lies in one chunk is a slice of that chunk; one that spans chunks is
-/// gathered in a buffer that grows with the bytes received, whatever length was declared.
+/// A message that lies in one chunk is a slice of that chunk. A message that spans chunks is copied into a buffer, which grows with the
+/// bytes received and not with the declared length.
 #[derive(Debug)]
 pub struct Decoder {
     limit: usize,
@@ -84,9 +83,9 @@ pub struct Decoder {
 
 #[derive(Debug)]
 enum State {
-    /// The beginning of a prefix and its length, less than `PREFIX_LEN`.
+    /// The first bytes of a prefix and their number, less than `PREFIX_LEN`.
     Prefix([u8; PREFIX_LEN], usize),
-    /// Whether it is compressed, the message's length, and the first bytes of it: never all.
+    /// Whether the message is compressed, the message's length, and the message's first bytes: never all.
     Message(bool, usize, BytesMut),
     Failed(EnvelopeError),
 }
@@ -96,7 +95,7 @@ impl State {
 }
 
 impl Decoder {
-    /// A decoder that refuses messages of more than `limit` bytes, as they stand on the wire.
+    /// Makes a decoder that refuses messages of more than `limit` bytes, compressed or not.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         let state = State::START;
@@ -105,14 +104,13 @@ impl Decoder {
 
     /// Takes the next envelope off the front of `chunk`.
     ///
-    /// `Ok(None)` means that more bytes are needed; `chunk` is then empty. Otherwise what follows
-    /// the envelope is left in `chunk`: call again until it returns `Ok(None)`.
+    /// `Ok(None)` means that the decoder needs more bytes; `chunk` is then empty. After an envelope, `chunk` holds the bytes behind the
+    /// envelope: call `decode` again until it returns `Ok(None)`.
     ///
     /// # Errors
     ///
-    /// [`Oversize`](EnvelopeError::Oversize) and [`Flag`](EnvelopeError::Flag), in that order,
-    /// as soon as the five bytes of a prefix are there. An error is final: every later call
-    /// returns it again and takes nothing from its chunk.
+    /// [`Oversize`](EnvelopeError::Oversize) and [`Flag`](EnvelopeError::Flag), checked in that order, as soon as the five bytes of a
+    /// prefix are there. An error is final: every later call returns the same error and leaves its chunk as it is.
     #[inline]
     pub fn decode(&mut self, chunk: &mut Bytes) -> Result<Option<Envelope>, EnvelopeError> {
         if let State::Prefix(bytes, have) = &mut self.state {
@@ -144,7 +142,7 @@ impl Decoder {
         }))
     }
 
-    /// Says whether the stream may end here.
+    /// Checks that the stream may end here: not inside an envelope.
     ///
     /// # Errors
     ///
@@ -159,7 +157,7 @@ impl Decoder {
     }
 }
 
-/// Moves bytes from `chunk` into the prefix, and returns it once whole.
+/// Moves bytes from `chunk` into the prefix, and returns the prefix once it is whole.
 fn fill(
     bytes: &mut [u8; PREFIX_LEN],
     have: &mut usize,
@@ -172,7 +170,7 @@ fn fill(
     (*have == PREFIX_LEN).then_some(*bytes)
 }
 
-/// Reads a prefix: the size first, so that what is too large is so under any flag.
+/// Reads a prefix. The size is checked first, so that a message is too large under any flag.
 fn judge([flag, length @ ..]: [u8; PREFIX_LEN], limit: usize) -> Result<State, EnvelopeError> {
     let declared = u32::from_be_bytes(length);
     let len = usize::try_from(declared).ok().filter(|&len| len <= limit);
@@ -193,14 +191,14 @@ fn gather(buf: &mut BytesMut, chunk: &mut Bytes, missing: usize) {
     buf.put(chunk);
 }
 
-/// Appends an envelope to `dst`: the prefix, then whatever `body` appends.
+/// Appends an envelope to `dst`: the prefix, and then the bytes that `body` appends.
 ///
-/// `len` is the length, in bytes, that `body` is going to append; room for it is reserved at once,
-/// and `body` writes in place. Should it append another length, the prefix is corrected.
+/// `len` is the expected length of the message in bytes: the function reserves room for `len` bytes at once. If `body` appends another
+/// number of bytes, the function corrects the prefix.
 ///
 /// # Panics
 ///
-/// If `body` appends 4 GiB or more, which no prefix can declare, or removes from `dst`.
+/// If `body` appends 4 GiB or more, which a prefix cannot declare, or removes bytes from `dst`.
 pub fn encode(dst: &mut BytesMut, compressed: bool, len: usize, body: impl FnOnce(&mut BytesMut)) {
     dst.reserve(PREFIX_LEN.saturating_add(len));
     let start = dst.len();

@@ -1,5 +1,4 @@
-//! gzip: a message as a single member of [RFC 1952][gzip], which is what `grpc-encoding: gzip`
-//! stands for. Feature `gzip`.
+//! gzip: a message as a single member of [RFC 1952][gzip], for `grpc-encoding: gzip`. Needs feature `gzip`.
 //!
 //! See [Compression][spec], and [Compressed-Flag][flag] in PROTOCOL-HTTP2.
 //!
@@ -15,34 +14,34 @@ use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompr
 
 use super::code::Code;
 
-/// How a member begins: the two bytes of the format, and DEFLATE as its method.
+/// The first bytes of a member: the two bytes of the format, and DEFLATE as the method.
 const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
 
-/// The header of every member of ours: no flags, no time, made fast, on no file system.
+/// The header of every member that this crate writes: no flags, no time, fastest level, unknown file system.
 const HEADER: [u8; 10] = [MAGIC[0], MAGIC[1], MAGIC[2], 0, 0, 0, 0, 0, 4, 255];
 
-/// The flags of a header. The first, that the message is text, means nothing.
+/// The flags of a header. The first flag (the message is text) has no effect.
 const HEADER_CRC: u8 = 1 << 1;
 const EXTRA: u8 = 1 << 2;
 const NAME: u8 = 1 << 3;
 const COMMENT: u8 = 1 << 4;
 const RESERVED: u8 = 0b1110_0000;
 
-/// Why a message cannot be inflated. The peer's fault, always.
+/// Why a message cannot be decompressed. The error is always the peer's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InflateError {
-    /// The message is longer than the limit. What is behind it was not looked at.
+    /// The message is longer than the limit. The bytes behind the limit were not read.
     Oversize {
         /// The longest message accepted, in bytes.
         limit: usize,
     },
-    /// Not one whole member: another format, cut short, corrupt, or followed by something.
+    /// The bytes are not one whole member: another format, cut short, corrupt, or followed by more bytes.
     Malformed,
 }
 
 impl InflateError {
-    /// The code with which a call that fails like this ends.
+    /// The code with which this error ends a call.
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
@@ -67,18 +66,17 @@ impl std::error::Error for InflateError {}
 
 /// Decompresses a message of at most `limit` bytes.
 ///
-/// The message grows as it is inflated: from the length of `compressed`, at most doubling, to no
-/// more than `limit` and one byte; while it moves to a larger place, it is held twice. No length
-/// that the peer declares reserves anything, and inflating stops at the first byte over the limit.
-/// Besides, some 47 KiB are held meanwhile.
+/// The buffer grows with the decompressed bytes, at most doubling, to no more than `limit` and one byte; a declared length reserves
+/// nothing. While the buffer grows, memory may hold the message twice, and some 47 KiB besides. Decompression stops at the first byte over
+/// the limit.
 ///
-/// A message is one member. RFC 1952 lets members follow one another; gRPC does not say, no
-/// implementation is known to send such messages, and gRPC C refuses them too.
+/// A message must be one member: RFC 1952 allows several, but no gRPC implementation is known to send several, and gRPC C-core refuses
+/// them.
 ///
 /// # Errors
 ///
-/// [`Oversize`](InflateError::Oversize) if the message exceeds the limit, whatever is behind that;
-/// [`Malformed`](InflateError::Malformed) otherwise, the lengths and checksums included.
+/// [`Oversize`](InflateError::Oversize) if the message exceeds the limit, whatever follows. [`Malformed`](InflateError::Malformed) for any
+/// other error, wrong lengths and checksums included.
 pub fn inflate(compressed: &[u8], limit: usize) -> Result<Bytes, InflateError> {
     let mut rest = body(compressed).ok_or(InflateError::Malformed)?;
     let mut message = Vec::new();
@@ -102,7 +100,7 @@ pub fn inflate(compressed: &[u8], limit: usize) -> Result<Bytes, InflateError> {
         }
         match status {
             Status::StreamEnd => break,
-            // There was room: it is the input that has ended.
+            // There was room for output, so the input has ended.
             _ if read == 0 && written == 0 => return Err(InflateError::Malformed),
             _ => {}
         }
@@ -114,8 +112,8 @@ pub fn inflate(compressed: &[u8], limit: usize) -> Result<Bytes, InflateError> {
     Ok(message.into())
 }
 
-/// Makes room for at least one byte more, `first` at first, but for no more than one byte over the
-/// limit: the one that tells that it is exceeded.
+/// Makes room for at least one byte more, `first` bytes at first, but at most for one byte over the limit: that byte shows that the message
+/// exceeds the limit.
 fn grow(message: &mut Vec<u8>, first: usize, limit: usize) {
     let len = message.len();
     let left = limit.saturating_sub(len).saturating_add(1);
@@ -124,7 +122,7 @@ fn grow(message: &mut Vec<u8>, first: usize, limit: usize) {
     message.resize(len + more, 0);
 }
 
-/// What is behind the header of a member, if that is well-formed.
+/// The bytes behind a member's header, if the header is well-formed.
 fn body(member: &[u8]) -> Option<&[u8]> {
     let (&[id1, id2, method, flags, ..], mut rest) = member.split_first_chunk::<10>()?;
     if [id1, id2, method] != MAGIC || flags & RESERVED != 0 {
@@ -151,7 +149,7 @@ fn body(member: &[u8]) -> Option<&[u8]> {
     Some(rest)
 }
 
-/// What ends the member of a message: its checksum, and its length modulo 2^32.
+/// The end of a member: the message's checksum, and the message's length modulo 2^32.
 fn trailer(message: &[u8]) -> [u8; 8] {
     let [a, b, c, d] = crc(message).to_le_bytes();
     let [e, f, g, h] = (message.len() as u32).to_le_bytes();
@@ -170,9 +168,9 @@ thread_local! {
     static COMPRESSOR: Cell<Option<Compress>> = const { Cell::new(None) };
 }
 
-/// Compresses a message, at the level that takes the least time.
+/// Compresses a message at the fastest level.
 ///
-/// What cannot be compressed comes out longer, by some 32 bytes and at most a sixteenth.
+/// A message that cannot be compressed gets longer: by some 32 bytes, and at most by a sixteenth.
 pub fn deflate(message: &[u8]) -> Bytes {
     let kept = COMPRESSOR.try_with(Cell::take).ok().flatten();
     let mut compressor = kept.unwrap_or_else(|| Compress::new(Compression::fast(), false));
@@ -182,7 +180,7 @@ pub fn deflate(message: &[u8]) -> Bytes {
         let read = compressor.total_in() as usize;
         let rest = message.get(read..).unwrap_or_default();
         let status = compressor.compress_vec(rest, &mut member, FlushCompress::Finish);
-        // The only error is to write behind the end; that it has none keeps this loop finite.
+        // Writing over the end would be the only error; the check keeps this loop finite.
         assert!(status.is_ok(), "DEFLATE can express any message");
         if matches!(status, Ok(Status::StreamEnd)) {
             break;

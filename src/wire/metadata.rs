@@ -1,7 +1,7 @@
 //! Custom metadata: the header fields that gRPC leaves to applications.
 //!
-//! A name that ends in `-bin` carries bytes, in base64; every other name carries printable ASCII.
-//! See [Custom-Metadata][spec] in PROTOCOL-HTTP2.
+//! A field whose name ends in `-bin` carries bytes in base64; every other field carries printable ASCII. See [Custom-Metadata][spec] in
+//! PROTOCOL-HTTP2.
 //!
 //! [spec]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
 
@@ -22,7 +22,7 @@ use http::HeaderValue;
 const BASE64: GeneralPurpose =
     GeneralPurpose::new(&STANDARD, NO_PAD.with_decode_allow_trailing_bits(true));
 
-/// The names that belong to HTTP/2 or are of one connection only, besides those that begin with `:`, and those of every gRPC call.
+/// The reserved names of HTTP/2, of single connections and of every gRPC call, besides those that begin with `:` or `grpc-`.
 const RESERVED: [&str; 9] = [
     "connection",
     "content-length",
@@ -35,7 +35,7 @@ const RESERVED: [&str; 9] = [
     "upgrade",
 ];
 
-/// What follows `grpc-` in the names that gRPC itself writes.
+/// The rest of the `grpc-` names that gRPC itself writes.
 const RESERVED_GRPC: [&str; 7] = [
     "accept-encoding",
     "encoding",
@@ -46,7 +46,7 @@ const RESERVED_GRPC: [&str; 7] = [
     "timeout",
 ];
 
-/// A `-bin` value that is not base64.
+/// The value of a `-bin` field is not base64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidBinary;
@@ -59,16 +59,15 @@ impl fmt::Display for InvalidBinary {
 
 impl std::error::Error for InvalidBinary {}
 
-/// Whether gRPC or HTTP/2 itself writes the field of this name, so that no application can read or send it as metadata. Letter case does
-/// not matter.
+/// Whether gRPC or HTTP/2 itself writes the field of this name, so that no application can read or send the field as metadata. Letter case
+/// does not matter.
 ///
 /// Reserved are `grpc-status`, `grpc-message`, `grpc-status-details-bin`, `grpc-timeout`, `grpc-encoding`, `grpc-accept-encoding`,
 /// `grpc-message-type`, `content-type`, `te`, `host`, `content-length`, the fields of a single connection (`connection`, `keep-alive`,
 /// `proxy-connection`, `transfer-encoding`, `upgrade`), and every name that begins with `:`.
 ///
-/// Other names that begin with `grpc-` have a meaning that gRPC gives them, and are for applications and their libraries to read and to
-/// send: `grpc-retry-pushback-ms`, `grpc-previous-rpc-attempts`, `grpc-trace-bin`, `grpc-tags-bin`. Applications should not invent more
-/// of them.
+/// Applications may read and send the other `grpc-` names that gRPC gives a meaning: `grpc-retry-pushback-ms`,
+/// `grpc-previous-rpc-attempts`, `grpc-trace-bin`, `grpc-tags-bin`. Applications should not invent more `grpc-` names.
 #[must_use]
 pub fn is_reserved(name: &str) -> bool {
     let is_one_of =
@@ -81,8 +80,7 @@ pub fn is_reserved(name: &str) -> bool {
     }
 }
 
-/// Whether a name is one of metadata that carries bytes: it ends in `-bin`. Letter case does not
-/// matter.
+/// Whether metadata of this name carries bytes: the name ends in `-bin`. Letter case does not matter.
 #[must_use]
 pub fn is_binary(name: &str) -> bool {
     let name = name.as_bytes();
@@ -92,7 +90,7 @@ pub fn is_binary(name: &str) -> bool {
         .is_some_and(|end| end.eq_ignore_ascii_case(b"-bin"))
 }
 
-/// Whether metadata may have this name: one or more of `0-9 a-z _ - .`.
+/// Whether a name is valid for metadata: one or more of the characters `0-9 a-z _ - .`.
 #[must_use]
 pub fn is_valid_name(name: &str) -> bool {
     !name.is_empty()
@@ -101,17 +99,17 @@ pub fn is_valid_name(name: &str) -> bool {
             .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'z' | b'_' | b'-' | b'.'))
 }
 
-/// Whether metadata may have this value, if it is not binary: bytes of `0x20..=0x7E` only.
+/// Whether a value is valid for metadata that is not binary: bytes of `0x20..=0x7E` only.
 #[must_use]
 pub fn is_valid_ascii_value(value: &[u8]) -> bool {
     value.iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-/// Decodes one `-bin` value: base64, padded or not.
+/// Decodes one `-bin` value: base64 with or without padding.
 ///
 /// # Errors
 ///
-/// [`InvalidBinary`] if it is anything else; a list, too: see [`decode_binary_list`].
+/// [`InvalidBinary`] for any other value, lists included: [`decode_binary_list`] decodes lists.
 pub fn decode_binary(value: &[u8]) -> Result<Bytes, InvalidBinary> {
     let digits = strip_padding(value)?;
     BASE64
@@ -120,24 +118,24 @@ pub fn decode_binary(value: &[u8]) -> Result<Bytes, InvalidBinary> {
         .map_err(|_| InvalidBinary)
 }
 
-/// Decodes a `-bin` field value that may be several values joined with commas, in their order.
+/// Decodes a `-bin` field value that may hold several values joined with commas. Yields the values in order.
 ///
 /// # Errors
 ///
-/// Each item is an error, or not, by itself, as in [`decode_binary`].
+/// Each item is [`InvalidBinary`] if that item is not base64, as in [`decode_binary`].
 pub fn decode_binary_list(value: &[u8]) -> impl Iterator<Item = Result<Bytes, InvalidBinary>> + '_ {
     items(value).map(decode_binary)
 }
 
-/// Checks that [`decode_binary_list`] would yield no error, without decoding or allocating.
+/// Checks that [`decode_binary_list`] would yield no error. Does not decode or allocate.
 ///
 /// # Errors
 ///
-/// [`InvalidBinary`] if it would.
+/// [`InvalidBinary`] if an item is not base64.
 pub fn check_binary(value: &HeaderValue) -> Result<(), InvalidBinary> {
     items(value.as_bytes()).try_for_each(|item| {
         let digits = strip_padding(item)?;
-        // One digit alone in the last group holds less than a byte.
+        // A single digit in the last group holds less than a byte.
         let complete = digits.len() % 4 != 1;
         let is_digit = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
         if complete && digits.iter().all(is_digit) {
@@ -148,10 +146,10 @@ pub fn check_binary(value: &HeaderValue) -> Result<(), InvalidBinary> {
     })
 }
 
-/// Encodes one `-bin` value, without padding.
+/// Encodes one `-bin` value as base64 without padding.
 #[must_use]
 pub fn encode_binary(value: &[u8]) -> HeaderValue {
-    // Base64 is always a valid field value; the empty one only keeps this total.
+    // Base64 is always a valid field value; the fallback keeps this total.
     HeaderValue::try_from(BASE64.encode(value)).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
@@ -160,7 +158,7 @@ fn items(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
 }
 
-/// Takes the padding off, if it is what fills the last group of four.
+/// Removes the padding, if the padding completes the last group of four.
 fn strip_padding(value: &[u8]) -> Result<&[u8], InvalidBinary> {
     let ([digits @ .., b'=', b'='] | [digits @ .., b'=']) = value else {
         return Ok(value);

@@ -1,16 +1,15 @@
-//! What gRPC writes on HTTP/2: bytes and strings in, values out.
+//! The formats of gRPC over HTTP/2: parsers from bytes to values, and encoders back.
 //!
-//! Everything here is pure: no I/O, no clock, no task, no lock. Each file is one thing of
-//! [PROTOCOL-HTTP2][spec], with the same two verbs, `parse` (`decode` for what is more than a
-//! word) and `encode`. Parsers treat what they read as hostile: they return a value or an error,
-//! never panic, and allocate no more than a small multiple of what they were given.
+//! Every function is pure: no I/O, no clock, no task, no lock. Each module implements one part of [PROTOCOL-HTTP2][spec] with the verbs
+//! `parse` (or `decode` for more than a word) and `encode`. Parsers do not trust their input: they return a value or an error, never panic,
+//! and allocate at most a small multiple of the input.
 //!
 //! | module | on the wire |
 //! |---|---|
 //! | [`envelope`] | the 5-byte prefix and the message behind it |
 //! | [`code`] | `grpc-status` |
 //! | [`status`] | `grpc-status`, `grpc-message`, `grpc-status-details-bin` |
-//! | [`details`] | what is within `grpc-status-details-bin` |
+//! | [`details`] | the messages inside `grpc-status-details-bin` |
 //! | [`percent`] | the escapes of `grpc-message` |
 //! | [`timeout`] | `grpc-timeout` |
 //! | [`metadata`] | custom metadata, ASCII and `-bin`; reserved names |

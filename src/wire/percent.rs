@@ -7,10 +7,10 @@
 
 use std::borrow::Cow;
 
-/// Encodes a text, with upper-case hexadecimal digits; borrows it if there is nothing to encode.
+/// Encodes a text, with upper-case hexadecimal digits. Borrows the text if nothing needs encoding.
 ///
-/// A space at either end is encoded too, since an HTTP/2 field value may not begin or end with one
-/// ([RFC 9113, section 8.2.1](https://www.rfc-editor.org/rfc/rfc9113#section-8.2.1)).
+/// A space at either end is encoded too, since an HTTP/2 field value may not begin or end with a space ([RFC 9113, section
+/// 8.2.1](https://www.rfc-editor.org/rfc/rfc9113#section-8.2.1)).
 #[must_use]
 pub fn encode(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
@@ -33,8 +33,8 @@ pub fn encode(text: &str) -> Cow<'_, str> {
     Cow::Owned(encoded)
 }
 
-/// Decodes a value. Total: a `%` that two hexadecimal digits do not follow stands for itself, and
-/// what is not UTF-8 in the end becomes U+FFFD, since the specification lets no decoder fail.
+/// Decodes a value. Never fails, as the specification demands: a `%` without two hexadecimal digits behind it stays, and bytes that are not
+/// UTF-8 become U+FFFD.
 #[must_use]
 pub fn decode(value: &[u8]) -> String {
     let mut bytes = Vec::with_capacity(value.len());
@@ -66,7 +66,7 @@ pub(super) fn truncate(text: &str, max: usize) -> &str {
         };
         room = left;
     }
-    // All of it fits, but for a space at the end, which costs two bytes more than was counted.
+    // The whole text fits, except for a space at its end: encoded, the space takes two bytes more than counted.
     if text.ends_with(' ') && text.len() > 1 && room < 2 {
         return text.trim_end_matches(' ');
     }
@@ -85,7 +85,7 @@ fn hex_digit(nibble: u8) -> char {
     })
 }
 
-/// The byte that an escape at the front of `value` stands for, and what follows the escape.
+/// The byte of an escape at the front of `value`, and the bytes behind the escape.
 fn unescape(value: &[u8]) -> Option<(u8, &[u8])> {
     let [b'%', high, low, after @ ..] = value else {
         return None;

@@ -1,7 +1,6 @@
 //! The status with which a call ends: `grpc-status`, `grpc-message`, `grpc-status-details-bin`.
 //!
-//! It stands in the trailers, or in the only header block of a Trailers-Only response. See
-//! [Responses][spec] in PROTOCOL-HTTP2.
+//! The status is in the trailers, or in the only header block of a Trailers-Only response. See [Responses][spec] in PROTOCOL-HTTP2.
 //!
 //! [spec]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses
 
@@ -25,14 +24,14 @@ pub const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 /// The header that carries the details.
 pub const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 
-/// The longest `grpc-message` that [`Status::encode`] writes, in bytes on the wire: peers allow as
-/// little as 8 KiB for all trailers together.
+/// The largest `grpc-message` that [`Status::encode`] writes, in bytes on the wire: peers allow as little as 8 KiB for all trailers
+/// together.
 pub const MAX_MESSAGE_LEN: usize = 1024;
 
-/// The most bytes that [`Status::encode`] writes in all: names, values and 32 for each field, as HTTP/2 counts them.
+/// The most bytes that [`Status::encode`] writes in all: names, values and 32 for each field, as HTTP/2 counts.
 ///
-/// A client that allows 8 KiB for a header block (C-core and Netty, unless they are told otherwise) loses code and message with a larger
-/// one. 256 bytes of the 8 KiB are for what stands beside the status: `:status`, `content-type`, and the `date` of another HTTP server.
+/// A client that allows 8 KiB for a header block (by default C-core and Netty) loses code and message with a larger block. 256 bytes of the
+/// 8 KiB are for the other fields: `:status`, `content-type`, and the `date` of another HTTP server.
 pub const MAX_TRAILERS_SIZE: usize = (8 << 10) - 256;
 
 /// The digits of the longest code.
@@ -48,7 +47,7 @@ pub struct Status {
 }
 
 impl Status {
-    /// A status without details. The message may be any text, also none.
+    /// Makes a status without details and metadata. The message may be any text; an empty message is not sent.
     #[must_use]
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -59,18 +58,18 @@ impl Status {
         }
     }
 
-    /// The same status with these details, usually an encoded `google.rpc.Status`; no bytes are no details.
+    /// Replaces the status's details, usually an encoded `google.rpc.Status`. Empty details are not sent.
     ///
-    /// Details that do not fit are left out when the status is sent, so that code and message arrive: message, metadata and details
-    /// (in base64, 4 bytes for 3) share [`MAX_TRAILERS_SIZE`]. Up to 5,070 bytes of details always fit if there is no metadata, and 414
-    /// bytes beside a pushback and as much metadata as there may be. [`details_fit`](Self::details_fit) tells whether they do.
+    /// Message, metadata and details (in base64, 4 bytes for 3) share [`MAX_TRAILERS_SIZE`]. Details that do not fit are left out when the
+    /// status is sent, so that code and message arrive. Up to 5,070 bytes of details always fit without metadata, and 414 bytes next to a
+    /// pushback and the most metadata. [`details_fit`](Self::details_fit) tells whether the details fit.
     #[must_use]
     pub fn with_details(self, details: Bytes) -> Self {
         Self { details, ..self }
     }
 
-    /// The same status with this metadata beside it, in the trailers. What [`with_retry_pushback`](Self::with_retry_pushback) has set
-    /// stays, unless `metadata` says something else of it.
+    /// Replaces the status's metadata, which is sent in the trailers. A pushback from [`with_retry_pushback`](Self::with_retry_pushback)
+    /// stays unless `metadata` has a pushback of its own.
     #[must_use]
     pub fn with_metadata(self, mut metadata: Metadata) -> Self {
         let pushback = self.metadata.as_deref().and_then(Metadata::retry_pushback);
@@ -81,11 +80,10 @@ impl Status {
         Self { metadata, ..self }
     }
 
-    /// The same status, with which the server asks the client to try the call again after `delay` and not before:
-    /// `grpc-retry-pushback-ms` in the trailers, in milliseconds, rounded up, at most 2,147,483,647 (almost 25 days).
+    /// Asks the client to retry the call after `delay` and not before: the trailers carry `grpc-retry-pushback-ms`, in milliseconds,
+    /// rounded up, at most 2,147,483,647 (almost 25 days).
     ///
-    /// A client heeds it if its retry policy has the status's code among those to retry, and attempts are left: see
-    /// [gRFC A6][spec].
+    /// The client obeys if its retry policy lists the status's code and attempts are left: see [gRFC A6][spec].
     ///
     /// [spec]: https://github.com/grpc/proposal/blob/master/A6-client-retries.md#pushback
     #[must_use]
@@ -94,8 +92,8 @@ impl Status {
         self.pushed_back(i32::try_from(millis).unwrap_or(i32::MAX))
     }
 
-    /// The same status, with which the server asks the client not to try the call again, whatever the client's retry policy says:
-    /// `grpc-retry-pushback-ms: -1` in the trailers. See [gRFC A6][spec].
+    /// Asks the client not to retry the call, whatever its retry policy says: the trailers carry `grpc-retry-pushback-ms: -1`. See [gRFC
+    /// A6][spec].
     ///
     /// [spec]: https://github.com/grpc/proposal/blob/master/A6-client-retries.md#pushback
     #[must_use]
@@ -109,31 +107,31 @@ impl Status {
         self
     }
 
-    /// The metadata beside the status, if there is any. What [`parse`](Self::parse) reads has none.
+    /// The status's metadata; `None` without metadata. A status from [`parse`](Self::parse) has no metadata.
     #[must_use]
     pub fn metadata(&self) -> Option<&Metadata> {
         self.metadata.as_deref()
     }
 
-    /// The code.
+    /// The status's code.
     #[must_use]
     pub fn code(&self) -> Code {
         self.code
     }
 
-    /// The message; empty if there is none.
+    /// The status's message for people; empty without a message.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The details; empty if there are none.
+    /// The status's details for programs; empty without details.
     #[must_use]
     pub fn details(&self) -> &Bytes {
         &self.details
     }
 
-    /// Whether the details are sent: see [`with_details`](Self::with_details). True without details.
+    /// Whether the details fit into the trailers: see [`with_details`](Self::with_details). `true` without details.
     #[must_use]
     pub fn details_fit(&self) -> bool {
         let room = room_beside(&self.encode_message());
@@ -141,11 +139,10 @@ impl Status {
         self.details.is_empty() || self.encode_details(room - metadata).is_some()
     }
 
-    /// Writes the status into trailers, in place of any status that is there already, and adds its metadata.
+    /// Writes the status and its metadata into trailers. Replaces any status that the trailers have.
     ///
-    /// An empty message and empty details are not written. A message that takes more than
-    /// [`MAX_MESSAGE_LEN`] bytes is cut short, between two characters. Details are left out that would make more than
-    /// [`MAX_TRAILERS_SIZE`] bytes with all the rest.
+    /// An empty message and empty details are not written. A message of more than [`MAX_MESSAGE_LEN`] bytes on the wire is cut between two
+    /// characters. Details that would make more than [`MAX_TRAILERS_SIZE`] bytes in all are left out.
     pub fn encode(&self, trailers: &mut HeaderMap) {
         self.encode_with(None, trailers);
     }
@@ -156,7 +153,7 @@ impl Status {
 
         let message = self.encode_message();
         let mut room = room_beside(&message);
-        // Every text is a valid value once encoded; `ok` only keeps this total.
+        // An encoded text is always a valid value; `ok` keeps this total.
         let message = (!message.is_empty())
             .then(|| HeaderValue::from_str(&message).ok())
             .flatten();
@@ -182,11 +179,10 @@ impl Status {
         (size <= room).then(|| metadata::encode_binary(&self.details))
     }
 
-    /// Reads the status out of trailers. `None` if they have no `grpc-status`.
+    /// Reads a status out of trailers. `None` without `grpc-status`.
     ///
-    /// A `grpc-status` that is no number is [`Code::UNKNOWN`], with a message that says so. Message
-    /// and details never make it fail: see [`percent::decode`]; details that are not base64 are
-    /// left out.
+    /// A `grpc-status` that is not a number becomes [`Code::UNKNOWN`] with a message that says so. A malformed message is decoded as far as
+    /// possible (see [`percent::decode`]). Details that are not base64 are left out.
     #[must_use]
     pub fn parse(trailers: &HeaderMap) -> Option<Self> {
         let value = trailers.get(GRPC_STATUS)?.as_bytes();
@@ -205,13 +201,13 @@ impl Status {
     }
 }
 
-/// How many bytes of the trailers metadata and details may take beside a code and this message.
+/// How many bytes of the trailers are left for metadata and details, next to a code and this message.
 fn room_beside(message: &str) -> usize {
     let code = field_size(&GRPC_STATUS, MAX_CODE_LEN);
     MAX_TRAILERS_SIZE.saturating_sub(code + field_size(&GRPC_MESSAGE, message.len()))
 }
 
-/// What a field counts for.
+/// The size of a field, as HTTP/2 counts.
 fn field_size(name: &HeaderName, value: usize) -> usize {
     (name.as_str().len() + metadata::FIELD_OVERHEAD).saturating_add(value)
 }
@@ -231,7 +227,7 @@ impl From<Code> for Status {
 }
 
 impl From<InvalidMetadata> for Status {
-    /// An answer whose metadata cannot be sent is `INTERNAL` (13): the client is not to blame.
+    /// Makes the status of an answer whose metadata cannot be sent: `INTERNAL` (13), since the error is the server's.
     fn from(error: InvalidMetadata) -> Self {
         Self::new(Code::INTERNAL, error.to_string())
     }

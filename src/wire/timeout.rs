@@ -1,7 +1,7 @@
-//! `grpc-timeout`: how long the caller will wait, counted from when the request arrives.
+//! `grpc-timeout`: how long the client will wait, counted from the request's arrival.
 //!
-//! One to eight digits and a unit: `H`ours, `M`inutes, `S`econds, `m`illiseconds, `u` for
-//! microseconds, `n`anoseconds. See [Timeout][spec] in PROTOCOL-HTTP2.
+//! A value is one to eight digits and a unit: `H` hours, `M` minutes, `S` seconds, `m` milliseconds, `u` microseconds, `n` nanoseconds. See
+//! [Timeout][spec] in PROTOCOL-HTTP2.
 //!
 //! [spec]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
 
@@ -13,7 +13,7 @@ use http::HeaderValue;
 /// The largest number that eight digits hold.
 const MAX_VALUE: u128 = 99_999_999;
 
-/// Every unit and its nanoseconds, the finest first.
+/// Every unit with its nanoseconds, the smallest unit first.
 const UNITS: [(u8, u128); 6] = [
     (b'n', 1),
     (b'u', 1_000),
@@ -23,7 +23,7 @@ const UNITS: [(u8, u128); 6] = [
     (b'H', 3600 * 1_000_000_000),
 ];
 
-/// A `grpc-timeout` value outside the grammar.
+/// The value is not a `grpc-timeout`: one to eight digits and a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidTimeout;
@@ -36,12 +36,12 @@ impl fmt::Display for InvalidTimeout {
 
 impl std::error::Error for InvalidTimeout {}
 
-/// Reads a value. The longest, `99999999H`, is over eleven thousand years: add it to an instant
-/// with `checked_add`. Zero is valid, and has expired.
+/// Reads a value. Zero is valid, and has expired. The longest timeout, `99999999H`, is over eleven thousand years: add a timeout to an
+/// instant with `checked_add`.
 ///
 /// # Errors
 ///
-/// [`InvalidTimeout`] unless it is one to eight digits and a unit.
+/// [`InvalidTimeout`] unless the value is one to eight digits and a unit.
 pub fn parse(value: &[u8]) -> Result<Duration, InvalidTimeout> {
     let [digits @ .., unit] = value else {
         return Err(InvalidTimeout);
@@ -63,8 +63,7 @@ pub fn parse(value: &[u8]) -> Result<Duration, InvalidTimeout> {
     }
 }
 
-/// Writes a value in the finest unit that holds it in eight digits, rounded up so that no peer
-/// gives up early; at most `99999999H`.
+/// Writes a timeout in the smallest unit that fits into eight digits, rounded up so that no peer gives up early; at most `99999999H`.
 #[must_use]
 pub fn encode(timeout: Duration) -> HeaderValue {
     let nanos = timeout.as_nanos();
@@ -73,7 +72,7 @@ pub fn encode(timeout: Duration) -> HeaderValue {
         .map(|&(unit, size)| (nanos.div_ceil(size), unit))
         .find(|&(number, _)| number <= MAX_VALUE)
         .unwrap_or((MAX_VALUE, b'H'));
-    // Digits and a letter are always a valid value; the fallback, "no time left", keeps this total.
+    // Digits and a letter are always a valid value; the fallback (no time left) keeps this total.
     HeaderValue::try_from(format!("{number}{}", char::from(unit)))
         .unwrap_or_else(|_| HeaderValue::from_static("0n"))
 }

@@ -4,7 +4,7 @@ pub struct Text {
     #[prost(string, tag = "1")]
     pub text: ::prost::alloc::string::String,
 }
-/// What it takes to serve `Bare`.
+/// Serves `Bare`: the trait to implement, and functions that add the trait's methods to a router.
 #[allow(clippy::all, dead_code, deprecated, unused_qualifications, unused_variables)]
 pub mod bare_server {
     /// The name of the service.
@@ -37,7 +37,7 @@ pub mod bare_server {
     ///
     /// # Panics
     ///
-    /// If one of them is there already.
+    /// If the router has one of the methods already.
     pub fn add<S, T>(
         router: ::grpc_health::Router<S>,
         service: ::std::sync::Arc<T>,
@@ -48,11 +48,11 @@ pub mod bare_server {
     {
         add_with(router, service, ::grpc_health::router::Route::new)
     }
-    /// Adds the methods of `service` to `router`. Their calls are treated as `route` says, which is asked once for each path.
+    /// Adds the methods of `service` to `router`, with the settings that `route` returns for each path.
     ///
     /// # Panics
     ///
-    /// If one of them is there already.
+    /// If the router has one of the methods already.
     pub fn add_with<S, T>(
         router: ::grpc_health::Router<S>,
         service: ::std::sync::Arc<T>,

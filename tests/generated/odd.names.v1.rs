@@ -34,7 +34,7 @@ pub struct Text {
     #[prost(string, tag = "1")]
     pub text: ::prost::alloc::string::String,
 }
-/// What it takes to serve `odd.names.v1.keywords`.
+/// Serves `odd.names.v1.keywords`: the trait to implement, and functions that add the trait's methods to a router.
 #[allow(clippy::all, dead_code, deprecated, unused_qualifications, unused_variables)]
 pub mod keywords_server {
     /// The name of the service.
@@ -289,7 +289,7 @@ pub mod keywords_server {
     ///
     /// # Panics
     ///
-    /// If one of them is there already.
+    /// If the router has one of the methods already.
     pub fn add<S, T>(
         router: ::grpc_health::Router<S>,
         service: ::std::sync::Arc<T>,
@@ -300,11 +300,11 @@ pub mod keywords_server {
     {
         add_with(router, service, ::grpc_health::router::Route::new)
     }
-    /// Adds the methods of `service` to `router`. Their calls are treated as `route` says, which is asked once for each path.
+    /// Adds the methods of `service` to `router`, with the settings that `route` returns for each path.
     ///
     /// # Panics
     ///
-    /// If one of them is there already.
+    /// If the router has one of the methods already.
     pub fn add_with<S, T>(
         router: ::grpc_health::Router<S>,
         service: ::std::sync::Arc<T>,
@@ -416,7 +416,7 @@ pub mod keywords_server {
         router
     }
 }
-/// What it takes to serve `odd.names.v1.Nothing`.
+/// Serves `odd.names.v1.Nothing`: the trait to implement, and functions that add the trait's methods to a router.
 #[allow(clippy::all, dead_code, deprecated, unused_qualifications, unused_variables)]
 pub mod nothing_server {
     /// The name of the service.
@@ -427,7 +427,7 @@ pub mod nothing_server {
     ///
     /// # Panics
     ///
-    /// If one of them is there already.
+    /// If the router has one of the methods already.
     pub fn add<S, T>(
         router: ::grpc_health::Router<S>,
         service: ::std::sync::Arc<T>,
@@ -438,11 +438,11 @@ pub mod nothing_server {
     {
         add_with(router, service, ::grpc_health::router::Route::new)
     }
-    /// Adds the methods of `service` to `router`. Their calls are treated as `route` says, which is asked once for each path.
+    /// Adds the methods of `service` to `router`, with the settings that `route` returns for each path.
     ///
     /// # Panics
     ///
-    /// If one of them is there already.
+    /// If the router has one of the methods already.
     pub fn add_with<S, T>(
         router: ::grpc_health::Router<S>,
         service: ::std::sync::Arc<T>,
@@ -455,7 +455,7 @@ pub mod nothing_server {
         router
     }
 }
-/// What it takes to serve `odd.names.v1.Result`.
+/// Serves `odd.names.v1.Result`: the trait to implement, and functions that add the trait's methods to a router.
 #[allow(clippy::all, dead_code, deprecated, unused_qualifications, unused_variables)]
 pub mod result_server {
     /// The name of the service.
@@ -488,7 +488,7 @@ pub mod result_server {
     ///
     /// # Panics
     ///
-    /// If one of them is there already.
+    /// If the router has one of the methods already.
     pub fn add<S, T>(
         router: ::grpc_health::Router<S>,
         service: ::std::sync::Arc<T>,
@@ -499,11 +499,11 @@ pub mod result_server {
     {
         add_with(router, service, ::grpc_health::router::Route::new)
     }
-    /// Adds the methods of `service` to `router`. Their calls are treated as `route` says, which is asked once for each path.
+    /// Adds the methods of `service` to `router`, with the settings that `route` returns for each path.
     ///
     /// # Panics
     ///
-    /// If one of them is there already.
+    /// If the router has one of the methods already.
     pub fn add_with<S, T>(
         router: ::grpc_health::Router<S>,
         service: ::std::sync::Arc<T>,
@@ -525,7 +525,7 @@ pub mod result_server {
         router
     }
 }
-/// What it takes to serve `odd.names.v1.T`.
+/// Serves `odd.names.v1.T`: the trait to implement, and functions that add the trait's methods to a router.
 #[allow(clippy::all, dead_code, deprecated, unused_qualifications, unused_variables)]
 pub mod t_server {
     /// The name of the service.
@@ -558,7 +558,7 @@ pub mod t_server {
     ///
     /// # Panics
     ///
-    /// If one of them is there already.
+    /// If the router has one of the methods already.
     pub fn add<S, T>(
         router: ::grpc_health::Router<S>,
         service: ::std::sync::Arc<T>,
@@ -569,11 +569,11 @@ pub mod t_server {
     {
         add_with(router, service, ::grpc_health::router::Route::new)
     }
-    /// Adds the methods of `service` to `router`. Their calls are treated as `route` says, which is asked once for each path.
+    /// Adds the methods of `service` to `router`, with the settings that `route` returns for each path.
     ///
     /// # Panics
     ///
-    /// If one of them is there already.
+    /// If the router has one of the methods already.
     pub fn add_with<S, T>(
         router: ::grpc_health::Router<S>,
         service: ::std::sync::Arc<T>,
@@ -595,7 +595,7 @@ pub mod t_server {
         router
     }
 }
-/// What it takes to serve `odd.names.v1.Shop`.
+/// Serves `odd.names.v1.Shop`: the trait to implement, and functions that add the trait's methods to a router.
 #[allow(clippy::all, dead_code, deprecated, unused_qualifications, unused_variables)]
 pub mod shop_server_ {
     /// The name of the service.
@@ -647,7 +647,7 @@ pub mod shop_server_ {
     ///
     /// # Panics
     ///
-    /// If one of them is there already.
+    /// If the router has one of the methods already.
     pub fn add<S, T>(
         router: ::grpc_health::Router<S>,
         service: ::std::sync::Arc<T>,
@@ -658,11 +658,11 @@ pub mod shop_server_ {
     {
         add_with(router, service, ::grpc_health::router::Route::new)
     }
-    /// Adds the methods of `service` to `router`. Their calls are treated as `route` says, which is asked once for each path.
+    /// Adds the methods of `service` to `router`, with the settings that `route` returns for each path.
     ///
     /// # Panics
     ///
-    /// If one of them is there already.
+    /// If the router has one of the methods already.
     pub fn add_with<S, T>(
         router: ::grpc_health::Router<S>,
         service: ::std::sync::Arc<T>,
@@ -684,7 +684,7 @@ pub mod shop_server_ {
         router
     }
 }
-/// What it takes to serve `odd.names.v1.shop`.
+/// Serves `odd.names.v1.shop`: the trait to implement, and functions that add the trait's methods to a router.
 #[allow(clippy::all, dead_code, deprecated, unused_qualifications, unused_variables)]
 pub mod shop_server__ {
     /// The name of the service.
@@ -717,7 +717,7 @@ pub mod shop_server__ {
     ///
     /// # Panics
     ///
-    /// If one of them is there already.
+    /// If the router has one of the methods already.
     pub fn add<S, T>(
         router: ::grpc_health::Router<S>,
         service: ::std::sync::Arc<T>,
@@ -728,11 +728,11 @@ pub mod shop_server__ {
     {
         add_with(router, service, ::grpc_health::router::Route::new)
     }
-    /// Adds the methods of `service` to `router`. Their calls are treated as `route` says, which is asked once for each path.
+    /// Adds the methods of `service` to `router`, with the settings that `route` returns for each path.
     ///
     /// # Panics
     ///
-    /// If one of them is there already.
+    /// If the router has one of the methods already.
     pub fn add_with<S, T>(
         router: ::grpc_health::Router<S>,
         service: ::std::sync::Arc<T>,
@@ -754,7 +754,7 @@ pub mod shop_server__ {
         router
     }
 }
-/// What it takes to serve `odd.names.v1.Self`.
+/// Serves `odd.names.v1.Self`: the trait to implement, and functions that add the trait's methods to a router.
 #[allow(clippy::all, dead_code, deprecated, unused_qualifications, unused_variables)]
 pub mod self_server {
     /// The name of the service.
@@ -787,7 +787,7 @@ pub mod self_server {
     ///
     /// # Panics
     ///
-    /// If one of them is there already.
+    /// If the router has one of the methods already.
     pub fn add<S, T>(
         router: ::grpc_health::Router<S>,
         service: ::std::sync::Arc<T>,
@@ -798,11 +798,11 @@ pub mod self_server {
     {
         add_with(router, service, ::grpc_health::router::Route::new)
     }
-    /// Adds the methods of `service` to `router`. Their calls are treated as `route` says, which is asked once for each path.
+    /// Adds the methods of `service` to `router`, with the settings that `route` returns for each path.
     ///
     /// # Panics
     ///
-    /// If one of them is there already.
+    /// If the router has one of the methods already.
     pub fn add_with<S, T>(
         router: ::grpc_health::Router<S>,
         service: ::std::sync::Arc<T>,
@@ -824,7 +824,7 @@ pub mod self_server {
         router
     }
 }
-/// What it takes to serve `odd.names.v1._`.
+/// Serves `odd.names.v1._`: the trait to implement, and functions that add the trait's methods to a router.
 #[allow(clippy::all, dead_code, deprecated, unused_qualifications, unused_variables)]
 pub mod unnamed_server {
     /// The name of the service.
@@ -857,7 +857,7 @@ pub mod unnamed_server {
     ///
     /// # Panics
     ///
-    /// If one of them is there already.
+    /// If the router has one of the methods already.
     pub fn add<S, T>(
         router: ::grpc_health::Router<S>,
         service: ::std::sync::Arc<T>,
@@ -868,11 +868,11 @@ pub mod unnamed_server {
     {
         add_with(router, service, ::grpc_health::router::Route::new)
     }
-    /// Adds the methods of `service` to `router`. Their calls are treated as `route` says, which is asked once for each path.
+    /// Adds the methods of `service` to `router`, with the settings that `route` returns for each path.
     ///
     /// # Panics
     ///
-    /// If one of them is there already.
+    /// If the router has one of the methods already.
     pub fn add_with<S, T>(
         router: ::grpc_health::Router<S>,
         service: ::std::sync::Arc<T>,
@@ -894,7 +894,7 @@ pub mod unnamed_server {
         router
     }
 }
-/// What it takes to serve `odd.names.v1._1_a__B_`.
+/// Serves `odd.names.v1._1_a__B_`: the trait to implement, and functions that add the trait's methods to a router.
 #[allow(clippy::all, dead_code, deprecated, unused_qualifications, unused_variables)]
 pub mod _1_a_b_server {
     /// The name of the service.
@@ -927,7 +927,7 @@ pub mod _1_a_b_server {
     ///
     /// # Panics
     ///
-    /// If one of them is there already.
+    /// If the router has one of the methods already.
     pub fn add<S, T>(
         router: ::grpc_health::Router<S>,
         service: ::std::sync::Arc<T>,
@@ -938,11 +938,11 @@ pub mod _1_a_b_server {
     {
         add_with(router, service, ::grpc_health::router::Route::new)
     }
-    /// Adds the methods of `service` to `router`. Their calls are treated as `route` says, which is asked once for each path.
+    /// Adds the methods of `service` to `router`, with the settings that `route` returns for each path.
     ///
     /// # Panics
     ///
-    /// If one of them is there already.
+    /// If the router has one of the methods already.
     pub fn add_with<S, T>(
         router: ::grpc_health::Router<S>,
         service: ::std::sync::Arc<T>,
@@ -964,7 +964,7 @@ pub mod _1_a_b_server {
         router
     }
 }
-/// What it takes to serve `odd.names.v1.fn`.
+/// Serves `odd.names.v1.fn`: the trait to implement, and functions that add the trait's methods to a router.
 #[allow(clippy::all, dead_code, deprecated, unused_qualifications, unused_variables)]
 pub mod fn_server {
     /// The name of the service.
@@ -997,7 +997,7 @@ pub mod fn_server {
     ///
     /// # Panics
     ///
-    /// If one of them is there already.
+    /// If the router has one of the methods already.
     pub fn add<S, T>(
         router: ::grpc_health::Router<S>,
         service: ::std::sync::Arc<T>,
@@ -1008,11 +1008,11 @@ pub mod fn_server {
     {
         add_with(router, service, ::grpc_health::router::Route::new)
     }
-    /// Adds the methods of `service` to `router`. Their calls are treated as `route` says, which is asked once for each path.
+    /// Adds the methods of `service` to `router`, with the settings that `route` returns for each path.
     ///
     /// # Panics
     ///
-    /// If one of them is there already.
+    /// If the router has one of the methods already.
     pub fn add_with<S, T>(
         router: ::grpc_health::Router<S>,
         service: ::std::sync::Arc<T>,

@@ -84,13 +84,13 @@ async fn routers_are_nested_as_deep_as_there_is_room_for() {
 }
 
 #[test]
-#[should_panic(expected = "more than 4 routers in one another")]
+#[should_panic(expected = "more than 4 nested routers")]
 fn a_router_that_is_too_deep_is_refused_as_it_is_added() {
     let _ = deep(5);
 }
 
 #[test]
-#[should_panic(expected = "more than 4 routers in one another")]
+#[should_panic(expected = "more than 4 nested routers")]
 fn a_first_router_that_is_too_deep_is_refused() {
     let _ = Router::new(Router::empty().service(deep(3)));
 }

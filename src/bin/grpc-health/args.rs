@@ -16,7 +16,7 @@ Exit codes:
   1  bad arguments (serve: or certificates that cannot be used)
   2  no connection, or certificates that cannot be used (serve: cannot listen)
   3  the RPC failed
-  4  any other status than SERVING (list: of any service)";
+  4  a status other than SERVING (list: of at least one service)";
 
 const WATCH_NOTES: &str = "\
 Runs until the server ends the call or the connection breaks (exit code 3), or until nobody reads
@@ -26,7 +26,7 @@ const LIST_NOTES: &str = "\
 One line per service, sorted by name: NAME, a tab, STATUS. The server as a whole has the empty
 name. Backslashes, and characters that are not visible, are escaped in names.";
 
-/// The gRPC Health Checking Protocol, both ends of it.
+/// Serve health statuses, and ask servers for health statuses (gRPC Health Checking Protocol).
 #[derive(Debug, Parser)]
 #[command(name = "grpc-health", version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
@@ -36,12 +36,12 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve fixed statuses until SIGTERM or SIGINT, then drain; a second signal ends at once.
+    /// Serve fixed statuses until SIGTERM or SIGINT, then drain. A second signal ends the server at once.
     Serve(ServeArgs),
-    /// Ask for one service's status, and print it.
+    /// Print one service's status.
     #[command(after_help = EXIT_CODES)]
     Check(CheckArgs),
-    /// Print one service's status, and each change of it.
+    /// Print one service's status, and every change of the status.
     #[command(after_help = WATCH_NOTES)]
     Watch(WatchArgs),
     /// Print all services and their statuses.
@@ -51,53 +51,51 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Address to listen on: IP:PORT, HOST:PORT (every address of the name), or :PORT (every address
-    /// of the machine, IPv6 and IPv4); repeatable. Port 0 takes a free one, printed as "listening on
-    /// ADDR". [default: 127.0.0.1:50051] unless there is a Unix socket or one from systemd.
+    /// Listen on this TCP address; repeatable. ADDR is IP:PORT, HOST:PORT (every address of the name), or :PORT (every address of the
+    /// machine, IPv6 and IPv4). Port 0 takes a free port. The command prints "listening on IP:PORT" for each address.
+    /// [default: 127.0.0.1:50051] unless there is a Unix socket or a socket from systemd.
     #[arg(long, value_name = "ADDR", value_parser = listen)]
     pub(crate) listen: Vec<Listen>,
-    /// Address to listen on without TLS, beside those that have it; repeatable. Unix sockets never
-    /// have it.
+    /// Listen on this TCP address without TLS, next to the TLS listeners; repeatable. Unix sockets never use TLS.
     #[arg(long, value_name = "ADDR", requires = "tls_cert", value_parser = listen)]
     pub(crate) listen_plain: Vec<Listen>,
     #[command(flatten)]
     pub(crate) tls: ServeTls,
-    /// Unix domain socket to listen on, printed as "listening on unix:PATH"; repeatable. @NAME is
-    /// an abstract name of Linux.
+    /// Listen on this Unix domain socket; repeatable. @NAME is a name in Linux's abstract namespace. The command prints "listening on
+    /// unix:PATH".
     #[arg(long, value_name = "PATH")]
     pub(crate) unix: Vec<PathBuf>,
-    /// Permissions of Unix sockets' files, in octal; to connect takes the one to write.
+    /// Permissions of the Unix sockets' files, in octal. A client needs write permission to connect.
     #[arg(long, value_name = "MODE", default_value = "600", value_parser = mode)]
     pub(crate) unix_mode: u32,
-    /// A service and its status: NAME, or NAME=serving, NAME=not-serving, NAME=unknown; repeatable.
-    /// The empty name is the server as a whole, SERVING unless set.
+    /// Serve this service with this status; repeatable. STATUS is serving (the default), not-serving or unknown. The empty NAME is the
+    /// server as a whole, which is SERVING unless set.
     #[arg(long, value_name = "NAME[=STATUS]", value_parser = service)]
     pub(crate) service: Vec<(String, ServingStatus)>,
-    /// A service that stays as it is while the server drains, such as one for liveness; repeatable.
+    /// Keep the status of this service while the server drains, for example for liveness probes; repeatable.
     #[arg(long, value_name = "NAME")]
     pub(crate) pin: Vec<String>,
-    /// Tell clients what can be called: grpc.reflection.v1 and v1alpha, for grpcurl and its like.
+    /// Serve reflection (grpc.reflection.v1 and v1alpha), so that tools such as grpcurl can list the methods.
     #[arg(long)]
     pub(crate) reflection: bool,
-    /// How long to go on as before once the drain is announced, so that balancers notice.
+    /// How long to accept connections and calls after a drain has begun, so that balancers notice NOT_SERVING.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration_or_none)]
     pub(crate) drain_linger: Duration,
-    /// How long calls may take to complete after that.
+    /// How long open calls may take to complete after the linger time.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration_or_none)]
     pub(crate) drain_deadline: Duration,
-    /// Serve with N worker threads, in place of the main thread alone.
+    /// Serve with N worker threads instead of the main thread alone.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Target {
-    /// HOST:PORT, or :PORT for this machine; unix:PATH, unix-abstract:NAME, or another of gRPC's names:
-    /// dns:///HOST:PORT, ipv4:IP:PORT, ipv6:[IP]:PORT.
+    /// The server's address: HOST:PORT, :PORT (this machine), unix:PATH, unix-abstract:NAME, dns:///HOST:PORT, ipv4:IP:PORT or
+    /// ipv6:[IP]:PORT.
     #[arg(value_name = "ADDR")]
     pub(crate) addr: client::Target,
-    /// How long connecting may take, such as 500ms, 1s or 2m: until the server shows that it speaks
-    /// HTTP/2.
+    /// How long connecting may take, until the server shows that it speaks HTTP/2; such as 500ms, 1s or 2m.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub(crate) connect_timeout: Duration,
     #[command(flatten)]
@@ -108,7 +106,7 @@ pub(crate) struct Target {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// The service to ask for; the server as a whole if not given.
+    /// The service to ask for. [default: the server as a whole]
     #[arg(
         long,
         value_name = "NAME",
@@ -116,7 +114,7 @@ pub(crate) struct CheckArgs {
         hide_default_value = true
     )]
     pub(crate) service: String,
-    /// How long the call may take.
+    /// How long the call may take, such as 500ms, 1s or 2m.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub(crate) timeout: Duration,
 }
@@ -125,7 +123,7 @@ pub(crate) struct CheckArgs {
 pub(crate) struct WatchArgs {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// The service to watch; the server as a whole if not given.
+    /// The service to watch. [default: the server as a whole]
     #[arg(
         long,
         value_name = "NAME",
@@ -139,7 +137,7 @@ pub(crate) struct WatchArgs {
 pub(crate) struct ListArgs {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// How long the call may take.
+    /// How long the call may take, such as 500ms, 1s or 2m.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub(crate) timeout: Duration,
 }

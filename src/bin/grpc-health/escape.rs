@@ -1,9 +1,9 @@
-//! Text of the peer's on somebody's terminal.
+//! Shows text from a peer on a terminal safely.
 
 use std::fmt::{self, Display, Write};
 
-/// Characters, by ranges, that show nothing, break a line, or change the order in which others are shown. ASCII's and Latin-1's control
-/// characters are not among them: `char::is_control` knows those.
+/// Ranges of characters that are invisible, break a line, or change the order of other characters. The control characters of ASCII and
+/// Latin-1 are missing here, since `char::is_control` knows them.
 const INVISIBLE: &[(char, char)] = &[
     ('\u{ad}', '\u{ad}'),       // a hyphen that is mostly not there
     ('\u{34f}', '\u{34f}'),     // joins graphemes
@@ -24,7 +24,7 @@ const INVISIBLE: &[(char, char)] = &[
     ('\u{e0000}', '\u{e0fff}'), // tags, and more variation selectors
 ];
 
-/// Shows text as one line that does nothing to the terminal: whatever is not plainly visible, and the backslash, as an escape of Rust's.
+/// Shows text on one line that cannot control the terminal: invisible characters and the backslash become Rust escapes.
 pub(crate) struct Escaped<T>(pub(crate) T);
 
 impl<T: Display> Display for Escaped<T> {

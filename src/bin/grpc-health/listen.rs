@@ -1,4 +1,4 @@
-//! What `serve` listens on.
+//! The listeners of `serve`.
 
 use std::{
     fmt::Display,
@@ -22,7 +22,7 @@ const DEFAULT: Listen = Listen::At(SocketAddr::new(
     50051,
 ));
 
-/// Adds every listener there is to be. An error begins with what it is about.
+/// Adds every listener. An error begins with the listener's name.
 pub(crate) async fn all<S: Service>(
     server: &Server<S>,
     args: &ServeArgs,
@@ -73,7 +73,7 @@ async fn bind<S: Service>(
         Listen::At(addr) => on(server, addr, tls).await,
         Listen::Name(name, port) => on(server, (name.as_str(), *port), tls).await,
         Listen::Everywhere(port) => {
-            // The second is for machines without IPv6: the first has IPv4, too.
+            // The first address has IPv4, too; the second is for machines without IPv6.
             let every = [Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()];
             let every = every.map(|ip| SocketAddr::new(ip, *port));
             on(server, &every[..], tls).await
@@ -81,7 +81,7 @@ async fn bind<S: Service>(
     }
 }
 
-/// Adds a socket that came with the process.
+/// Adds a socket that systemd has passed to the process.
 fn add<S: Service>(server: &Server<S>, fd: OwnedFd, tls: Option<&ServerTls>) -> io::Result<()> {
     let socket = Socket::from(fd);
     let addr = socket.local_addr()?;
@@ -99,7 +99,7 @@ fn add<S: Service>(server: &Server<S>, fd: OwnedFd, tls: Option<&ServerTls>) -> 
     }
 }
 
-/// One line for each listener: TCP first, then Unix domain sockets.
+/// Prints one line for each listener: TCP first, then Unix domain sockets.
 pub(crate) fn say<S: Service>(server: &Server<S>) {
     let tcp = server.local_addrs();
     let unix = server.unix_paths();

@@ -1,4 +1,4 @@
-//! `grpc-health`: serves health statuses, and asks for them.
+//! `grpc-health`: serves health statuses, and asks servers for health statuses.
 #![forbid(unsafe_code)]
 
 mod args;
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
             command: Command::List(args),
         }) => query::list(&args),
         Err(error) => {
-            // Help and version too come as an "error". There is nowhere to say that printing failed.
+            // clap returns help and version as an "error", too. A failure to print cannot be reported anywhere.
             let _ = error.print();
             if error.use_stderr() {
                 Exit::Arguments

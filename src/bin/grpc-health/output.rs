@@ -1,4 +1,4 @@
-//! What the command says: results on stdout, everything else on stderr, the outcome as exit code.
+//! The command's output: results on stdout, all other text on stderr, the outcome as the exit code.
 
 use std::{
     fmt::Display,
@@ -24,14 +24,14 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Writes one line to stdout at once. `println!` would panic where nobody reads it any more.
+/// Writes one line to stdout at once. `println!` would panic if nobody reads stdout.
 pub(crate) fn line(text: impl Display) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{text}")?;
     stdout.flush()
 }
 
-/// Writes one line to stderr, if anybody reads it. What a peer has put into it is made harmless here.
+/// Writes one line to stderr, and ignores errors. Escapes text from peers.
 pub(crate) fn log(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{}", Escaped(text));
 }

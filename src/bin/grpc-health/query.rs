@@ -1,4 +1,4 @@
-//! `check`, `watch` and `list`: questions to a server.
+//! `check`, `watch` and `list`: ask a server.
 
 use std::{fmt::Display, future::Future};
 
@@ -62,7 +62,7 @@ fn ask(question: impl Future<Output = Result<Exit, Exit>>) -> Exit {
     match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
             let exit = runtime.block_on(question).unwrap_or_else(|exit| exit);
-            // A name that nobody resolves holds a thread up for longer than the question may take.
+            // Resolving a name may block a thread for longer than the timeout.
             runtime.shutdown_background();
             exit
         }
@@ -106,7 +106,7 @@ fn failed(status: &Status) -> Exit {
     Exit::Rpc
 }
 
-/// Whether anybody reads it.
+/// Prints one line. `false` if nobody reads stdout.
 fn print(text: impl Display) -> bool {
     line(text).is_ok()
 }

@@ -19,7 +19,7 @@ use crate::{
     tls,
 };
 
-/// How long a client may be silent before it is asked whether it is there.
+/// How long a client may be silent before the server sends a PING.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(args: &ServeArgs) -> Exit {
@@ -57,7 +57,7 @@ fn runtime(args: &ServeArgs) -> io::Result<Runtime> {
 }
 
 async fn serve(args: &ServeArgs, registry: Registry) -> Exit {
-    // Before the first line on stdout: whoever reads it may send a signal at once.
+    // Before the first line on stdout, since its reader may send a signal at once.
     let (mut signals, hangups) = match Signals::new().and_then(|all| Ok((all, tls::hangups()?))) {
         Ok(signals) => signals,
         Err(error) => {
@@ -76,7 +76,7 @@ async fn serve(args: &ServeArgs, registry: Registry) -> Exit {
         }
     }
     let server = Server::builder()
-        // A peer that is gone without a word is found out; a library leaves that to its embedder.
+        // Finds clients that are gone without a FIN. In the library the embedder decides.
         .keepalive_interval(Some(KEEPALIVE))
         .shutdown_linger(args.drain_linger)
         .shutdown_deadline(args.drain_deadline)

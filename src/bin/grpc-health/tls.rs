@@ -1,4 +1,4 @@
-//! TLS of both ends: its arguments, and the certificates of a server that runs.
+//! The TLS arguments of all commands, and the reload of a running server's certificates.
 
 use std::{future::poll_fn, io, path::PathBuf, task::Poll, time::Duration};
 
@@ -26,17 +26,17 @@ pub(crate) struct ServeTls {
     /// The certificate's private key (PEM).
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Mutual TLS: refuse clients without a certificate that one of these vouches for (PEM).
+    /// Mutual TLS: refuse clients whose certificate is not signed by one of these CA certificates (PEM).
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_client_ca: Option<PathBuf>,
-    /// How often the three files are read again; SIGHUP has them read at once. What has changed is
-    /// used for new connections, unless it cannot be used.
+    /// How often to read the certificate, key and CA files again. SIGHUP reads the files at once. New connections use the changed files; if
+    /// the files cannot be used, the server keeps the old ones.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     tls_reload: Duration,
 }
 
 impl ServeTls {
-    /// Reads the files. `None` if TLS is not asked for.
+    /// Reads the files. `None` without TLS arguments.
     pub(crate) fn load(&self) -> Result<Option<ServerTls>, TlsError> {
         self.read()
             .map(|pem| pem.and_then(ServerTls::new))
@@ -48,13 +48,13 @@ impl ServeTls {
         Some(ServerPem::read(cert, key, self.tls_client_ca.as_deref()))
     }
 
-    /// Reads the files again, and replaces what has changed. `None` if TLS is not asked for.
+    /// Reads the files again, and replaces the certificates if the files have changed. `None` without TLS arguments.
     fn reload(&self, tls: &ServerTls) -> Option<Result<bool, TlsError>> {
         self.read().map(|pem| pem.and_then(|pem| tls.replace(pem)))
     }
 
-    /// Keeps `tls` as the files are, for ever. Their contents are compared: Kubernetes replaces a
-    /// directory above them, of which their inodes know nothing.
+    /// Keeps `tls` up to date with the files, for ever. Compares the contents: Kubernetes replaces a directory above the files, which
+    /// inodes do not show.
     pub(crate) async fn follow(self, tls: ServerTls, mut hangups: Signal) {
         let mut ticks = interval(self.tls_reload);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -69,7 +69,7 @@ impl ServeTls {
             })
             .await;
             let (files, handle) = (self.clone(), tls.clone());
-            // Also when it panicked there is a next time.
+            // After a panic the next reload may succeed.
             let Ok(Some(result)) = spawn_blocking(move || files.reload(&handle)).await else {
                 continue;
             };
@@ -79,7 +79,7 @@ impl ServeTls {
                 Ok(false) => {}
                 Err(ref error) => {
                     let error = error.to_string();
-                    // The same complaint every ten seconds says nothing more.
+                    // The same error every ten seconds would say nothing new.
                     if asked || complaint.as_ref() != Some(&error) {
                         log(format_args!("error: certificates kept: {error}"));
                     }
@@ -92,12 +92,12 @@ impl ServeTls {
     }
 }
 
-/// SIGHUP, which ends a process that does not ask for it.
+/// SIGHUP, which ends a process without a handler.
 pub(crate) fn hangups() -> io::Result<Signal> {
     signal(SignalKind::hangup())
 }
 
-/// Says of each SIGHUP that there are no files to read again.
+/// Logs for each SIGHUP that there are no files to read again.
 pub(crate) async fn ignore(mut hangups: Signal) {
     while hangups.recv().await.is_some() {
         log("SIGHUP ignored: there are no certificates to read again");
@@ -109,8 +109,8 @@ pub(crate) struct TargetTls {
     /// Connect over TLS.
     #[arg(long)]
     tls: bool,
-    /// The certificates that vouch for the server (PEM). [default: those that this machine trusts, or
-    /// that the environment variable SSL_CERT_FILE names]
+    /// Trust servers whose certificate is signed by one of these CA certificates (PEM). [default: the certificates that this machine
+    /// trusts, or those in the file that the environment variable SSL_CERT_FILE names]
     #[arg(
         long,
         value_name = "FILE",
@@ -118,25 +118,25 @@ pub(crate) struct TargetTls {
         visible_alias = "tls-ca-cert"
     )]
     tls_ca: Option<PathBuf>,
-    /// The name in the server's certificate; that of ADDR if not given.
+    /// The name that the server's certificate must be for. [default: the host of ADDR]
     #[arg(long, value_name = "NAME", requires = "tls")]
     tls_server_name: Option<String>,
-    /// The certificate to show a server that asks for one (PEM).
+    /// Mutual TLS: show this certificate to a server that asks for one, followed by its intermediates (PEM).
     #[arg(long, value_name = "FILE", requires_all = ["tls", "tls_client_key"])]
     tls_client_cert: Option<PathBuf>,
-    /// Its private key (PEM).
+    /// The private key of the client's certificate (PEM).
     #[arg(long, value_name = "FILE", requires = "tls_client_cert")]
     tls_client_key: Option<PathBuf>,
 }
 
 impl TargetTls {
-    /// `connector` with TLS, if that is asked for.
+    /// Adds TLS to `connector`, if the arguments ask for TLS.
     pub(crate) fn secure(&self, connector: Connector, addr: &Target) -> Result<Connector, Exit> {
         if !self.tls {
             return Ok(connector);
         }
         if addr.is_unix() {
-            log(format_args!("error: --tls: not for {addr}"));
+            log(format_args!("error: --tls cannot be used with {addr}"));
             return Err(Exit::Arguments);
         }
         let failed = |exit| {

@@ -1,4 +1,4 @@
-//! What arguments say: addresses, statuses, permissions, durations.
+//! Parses the values of arguments: addresses, statuses, permissions, durations.
 
 use std::{
     fmt::{self, Display},
@@ -8,10 +8,10 @@ use std::{
 
 use grpc_health::ServingStatus;
 
-/// Where to listen.
+/// An address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Listen {
-    /// Every address of the machine, of either family.
+    /// Every address of the machine, IPv6 and IPv4.
     Everywhere(u16),
     At(SocketAddr),
     /// Every address of a name.
@@ -35,7 +35,7 @@ pub(crate) fn listen(text: &str) -> Result<Listen, String> {
     let parts = text.rsplit_once(':');
     match parts.map(|(host, port)| (host, port.parse())) {
         Some(("", Ok(port))) => Ok(Listen::Everywhere(port)),
-        // Not an IPv6 address without its brackets, nor a URL.
+        // Rejects an IPv6 address without brackets, and a URL.
         Some((host, Ok(port))) if !host.contains([':', '/', '[', ']']) => {
             Ok(Listen::Name(host.to_owned(), port))
         }
@@ -46,7 +46,7 @@ pub(crate) fn listen(text: &str) -> Result<Listen, String> {
     }
 }
 
-/// The last `=` separates, so that a name may hold one.
+/// Splits at the last `=`, since a name may contain one.
 pub(crate) fn service(text: &str) -> Result<(String, ServingStatus), String> {
     let (name, status) = text.rsplit_once('=').unwrap_or((text, "serving"));
     let status = match status {
@@ -92,7 +92,7 @@ pub(crate) fn duration_or_none(text: &str) -> Result<Duration, String> {
         .ok()
         .and_then(|number| number.checked_mul(milliseconds))
         .map(Duration::from_millis)
-        .ok_or_else(|| "not a number of that size".to_owned())
+        .ok_or_else(|| "the number is too large".to_owned())
 }
 
 #[cfg(test)]

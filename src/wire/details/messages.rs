@@ -22,8 +22,8 @@ names! {
 /// The longest delay that protobuf allows, in seconds: ten thousand years.
 const LONGEST: u64 = 315_576_000_000;
 
-/// The time after which the client may try again, for a client that reads details. Clients that retry by themselves read
-/// [`grpc-retry-pushback-ms`](crate::Status::with_retry_pushback).
+/// How long a client should wait before a retry, for clients that read details. Clients that retry by themselves read
+/// [`grpc-retry-pushback-ms`](crate::Status::with_retry_pushback) instead.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 #[non_exhaustive]
 pub struct RetryInfo {
@@ -41,7 +41,7 @@ struct ProtoDuration {
 }
 
 impl RetryInfo {
-    /// The client may try again after this time; ten thousand years at most, as protobuf has it.
+    /// Makes a detail with this delay. Delays over ten thousand years, protobuf's limit, are cut to the limit.
     #[must_use]
     pub fn new(delay: Duration) -> Self {
         let delay = delay.min(Duration::from_secs(LONGEST));
@@ -52,7 +52,7 @@ impl RetryInfo {
         Self { retry_delay }
     }
 
-    /// The time after which the client may try again. `None` if the message has no time, or a negative one.
+    /// How long the client should wait before a retry. `None` without a delay, or with a negative delay.
     #[must_use]
     pub fn retry_delay(&self) -> Option<Duration> {
         let ProtoDuration { seconds, nanos } = self.retry_delay?;
@@ -61,20 +61,20 @@ impl RetryInfo {
     }
 }
 
-/// The place in the server where the error comes from, for debugging. Clients that the server does not trust should not get it.
+/// Where in the server the error comes from, for debugging. Do not send this detail to clients that the server does not trust.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 #[non_exhaustive]
 pub struct DebugInfo {
     /// The stack, innermost frame first.
     #[prost(string, repeated, tag = "1")]
     pub stack_entries: Vec<String>,
-    /// More for debugging.
+    /// More information for debugging.
     #[prost(string, tag = "2")]
     pub detail: String,
 }
 
 impl DebugInfo {
-    /// A detail without a stack.
+    /// Makes a detail without a stack.
     #[must_use]
     pub fn new(detail: impl Into<String>) -> Self {
         Self {
@@ -83,7 +83,7 @@ impl DebugInfo {
         }
     }
 
-    /// Adds one more frame of the stack, outside those before.
+    /// Adds the next outer frame of the stack.
     #[must_use]
     pub fn with_stack_entry(mut self, entry: impl Into<String>) -> Self {
         self.stack_entries.push(entry.into());
@@ -95,13 +95,13 @@ impl DebugInfo {
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 #[non_exhaustive]
 pub struct QuotaFailure {
-    /// Each of the quotas.
+    /// Each exceeded quota.
     #[prost(message, repeated, tag = "1")]
     pub violations: Vec<QuotaViolation>,
 }
 
 impl QuotaFailure {
-    /// Adds one more quota: whose it is, such as `clientip:192.0.2.7`, and how the call exceeds it.
+    /// Adds one exceeded quota: the quota's owner, such as `clientip:192.0.2.7`, and how the call exceeds the quota.
     #[must_use]
     pub fn with_violation(
         mut self,
@@ -116,19 +116,19 @@ impl QuotaFailure {
     }
 }
 
-/// A quota that is exceeded.
+/// One exceeded quota.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 #[non_exhaustive]
 pub struct QuotaViolation {
-    /// Whose quota it is, such as `clientip:192.0.2.7` or `project:shop`.
+    /// The quota's owner, such as `clientip:192.0.2.7` or `project:shop`.
     #[prost(string, tag = "1")]
     pub subject: String,
-    /// How the call exceeds it, for people.
+    /// How the call exceeds the quota, for people.
     #[prost(string, tag = "2")]
     pub description: String,
 }
 
-/// The cause of the error, by which programs should decide, and not by the text of the message.
+/// The cause of the error. Programs should decide by this cause and not by the text of the message.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 #[non_exhaustive]
 pub struct ErrorInfo {
@@ -138,13 +138,13 @@ pub struct ErrorInfo {
     /// The service or product that the cause belongs to, such as `shop.example`.
     #[prost(string, tag = "2")]
     pub domain: String,
-    /// More about this error, by key.
+    /// More information about the error, by key.
     #[prost(btree_map = "string, string", tag = "3")]
     pub metadata: BTreeMap<String, String>,
 }
 
 impl ErrorInfo {
-    /// A cause in a domain, such as `OUT_OF_STOCK` in `shop.example`.
+    /// Makes a detail with a cause and its domain, such as `OUT_OF_STOCK` in `shop.example`.
     #[must_use]
     pub fn new(reason: impl Into<String>, domain: impl Into<String>) -> Self {
         Self {
@@ -154,7 +154,7 @@ impl ErrorInfo {
         }
     }
 
-    /// Adds one more entry about the error, in place of any entry of the same key.
+    /// Adds one entry of information. Replaces an entry of the same key.
     #[must_use]
     pub fn with_metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.metadata.insert(key.into(), value.into());
@@ -166,13 +166,13 @@ impl ErrorInfo {
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 #[non_exhaustive]
 pub struct PreconditionFailure {
-    /// Each of the conditions.
+    /// Each condition that does not hold.
     #[prost(message, repeated, tag = "1")]
     pub violations: Vec<PreconditionViolation>,
 }
 
 impl PreconditionFailure {
-    /// Adds one more condition: its kind, such as `TOS`, what it is about, such as `shop.example`, and how it fails.
+    /// Adds one condition: its kind, such as `TOS`, its subject, such as `shop.example`, and how the condition fails.
     #[must_use]
     pub fn with_violation(
         mut self,
@@ -189,17 +189,17 @@ impl PreconditionFailure {
     }
 }
 
-/// A condition that fails. `kind` is the field `type` of the .proto file.
+/// One condition that does not hold. `kind` is the field `type` of the .proto file.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 #[non_exhaustive]
 pub struct PreconditionViolation {
     /// The kind of condition, such as `TOS` for the terms of service.
     #[prost(string, tag = "1")]
     pub kind: String,
-    /// What the condition is about, such as `shop.example`.
+    /// The subject of the condition, such as `shop.example`.
     #[prost(string, tag = "2")]
     pub subject: String,
-    /// How it fails, for people.
+    /// How the condition fails, for people.
     #[prost(string, tag = "3")]
     pub description: String,
 }
@@ -208,13 +208,13 @@ pub struct PreconditionViolation {
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 #[non_exhaustive]
 pub struct BadRequest {
-    /// Each of the fields.
+    /// Each wrong field.
     #[prost(message, repeated, tag = "1")]
     pub field_violations: Vec<FieldViolation>,
 }
 
 impl BadRequest {
-    /// Adds one more field: its path in the request, such as `addresses[1].city`, and why it is wrong.
+    /// Adds one wrong field: the field's path in the request, such as `addresses[1].city`, and why the field is wrong.
     #[must_use]
     pub fn with_violation(
         mut self,
@@ -229,19 +229,19 @@ impl BadRequest {
     }
 }
 
-/// A field that is wrong.
+/// One wrong field.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 #[non_exhaustive]
 pub struct FieldViolation {
     /// The path of the field in the request, such as `addresses[1].city`.
     #[prost(string, tag = "1")]
     pub field: String,
-    /// Why it is wrong, for people.
+    /// Why the field is wrong, for people.
     #[prost(string, tag = "2")]
     pub description: String,
 }
 
-/// The server's name for the request, with which a client can report the error.
+/// The server's name for the request, so that a client can report the error with it.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 #[non_exhaustive]
 pub struct RequestInfo {
@@ -254,7 +254,7 @@ pub struct RequestInfo {
 }
 
 impl RequestInfo {
-    /// The name of a request.
+    /// Makes a detail with the server's name for the request.
     #[must_use]
     pub fn new(request_id: impl Into<String>) -> Self {
         Self {
@@ -274,7 +274,7 @@ pub struct ResourceInfo {
     /// The name of the resource.
     #[prost(string, tag = "2")]
     pub resource_name: String,
-    /// Who owns the resource, such as `user:ada`.
+    /// The owner of the resource, such as `user:ada`.
     #[prost(string, tag = "3")]
     pub owner: String,
     /// What went wrong with the resource, for people.
@@ -283,7 +283,7 @@ pub struct ResourceInfo {
 }
 
 impl ResourceInfo {
-    /// A resource, by type and name.
+    /// Makes a detail about a resource, by type and name.
     #[must_use]
     pub fn new(resource_type: impl Into<String>, resource_name: impl Into<String>) -> Self {
         Self {
@@ -300,7 +300,7 @@ impl ResourceInfo {
         self
     }
 
-    /// Sets the description: what went wrong with the resource, for people.
+    /// Sets the description of the error with the resource, for people.
     #[must_use]
     pub fn with_description(mut self, description: impl Into<String>) -> Self {
         self.description = description.into();
@@ -308,17 +308,17 @@ impl ResourceInfo {
     }
 }
 
-/// Links to documentation.
+/// Links to documentation about the error.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 #[non_exhaustive]
 pub struct Help {
-    /// Each of the links.
+    /// Each link.
     #[prost(message, repeated, tag = "1")]
     pub links: Vec<Link>,
 }
 
 impl Help {
-    /// Adds one more link: a description of the page, and its URL.
+    /// Adds one link: a description of the page, and the page's URL.
     #[must_use]
     pub fn with_link(mut self, description: impl Into<String>, url: impl Into<String>) -> Self {
         self.links.push(Link {
@@ -329,32 +329,32 @@ impl Help {
     }
 }
 
-/// A link.
+/// One link to documentation.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 #[non_exhaustive]
 pub struct Link {
     /// A description of the page.
     #[prost(string, tag = "1")]
     pub description: String,
-    /// The URL.
+    /// The page's URL.
     #[prost(string, tag = "2")]
     pub url: String,
 }
 
-/// The status's message in the language of the user.
+/// The status's message in the user's language.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 #[non_exhaustive]
 pub struct LocalizedMessage {
-    /// The language, by BCP 47: `en-US`, `fr-CH`.
+    /// The language as a BCP 47 tag, such as `en-US`.
     #[prost(string, tag = "1")]
     pub locale: String,
-    /// The message.
+    /// The message in that language.
     #[prost(string, tag = "2")]
     pub message: String,
 }
 
 impl LocalizedMessage {
-    /// A message in this language, by BCP 47: `en-US`, `fr-CH`.
+    /// Makes a detail with a message and its language, a BCP 47 tag such as `en-US`.
     #[must_use]
     pub fn new(locale: impl Into<String>, message: impl Into<String>) -> Self {
         Self {

@@ -11,27 +11,28 @@ use super::{
     decode_binary_list, encode_binary, is_binary, is_reserved, is_valid_ascii_value, is_valid_name,
 };
 
-/// The most metadata that an application may send at once, in bytes: names, values and 32 for each field, as HTTP/2 counts them. Peers
-/// allow as little as 8 KiB for a header block, and the status needs some of it.
+/// The largest size of metadata that an application may send at once, in bytes: names, values and 32 for each field, as HTTP/2 counts.
+/// Peers allow as little as 8 KiB for a header block, and the status needs a part of the 8 KiB.
 ///
-/// The metadata of a request may be larger. If it is made an answer's metadata as it is, it is sent where the whole header block stays
-/// below 8 KiB, and otherwise nothing of it is.
+/// The metadata of a received request may be larger. A handler that returns such metadata unchanged has it sent if the whole header block
+/// stays below 8 KiB; otherwise none of the metadata is sent.
 pub const MAX_SIZE: usize = 6 << 10;
 
-/// What RFC 9113 adds to a field's name and value.
+/// The overhead of a field, besides name and value, in RFC 9113.
 pub(in crate::wire) const FIELD_OVERHEAD: usize = 32;
 
 const RETRY_PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
-/// Custom metadata: names, each with one or more values, in order for each name.
+/// Custom metadata: names with one or more values each. The values of a name are in order.
 ///
-/// A name that ends in `-bin` has values of bytes, any other name values of printable ASCII. The names that gRPC and HTTP/2 write
-/// themselves (see [`is_reserved`]) can neither be read nor written here. All others can: `user-agent`, too, which only requests have.
+/// A name that ends in `-bin` has bytes as values, any other name has printable ASCII. Names that gRPC and HTTP/2 write
+/// themselves (see [`is_reserved`]) can be neither read nor written. All other names can be read and written, `user-agent` included,
+/// which only requests have.
 ///
-/// Two are equal if they have the same values for the same names.
+/// Two `Metadata` are equal if they have the same values for the same names.
 #[derive(Clone, Default)]
 pub struct Metadata {
-    /// Those of gRPC and HTTP/2, too, if they were received: out of sight.
+    /// Holds received fields of gRPC and HTTP/2, too, which applications do not see.
     fields: HeaderMap,
 }
 
@@ -43,22 +44,22 @@ pub enum InvalidMetadata {
     Name,
     /// gRPC or HTTP/2 itself writes the field of this name: see [`is_reserved`].
     Reserved,
-    /// The name and the kind of value do not match: a name that ends in `-bin` is for bytes, every other one for text.
+    /// The name and the kind of value do not match: names that end in `-bin` take bytes, all other names take text.
     Kind,
     /// The text has characters other than printable ASCII.
     Value,
-    /// There would be more than [`MAX_SIZE`] bytes.
+    /// The metadata would be larger than [`MAX_SIZE`].
     TooLarge,
 }
 
 impl fmt::Display for InvalidMetadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Name => "not a metadata name",
+            Self::Name => "the name is not valid for metadata",
             Self::Reserved => "the name is reserved",
-            Self::Kind => "names that end in -bin, and no others, have values of bytes",
-            Self::Value => "not printable ASCII",
-            Self::TooLarge => "too much metadata",
+            Self::Kind => "names that end in -bin take bytes, all other names take text",
+            Self::Value => "the value is not printable ASCII",
+            Self::TooLarge => "the metadata is too large",
         })
     }
 }
@@ -66,33 +67,32 @@ impl fmt::Display for InvalidMetadata {
 impl std::error::Error for InvalidMetadata {}
 
 impl Metadata {
-    /// No metadata.
+    /// Makes empty metadata.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The first value of `name`. `None` if there is none, if the name is binary or reserved, and for a value that is not printable
-    /// ASCII, which gRPC does not allow.
+    /// The first value of `name`. `None` if there is no value, if the name is binary or reserved, or if the value is not printable ASCII.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.get_all(name).next()
     }
 
-    /// The values of `name`, in their order.
+    /// All values of `name`, in order.
     pub fn get_all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
         let wanted = !is_binary(name) && !is_reserved(name);
         let values = wanted.then(|| self.fields.get_all(name).into_iter());
         values.into_iter().flatten().filter_map(text)
     }
 
-    /// The first value of `name`, which ends in `-bin`.
+    /// The first value of `name`, a name that ends in `-bin`. `None` if there is no value or the value is not base64.
     #[must_use]
     pub fn get_binary(&self, name: &str) -> Option<Bytes> {
         self.get_all_binary(name).next()
     }
 
-    /// The values of `name`, which ends in `-bin`, in their order; those that were joined with commas are taken apart.
+    /// All values of `name`, a name that ends in `-bin`, in order. Values that a peer joined with commas are separate.
     pub fn get_all_binary<'a>(&'a self, name: &str) -> impl Iterator<Item = Bytes> + use<'a> {
         let wanted = is_binary(name) && !is_reserved(name);
         let values = wanted.then(|| self.fields.get_all(name).into_iter());
@@ -102,7 +102,7 @@ impl Metadata {
             .filter_map(Result::ok)
     }
 
-    /// Every name, once for each of its values. Names come in no particular order.
+    /// Every name, once for each of its values, in no particular order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.visible().map(|(name, _)| name.as_str())
     }
@@ -113,11 +113,11 @@ impl Metadata {
         self.names().next().is_none()
     }
 
-    /// Adds a value to those of `name`.
+    /// Adds a text value to `name`.
     ///
     /// # Errors
     ///
-    /// [`InvalidMetadata`] if it cannot be sent; then nothing is added.
+    /// [`InvalidMetadata`] if the name or value cannot be sent. The metadata stays as it was.
     pub fn append(&mut self, name: &str, value: &str) -> Result<(), InvalidMetadata> {
         if is_binary(name) {
             return Err(InvalidMetadata::Kind);
@@ -129,23 +129,23 @@ impl Metadata {
         self.push(name, value)
     }
 
-    /// Adds bytes to the values of `name`, which ends in `-bin`.
+    /// Adds a value of bytes to `name`, a name that ends in `-bin`.
     ///
     /// # Errors
     ///
-    /// [`InvalidMetadata`] if they cannot be sent; then nothing is added.
+    /// [`InvalidMetadata`] if the name or value cannot be sent. The metadata stays as it was.
     pub fn append_binary(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidMetadata> {
         if !is_binary(name) {
             return Err(InvalidMetadata::Kind);
         }
-        // Before it is encoded: what is too large as bytes is so in base64, too.
+        // Checked before encoding: bytes over the limit are over the limit in base64, too.
         if value.len() > MAX_SIZE {
             return Err(InvalidMetadata::TooLarge);
         }
         self.push(name, encode_binary(value))
     }
 
-    /// Takes `name` and all its values out.
+    /// Removes `name` and all its values.
     pub fn remove(&mut self, name: &str) {
         if !is_reserved(name) {
             self.fields.remove(name);
@@ -173,18 +173,18 @@ impl Metadata {
         Ok(())
     }
 
-    /// The metadata of a request or an answer, with the fields that are not: they stay out of sight.
+    /// The metadata of a received request. Fields that are not metadata stay hidden.
     pub(crate) fn received(fields: HeaderMap) -> Self {
         Self { fields }
     }
 
-    /// Whether the sender of a request reads this encoding.
+    /// Whether the sender of the request reads this encoding.
     pub(crate) fn accepts(&self, encoding: Encoding) -> bool {
         let mut lists = self.fields.get_all("grpc-accept-encoding").iter();
         lists.any(|list| encoding::accepts(list.as_bytes(), encoding))
     }
 
-    /// Adds the fields of `other` for which there is room within [`MAX_SIZE`].
+    /// Adds those fields of `other` that fit within [`MAX_SIZE`].
     pub(crate) fn absorb(&mut self, other: &Self) {
         let mut total: usize = self.visible().map(|(name, value)| size(name, value)).sum();
         for (name, value) in other.visible() {
@@ -196,7 +196,7 @@ impl Metadata {
         }
     }
 
-    /// How often the client has tried the call before, as it says in `grpc-previous-rpc-attempts`.
+    /// How many times the client has tried the call before, from `grpc-previous-rpc-attempts`.
     pub(crate) fn previous_attempts(&self) -> u32 {
         let said = self.get("grpc-previous-rpc-attempts");
         said.and_then(|said| said.parse().ok()).unwrap_or(0)
@@ -222,13 +222,14 @@ impl Metadata {
         fields.filter(|(name, value)| is_binary(name.as_str()) || text(value).is_some())
     }
 
-    /// The size of what is sent, as HTTP/2 counts it: nothing if it takes more than `room`, which only the metadata of a request can.
+    /// The size of the fields to send, as HTTP/2 counts. 0 if the size is over `room`: then nothing is sent. Only a request's metadata can
+    /// be over.
     pub(in crate::wire) fn encoded_size(&self, room: usize) -> usize {
         let size = self.sendable().map(|(name, value)| size(name, value)).sum();
         if size <= room { size } else { 0 }
     }
 
-    /// Writes what is sent into the fields of an answer, and gives its size.
+    /// Writes the fields to send into `fields`, and returns their size.
     pub(crate) fn encode(&self, room: usize, fields: &mut HeaderMap) -> usize {
         let size = self.encoded_size(room);
         if size > 0 {

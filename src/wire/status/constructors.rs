@@ -6,9 +6,9 @@ use super::Status;
 use crate::wire::code::Code;
 
 impl Status {
-    /// A status of code [`OK`](Code::OK) (0), which has no message: the call succeeded.
+    /// Makes a status of code [`OK`](Code::OK) (0) without a message: the call succeeded.
     ///
-    /// A handler's stream ends with this status as its last item, an `Err`, where the trailers are known only at the end:
+    /// A handler's stream that knows its trailers only at its end puts this status into an `Err` as its last item:
     ///
     /// ```
     /// use grpc_health::Status;
@@ -32,7 +32,7 @@ impl Status {
         Self::new(Code::CANCELLED, message)
     }
 
-    /// A status of code [`UNKNOWN`](Code::UNKNOWN) (2): an error of which nothing better is known.
+    /// A status of code [`UNKNOWN`](Code::UNKNOWN) (2): an error without a better code.
     #[must_use]
     pub fn unknown(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::UNKNOWN, message)
@@ -50,19 +50,19 @@ impl Status {
         Self::new(Code::DEADLINE_EXCEEDED, message)
     }
 
-    /// A status of code [`NOT_FOUND`](Code::NOT_FOUND) (5): what was asked for does not exist.
+    /// A status of code [`NOT_FOUND`](Code::NOT_FOUND) (5): the requested entity does not exist.
     #[must_use]
     pub fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::NOT_FOUND, message)
     }
 
-    /// A status of code [`ALREADY_EXISTS`](Code::ALREADY_EXISTS) (6): what was to be created exists already.
+    /// A status of code [`ALREADY_EXISTS`](Code::ALREADY_EXISTS) (6): the entity to create exists already.
     #[must_use]
     pub fn already_exists(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::ALREADY_EXISTS, message)
     }
 
-    /// A status of code [`PERMISSION_DENIED`](Code::PERMISSION_DENIED) (7): the caller is known, and may not do this.
+    /// A status of code [`PERMISSION_DENIED`](Code::PERMISSION_DENIED) (7): the caller is known, and lacks the permission.
     #[must_use]
     pub fn permission_denied(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::PERMISSION_DENIED, message)
@@ -80,7 +80,7 @@ impl Status {
         Self::new(Code::FAILED_PRECONDITION, message)
     }
 
-    /// A status of code [`ABORTED`](Code::ABORTED) (10): the call lost against a concurrent one.
+    /// A status of code [`ABORTED`](Code::ABORTED) (10): the call lost against a concurrent call.
     #[must_use]
     pub fn aborted(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::ABORTED, message)
@@ -104,7 +104,7 @@ impl Status {
         Self::new(Code::INTERNAL, message)
     }
 
-    /// A status of code [`UNAVAILABLE`](Code::UNAVAILABLE) (14): the service cannot be reached now; a retry may help.
+    /// A status of code [`UNAVAILABLE`](Code::UNAVAILABLE) (14): the service cannot be reached now; a retry may succeed.
     #[must_use]
     pub fn unavailable(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::UNAVAILABLE, message)
@@ -116,7 +116,7 @@ impl Status {
         Self::new(Code::DATA_LOSS, message)
     }
 
-    /// A status of code [`UNAUTHENTICATED`](Code::UNAUTHENTICATED) (16): the caller is not known.
+    /// A status of code [`UNAUTHENTICATED`](Code::UNAUTHENTICATED) (16): the caller is not authenticated.
     #[must_use]
     pub fn unauthenticated(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::UNAUTHENTICATED, message)
