@@ -50,7 +50,7 @@ pub fn parse(value: &[u8]) -> Option<Encoding> {
 
 /// Whether a `grpc-encoding` value names gzip, in any letter case, with feature `gzip` or without
 /// it. A message whose compressed flag is 0 can be read under gzip without the feature, too.
-#[must_use] 
+#[must_use]
 pub fn is_gzip(value: &[u8]) -> bool {
     value.eq_ignore_ascii_case(b"gzip")
 }

@@ -14,8 +14,11 @@ mod codec;
 mod content_type;
 mod details;
 mod drain;
+mod echo;
 mod fairness;
 mod fixture;
+#[cfg(feature = "gzip")]
+mod gzip;
 mod intercept;
 mod interceptors;
 mod kinds;
@@ -26,9 +29,11 @@ mod observers;
 mod panics;
 mod peers;
 mod requests;
+mod sizes;
 mod spawned;
 #[path = "../support/mod.rs"]
 mod support;
 mod times;
+mod unexpected;
 mod unit;
 mod window;
