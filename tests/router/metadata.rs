@@ -243,6 +243,9 @@ async fn many_keys_reach_every_kind() {
         let stream = peer.call(&call(path, &fields), &envelope(0, b"")).await;
         let whole = peer.whole(stream).await;
         assert_eq!(whole.messages(), [seen.as_bytes()], "{path}");
+        for part in [&whole.head, &whole.trailers] {
+            assert_eq!(custom(part), sent(&fields), "{path}");
+        }
     }
 }
 
