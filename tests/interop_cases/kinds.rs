@@ -62,7 +62,7 @@ async fn call(
         let answer = in_time(client.unary(path, tonic::Request::new(one))).await;
         answer.map(|reply| got.push(reply.into_inner())).err()
     } else {
-        // Open until the call is over, for hyper resets a stream whose both halves are gone.
+        // The client's side stays open until this future is dropped: hyper resets a stream once both of its halves are gone.
         let (pipe, rest) = channel(1);
         let _pipe = open.then_some(pipe);
         let requests = iter(messages).chain(ReceiverStream::new(rest));
@@ -104,14 +104,14 @@ fn small() -> Router {
         })
 }
 
-/// In the field of a `Payload` with 997 bytes there are three more for its tag and its length.
+/// A `Payload` of 997 bytes is a message of 1,000: its tag and its length take three.
 #[tokio::test]
 async fn a_message_over_the_limit_is_resource_exhausted_wherever_it_is() {
     let (server, client) = serve(small()).await;
     for path in ALL {
         let (got, end) = call(&client, path, vec![message(997)], false).await;
         assert_eq!((got.len(), end.is_none()), (1, true), "{path}: {end:?}");
-        // Much more than the limit, which is on its way when the answer comes; then as little more as can be.
+        // A message that is still on its way when the answer comes, and one that is a byte over the limit.
         for size in [1_000_000, 998] {
             for good in 0..3 {
                 let streams = [CLIENT, BIDI].contains(&path);
@@ -130,7 +130,7 @@ async fn a_message_over_the_limit_is_resource_exhausted_wherever_it_is() {
             }
         }
     }
-    // All on one connection.
+    // None of these calls has cost the connection.
     assert_eq!(server.stats().connections, 1);
 }
 

@@ -74,7 +74,7 @@ async fn requests_may_be_compressed_or_not_message_by_message() {
     }
 }
 
-/// The flag alone says nothing without the encoding.
+/// The flag of a message means nothing in a call without the encoding.
 #[tokio::test(start_paused = true)]
 async fn a_compressed_message_without_the_encoding_is_internal() {
     let host = host(|route| route);
@@ -96,7 +96,7 @@ async fn a_compressed_message_without_the_encoding_is_internal() {
     }
 }
 
-/// Encodings that are not known are named back with those that are, before the body is there.
+/// The answer names the unknown encoding and lists the known ones. The server does not wait for the body.
 #[tokio::test(start_paused = true)]
 async fn an_unknown_encoding_is_unimplemented_and_names_the_known_ones() {
     let host = host(|route| route);
@@ -177,7 +177,7 @@ async fn a_compressed_request_may_inflate_to_the_limit_and_no_further() {
     }
 }
 
-/// Replies are compressed where the method does so and the client accepts it; each one only if that makes it shorter.
+/// The method and the client must both want compression. A reply that compression does not shorten is sent as it is.
 #[tokio::test(start_paused = true)]
 async fn replies_are_compressed_for_clients_that_accept_it() {
     let compressing = host(Route::compress);
@@ -210,7 +210,7 @@ async fn replies_are_compressed_for_clients_that_accept_it() {
     }
 }
 
-/// A compressed request does not make its reply compressed, nor the other way round.
+/// A compressed request may have a plain reply, and a plain request a compressed one.
 #[tokio::test(start_paused = true)]
 async fn requests_and_replies_are_compressed_each_for_itself() {
     let host = host(Route::compress);
@@ -227,7 +227,7 @@ async fn requests_and_replies_are_compressed_each_for_itself() {
     }
 }
 
-/// The limit of a reply counts what the handler made, not what is sent of it.
+/// The limit of a reply counts its bytes before compression.
 #[tokio::test(start_paused = true)]
 async fn a_compressed_reply_has_the_limit_of_a_plain_one() {
     let host = serve(router().server_streaming(

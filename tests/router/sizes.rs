@@ -45,7 +45,7 @@ async fn requests_of_the_limit_are_read_by_every_kind() {
     }
 }
 
-/// The message is refused by its declared length, before it is there.
+/// The declared length is enough to refuse the message: the server does not wait for its bytes.
 #[tokio::test(start_paused = true)]
 async fn one_message_over_the_limit_ends_the_call_without_its_handler() {
     let called = Count::default();
@@ -75,7 +75,7 @@ async fn any_message_of_a_stream_over_the_limit_ends_the_call() {
             let stream = peer.call(&Call::new(path), &body).await;
             let only = peer.expect_trailers_only(stream, RESOURCE_EXHAUSTED).await;
             assert_received(&only, path);
-            // By its declared length alone, while the client goes on sending.
+            // The declared length is enough, and the client may still be sending.
             let stream = peer.begin(path).await;
             for _ in 0..good {
                 peer.say(stream, FITS).await;
@@ -85,7 +85,7 @@ async fn any_message_of_a_stream_over_the_limit_ends_the_call() {
             peer.expect_trailers_only(stream, RESOURCE_EXHAUSTED).await;
             peer.expect_reset(stream, NO_ERROR).await;
         }
-        // What came before the message has been answered.
+        // The messages before the large one are answered.
         let stream = peer.begin(FULL).await;
         peer.expect_head(stream).await;
         for _ in 0..good {

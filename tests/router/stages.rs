@@ -294,7 +294,7 @@ async fn cancel<S: grpc_health::service::Service>(
     let cancelled = host.0.stats().calls_cancelled;
     let stream = stage.reach(&mut peer).await;
     assert_eq!(alive.get(), usize::from(stage.handler), "{stage}");
-    // The method is full.
+    // The call holds the one place of its method.
     let refused = peer.begin(stage.path).await;
     peer.expect_trailers_only(refused, RESOURCE_EXHAUSTED).await;
     peer.expect_reset(refused, NO_ERROR).await;
@@ -308,7 +308,7 @@ async fn cancel<S: grpc_health::service::Service>(
     let cancelled = stats.calls_cancelled - cancelled;
     assert_eq!((cancelled, stats.calls_waiting), (1, 0), "{stage}");
     stage.answered(&mut peer).await;
-    // Nothing of the call that was cancelled came with it.
+    // No frame of the cancelled call has come.
     peer.expect_silence().await;
 }
 
@@ -323,7 +323,7 @@ async fn a_cancelled_call_leaves_nothing_at_any_stage_of_any_kind() {
     }
 }
 
-/// Many calls in a row on one connection: no leak of a place or of the window would let it go on, and it is no flood either.
+/// A call that leaked its place or some of the window would stop the connection sooner or later. So many resets are no flood yet.
 #[tokio::test(start_paused = true)]
 async fn a_connection_survives_nearly_a_thousand_cancelled_calls() {
     let alive = Count::default();

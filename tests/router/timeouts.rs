@@ -1,4 +1,4 @@
-//! `grpc-timeout` of every kind of method, that passes at each stage of a call: when, and with which frames.
+//! Calls of every kind of method whose `grpc-timeout` passes, at each stage of the call: the time and the exact frames.
 
 use std::time::Duration;
 
@@ -206,7 +206,7 @@ async fn between_the_replies() {
     peer.expect_silence().await;
 }
 
-/// A call that is done in time is none of the deadline's business.
+/// The deadline of a call that has ended in time does nothing.
 #[tokio::test(start_paused = true)]
 async fn a_reply_in_time_is_ok_and_nothing_follows() {
     let alive = Count::default();

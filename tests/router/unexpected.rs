@@ -145,7 +145,7 @@ async fn a_broken_message_is_internal_for_every_kind() {
     peer.expect_alive().await;
 }
 
-/// With its body, before its body, and without one.
+/// Each request is sent with its body, without the end of its body, and without a body.
 #[tokio::test(start_paused = true)]
 async fn what_is_not_grpc_reaches_no_handler() {
     let called = Count::default();
