@@ -8,6 +8,7 @@ mod client;
 #[cfg(feature = "gzip")]
 mod compressed;
 mod deadline;
+mod kinds;
 mod streaming;
 #[path = "../../examples/support/test_service.rs"]
 mod test_service;
