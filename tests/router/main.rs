@@ -24,6 +24,7 @@ mod messages;
 mod nested;
 mod observers;
 mod panics;
+mod payloads;
 mod peers;
 mod requests;
 mod spawned;
