@@ -274,16 +274,17 @@ impl<S: Service> Router<S> {
     /// A path that leads to something: an interceptor at any other would protect nothing, without a word.
     #[track_caller]
     fn known(&mut self, path: Box<str>) -> Box<str> {
-        let is_known = |found: Result<Method, Unimplemented>| match found {
-            Ok(_) => true,
-            Err(missing) => path.ends_with('/') && missing == Unimplemented::Method,
-        };
-        self.attends_inner |= is_known(self.inner.method(&path));
+        self.attends_inner |= leads_to(&path, self.inner.method(&path));
+        self.assert_known(&path);
+        path
+    }
+
+    #[track_caller]
+    fn assert_known(&self, path: &str) {
         assert!(
-            is_known(Service::method(&*self, &path)),
+            leads_to(path, Service::method(self, path)),
             "no method or service at {path}"
         );
-        path
     }
 
     /// Adds an observer: a function that is told of the end of each call, with its code and the time it took. It is told of calls that
@@ -311,9 +312,16 @@ impl<S: Service> Router<S> {
 
     /// Exempts a method (`/package.Service/Method`), or all methods of a service (`/package.Service/`), from every interceptor. Observers
     /// are told of them.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such method or service: add the method or the service before `exempt` is called.
     #[must_use]
+    #[track_caller]
     pub fn exempt(mut self, path: impl Into<Box<str>>) -> Self {
-        self.interceptors.exempt(path.into());
+        let path = path.into();
+        self.assert_known(&path);
+        self.interceptors.exempt(path);
         self
     }
 
@@ -332,6 +340,14 @@ impl<S: Service> Router<S> {
     pub const fn max_concurrent(mut self, calls: usize) -> Self {
         self.max_concurrent = Some(calls);
         self
+    }
+}
+
+/// Whether a path leads to the method, or to the methods of the service, that it names.
+fn leads_to(path: &str, found: Result<Method, Unimplemented>) -> bool {
+    match found {
+        Ok(_) => true,
+        Err(missing) => path.ends_with('/') && missing == Unimplemented::Method,
     }
 }
 
