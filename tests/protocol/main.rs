@@ -22,6 +22,7 @@ mod limits;
 mod order;
 mod peer;
 mod rows;
+mod settings;
 mod shutdown;
 #[path = "../support/mod.rs"]
 mod support;
