@@ -580,11 +580,17 @@ async fn serving_without_a_listener_is_an_error() {
 }
 
 async fn answers(addr: std::net::SocketAddr) {
-    let io = tokio::net::TcpStream::connect(addr).await.unwrap();
-    let (client, connection) = h2::client::handshake(io).await.unwrap();
-    tokio::spawn(connection);
-    let (head, _) = call(&client, "Now", None).await;
-    assert_eq!(head["content-type"], "application/grpc");
+    let asking = async {
+        let io = tokio::net::TcpStream::connect(addr).await.unwrap();
+        let (client, connection) = h2::client::handshake(io).await.unwrap();
+        tokio::spawn(connection);
+        let (head, _) = call(&client, "Now", None).await;
+        assert_eq!(head["content-type"], "application/grpc");
+    };
+    // Nobody ever answers where nobody accepts.
+    tokio::time::timeout(Duration::from_secs(30), asking)
+        .await
+        .expect("an answer");
 }
 
 #[tokio::test]
