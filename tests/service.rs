@@ -626,6 +626,11 @@ async fn a_server_that_has_shut_down_takes_no_more_listeners() {
     let error = server.bind("127.0.0.1:0").await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
     assert_eq!(server.local_addrs(), addrs);
+    // Nor does one that has not been served.
+    let server = serve(Toy::default());
+    server.shutdown().await;
+    let error = server.bind("127.0.0.1:0").await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
 }
 
 #[tokio::test]

@@ -31,7 +31,8 @@ impl<S: Service> Server<S> {
     ///
     /// - `AddrInUse`: a server listens at `path`, or there is a socket that cannot be asked whether one does.
     /// - `AlreadyExists`: there is a file that is not a socket.
-    /// - `InvalidInput`: the server has shut down, or the path is empty, has a NUL in it, or is longer than the system allows (about a hundred bytes).
+    /// - `InvalidInput`: the path is empty, has a NUL in it, or is longer than the system allows (about a hundred bytes); or the server has
+    ///   shut down.
     /// - `Unsupported`: an abstract name on a system without abstract names.
     /// - Errors of making a socket and its file.
     ///
@@ -56,7 +57,7 @@ impl<S: Service> Server<S> {
     pub async fn bind_unix_with_mode(&self, path: impl AsRef<Path>, mode: u32) -> io::Result<()> {
         let path = path.as_ref();
         let listener = UnixServer::bind(path, mode).await?;
-        self.listeners().add(Listener::Unix(listener), |state| {
+        self.insert(Listener::Unix(listener), |state| {
             state.unix.push(path.to_owned());
         })
     }
@@ -69,10 +70,9 @@ impl<S: Service> Server<S> {
     /// The error of asking `listener` for its address, and `InvalidInput` if the server has shut down.
     pub fn add_unix_listener(&self, listener: UnixListener) -> io::Result<()> {
         let path = path_of(&listener.local_addr()?).unwrap_or_default();
-        self.listeners()
-            .add(Listener::Unix(listener.into()), |state| {
-                state.unix.push(path);
-            })
+        self.insert(Listener::Unix(listener.into()), |state| {
+            state.unix.push(path);
+        })
     }
 
     /// The paths of all listeners on Unix domain sockets as they were given, in the order in which they were added.

@@ -66,6 +66,13 @@ impl Listeners {
         Ok(())
     }
 
+    /// Closes what nobody has taken, and lets nothing more be added.
+    pub(super) fn close(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        state.bound.clear();
+    }
+
     /// Takes the listeners that wait. An error if there is none, unless another `serve` has others.
     pub(super) fn serve(self: &Arc<Self>) -> io::Result<(Vec<Listener>, Serving)> {
         let mut state = self.state();
@@ -89,13 +96,6 @@ impl Serving {
     pub(super) async fn more(&self) -> Vec<Listener> {
         self.0.added.notified().await;
         std::mem::take(&mut self.0.state().bound)
-    }
-
-    /// Closes what nobody has taken, and lets nothing more be added.
-    pub(super) fn close(&self) {
-        let mut state = self.0.state();
-        state.closed = true;
-        state.bound.clear();
     }
 }
 

@@ -19,7 +19,7 @@ use super::arrival;
 use super::config::Config;
 use super::handle::DrainHandle;
 use super::listener::{Accept, accept_loop};
-use super::listeners::{Listener, Listeners};
+use super::listeners::{Listener, Listeners, State};
 use super::shared::Shared;
 use super::stats::Stats;
 use crate::connection::{self, Phase};
@@ -44,6 +44,7 @@ impl<S: Service> Server<S> {
         }
     }
 
+    #[cfg(unix)]
     pub(super) fn listeners(&self) -> &Listeners {
         &self.listeners
     }
@@ -71,7 +72,19 @@ impl<S: Service> Server<S> {
     }
 
     fn add(&self, addr: SocketAddr, listener: Listener) -> io::Result<()> {
-        self.listeners.add(listener, |state| state.addrs.push(addr))
+        self.insert(listener, |state| state.addrs.push(addr))
+    }
+
+    /// Adds a listener; `note` notes its address. An error if the server has shut down, with or without a `serve`.
+    pub(super) fn insert(
+        &self,
+        listener: Listener,
+        note: impl FnOnce(&mut State),
+    ) -> io::Result<()> {
+        if self.shared.drain.phase() >= Phase::Closing {
+            self.listeners.close();
+        }
+        self.listeners.add(listener, note)
     }
 
     /// The address of the TCP listener that was added first. Its port is the one that the system chose if it was bound to port 0.
@@ -98,6 +111,7 @@ impl<S: Service> Server<S> {
     /// Dropping the future closes the listeners that it serves. Connections that were accepted go on.
     pub fn serve(&self) -> impl Future<Output = io::Result<()>> + Send + use<S> {
         let taken = self.listeners.serve();
+        let listening = Arc::clone(&self.listeners);
         let shared = Arc::clone(&self.shared);
         async move {
             let (listeners, serving) = taken?;
@@ -116,7 +130,7 @@ impl<S: Service> Server<S> {
                 let start = |listener| listen(&mut loops, &shared, listener);
                 added.into_iter().for_each(start);
             }
-            serving.close();
+            listening.close();
             loops.shutdown().await;
             shared.drain.reached(Phase::Gone).await;
             Ok(())
