@@ -15,7 +15,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let registry = Registry::new();
     registry.set_service_status("liveness", ServingStatus::Serving)?;
     // The process is alive for as long as it drains, so its liveness is not turned.
-    registry.pin("liveness");
+    registry.pin("liveness")?;
 
     let server = Server::builder()
         .service(HealthService::new(registry.clone()))

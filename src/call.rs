@@ -128,14 +128,16 @@ impl<'a> Fields<'a> {
             encoding: None,
             binary_is_valid: true,
         };
+        fields.size = headers.len() * PER_FIELD;
         for (name, value) in headers {
-            fields.size += PER_FIELD + name.as_str().len() + value.len();
-            match name.as_str() {
+            let name = name.as_str();
+            fields.size += name.len() + value.len();
+            match name {
                 "content-type" => fields.content_type = Some(value),
                 "host" => fields.hosts += 1,
                 "grpc-encoding" => fields.encoding = Some(value),
                 "grpc-timeout" => fields.take_timeout(value),
-                name if metadata::is_binary(name) => {
+                _ if metadata::is_binary(name) => {
                     fields.binary_is_valid &= metadata::check_binary(value).is_ok();
                 }
                 _ => {}
@@ -144,6 +146,7 @@ impl<'a> Fields<'a> {
         fields
     }
 
+    #[cold]
     fn take_timeout(&mut self, value: &HeaderValue) {
         self.timeout = self.timeout.and_then(|shortest| {
             let timeout = timeout::parse(value.as_bytes())?;

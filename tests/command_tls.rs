@@ -11,6 +11,10 @@ use std::{
     fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
+    process::Command,
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::Duration,
 };
 
 use certs::{Ca, Identity};
@@ -216,6 +220,44 @@ fn a_hangup_has_the_files_read_again() {
     server.signal("TERM");
     assert_eq!(watch.line(), "NOT_SERVING");
     assert_eq!(server.end().0, 0);
+}
+
+/// A complaint is said once, and said again when its cause has gone and comes back.
+#[test]
+fn a_complaint_that_comes_back_is_said_again() {
+    let (files, ca) = (Files::new("complaint"), Ca::new("ca"));
+    let (cert, key) = files.identity("server", &ca.server());
+    let away = files.path("away");
+    let tls = [
+        "--tls-cert",
+        &cert,
+        "--tls-key",
+        &key,
+        "--tls-reload",
+        "10ms",
+    ];
+    let (mut server, _) = serve(&tls);
+    // A server that keeps silent is ended, and so is the read of its next line.
+    let (done, over) = mpsc::channel::<()>();
+    let pid = server.pid();
+    let watchdog = thread::spawn(move || {
+        if over.recv_timeout(Duration::from_secs(30)) == Err(RecvTimeoutError::Timeout) {
+            let _ = Command::new("kill").args(["-s", "KILL", &pid]).status();
+        }
+    });
+    fs::rename(&cert, &away).unwrap();
+    let first = line(&mut server.stderr);
+    assert!(first.starts_with("error: certificates kept: "), "{first}");
+    fs::rename(&away, &cert).unwrap();
+    server.signal("HUP");
+    assert_eq!(line(&mut server.stderr), "certificates unchanged");
+    fs::rename(&cert, &away).unwrap();
+    assert_eq!(line(&mut server.stderr), first);
+    drop(done);
+    watchdog.join().unwrap();
+    server.signal("TERM");
+    let (code, _, stderr) = server.end();
+    assert_eq!((code, stderr.as_str()), (0, "draining\n"));
 }
 
 /// As the kubelet does it: the files are links into a directory that is a link itself, and only that one changes.

@@ -579,6 +579,60 @@ async fn serving_without_a_listener_is_an_error() {
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
 }
 
+async fn answers(addr: std::net::SocketAddr) {
+    let asking = async {
+        let io = tokio::net::TcpStream::connect(addr).await.unwrap();
+        let (client, connection) = h2::client::handshake(io).await.unwrap();
+        tokio::spawn(connection);
+        let (head, _) = call(&client, "Now", None).await;
+        assert_eq!(head["content-type"], "application/grpc");
+    };
+    // Nobody ever answers where nobody accepts.
+    tokio::time::timeout(Duration::from_secs(30), asking)
+        .await
+        .expect("an answer");
+}
+
+#[tokio::test]
+async fn a_listener_that_is_added_while_the_server_is_served_is_served_too() {
+    let server = serve(Toy::default());
+    server.bind("127.0.0.1:0").await.unwrap();
+    let serving = tokio::spawn(server.serve());
+    answers(server.local_addr().unwrap()).await;
+    server.bind("127.0.0.1:0").await.unwrap();
+    answers(server.local_addrs()[1]).await;
+    // Another future of `serve` finds nothing to do yet. The listeners of one that is dropped are closed, and no others.
+    let other = tokio::spawn(server.serve());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let third = tokio::spawn(server.serve_on(listener));
+    answers(server.local_addrs()[2]).await;
+    serving.abort();
+    serving.await.unwrap_err();
+    server.bind("127.0.0.1:0").await.unwrap();
+    answers(server.local_addrs()[3]).await;
+    server.shutdown().await;
+    other.await.unwrap().unwrap();
+    third.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_has_shut_down_takes_no_more_listeners() {
+    let server = serve(Toy::default());
+    server.bind("127.0.0.1:0").await.unwrap();
+    let serving = tokio::spawn(server.serve());
+    server.shutdown().await;
+    serving.await.unwrap().unwrap();
+    let addrs = server.local_addrs();
+    let error = server.bind("127.0.0.1:0").await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+    assert_eq!(server.local_addrs(), addrs);
+    // Nor does one that has not been served.
+    let server = serve(Toy::default());
+    server.shutdown().await;
+    let error = server.bind("127.0.0.1:0").await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+}
+
 #[tokio::test]
 async fn many_streams_of_replies_are_each_delivered_whole_and_in_order() {
     let (sender, stream) = mpsc::channel(2_000);

@@ -148,7 +148,7 @@ async fn a_shutdown_removes_the_file_before_calls_have_ended() {
     serving.await.unwrap().unwrap();
     assert!(dir.names().is_empty());
     // Free for the next one.
-    server.bind_unix(&path).await.unwrap();
+    self::server().bind_unix(&path).await.unwrap();
 }
 
 #[tokio::test]

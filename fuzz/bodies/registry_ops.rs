@@ -197,13 +197,18 @@ impl Machine {
             }
             10 => {
                 let (name, pinned) = (name(operand()), operand() % 2 == 1);
-                let known = match pinned {
-                    true => self.registry.pin(name),
-                    false => self.registry.unpin(name),
-                };
-                let entry = self.model.entries.get_mut(name);
-                assert_eq!(known, entry.is_some());
-                if let Some(entry) = entry {
+                if pinned {
+                    // A name that is new takes its place, with no status yet.
+                    let now = match self.model.entries.get(name) {
+                        Some(entry) => entry.status,
+                        None => ServingStatus::ServiceUnknown,
+                    };
+                    assert_eq!(self.registry.pin(name), self.model.register(name, now));
+                } else {
+                    let known = self.registry.unpin(name);
+                    assert_eq!(known, self.model.entries.contains_key(name));
+                }
+                if let Some(entry) = self.model.entries.get_mut(name) {
                     entry.pinned = pinned;
                 }
             }

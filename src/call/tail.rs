@@ -26,6 +26,7 @@ pub(super) struct State {
 
 impl Tail {
     /// Sets the code with which the call ends, unless a later code replaces this one.
+    #[inline]
     pub(crate) fn end(&mut self, code: Code) {
         if let Some(state) = &mut self.0 {
             state.kept.end(code);
@@ -33,7 +34,15 @@ impl Tail {
     }
 
     /// The head of an answer that begins with `part`.
+    #[inline]
     pub(crate) fn head(&self, prebuilt: &Prebuilt, part: Option<&Part>) -> Response<()> {
+        match part {
+            None if self.0.is_none() => prebuilt.head(),
+            part => self.head_with(prebuilt, part),
+        }
+    }
+
+    fn head_with(&self, prebuilt: &Prebuilt, part: Option<&Part>) -> Response<()> {
         let extra = self.0.as_deref().map(|state| &state.metadata);
         let mut head = match (part, extra.filter(|extra| !extra.is_empty())) {
             (None, None) => prebuilt.head(),
@@ -61,6 +70,7 @@ impl Tail {
     }
 
     /// The trailers of an answer whose head is sent. They end the call with OK, or with `status`.
+    #[inline]
     pub(crate) fn trailers(
         &mut self,
         prebuilt: &Prebuilt,

@@ -4,7 +4,6 @@
 //! requests costs a write of its own.
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker};
@@ -21,7 +20,7 @@ use super::connection::{Connection, Http2, Incoming};
 use super::stream::{Finished, Reading, Turn, begin, send_refusal};
 use super::waiting::{State, Terms, Waiting};
 use crate::call::{self, Call, Collector, Refusal};
-use crate::service::{Service, panicked};
+use crate::service::{Service, contain, panicked};
 
 /// How many rounds a turn makes before other tasks run.
 const ROUNDS: usize = 16;
@@ -141,7 +140,7 @@ where
         let clock = || Instant::now().into_std();
         let max = self.host.config.max_header_list();
         let judged = || call::accept(&self.host.service, parts, max, &self.peer, clock);
-        catch_unwind(AssertUnwindSafe(judged)).unwrap_or_else(|_| {
+        contain(judged).unwrap_or_else(|_| {
             self.tally.panics += 1;
             Err(Box::new(call::trailers_only(&panicked())).into())
         })

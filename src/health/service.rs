@@ -37,6 +37,10 @@ pub const MAX_WATCHES: usize = 65_536;
 /// A name that is longer than [`Limits::max_name_len`](crate::registry::Limits) is answered with `RESOURCE_EXHAUSTED` (8), a request that
 /// is not protobuf with `INTERNAL` (13). A `Watch` is a long-lived call: it lasts until the client cancels it, its deadline passes, the
 /// connection ends, or the server drains, which ends it with `UNAVAILABLE` (14).
+///
+/// A server that begins to shut down [shuts the registry down](Registry::shutdown), and a server whose shutdown is taken back
+/// [resumes](Registry::resume) the registry. All servers on one registry therefore show NOT_SERVING as soon as one of the servers shuts
+/// down: the registry speaks for the process. Give a server that goes down alone a registry of its own.
 #[derive(Debug, Clone)]
 pub struct HealthService {
     registry: Registry,

@@ -155,6 +155,10 @@ impl Registry {
     ///
     /// A status that is set from now on, also of a new service, is remembered; [`resume`](Self::resume) shows
     /// it.
+    ///
+    /// Clones share the shutdown. A [`Server`](crate::Server) that shuts down shuts down the registry of its
+    /// [`HealthService`](crate::HealthService), so every server on that registry shows `NotServing` from then
+    /// on. Servers of one process that go down at different times need a registry each.
     pub fn shutdown(&self) {
         self.shared.drain(true);
     }
@@ -165,30 +169,30 @@ impl Registry {
     }
 
     /// Exempts a service from [`shutdown`](Self::shutdown), also from one that has begun. Pin a name that
-    /// liveness probes ask for, since liveness must stay up while the server drains. True if the name is
-    /// registered; otherwise nothing happens.
-    #[expect(
-        clippy::must_use_candidate,
-        reason = "an action, whose success is often certain"
-    )]
-    pub fn pin(&self, name: &str) -> bool {
-        self.set_pinned(name, true)
+    /// liveness probes ask for, since liveness must stay up while the server drains.
+    ///
+    /// A name may be pinned before its status is set. The name then takes its place in the registry, counts
+    /// against [`Limits::max_services`], and shows [`ServiceUnknown`](ServingStatus::ServiceUnknown) until
+    /// its status is set. A name that is [cleared](Self::clear) stays pinned.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError`] if the name is new and exceeds the registry's [`Limits`].
+    pub fn pin(&self, name: &str) -> Result<(), RegistryError> {
+        self.shared
+            .upsert(name, |word| word.with_pinned(true))
+            .map(drop)
     }
 
-    /// Undoes [`pin`](Self::pin). True if the name is registered; otherwise nothing happens.
+    /// Undoes [`pin`](Self::pin). True if the name is registered or pinned; otherwise nothing happens.
     #[expect(
         clippy::must_use_candidate,
         reason = "an action, whose success is often certain"
     )]
     pub fn unpin(&self, name: &str) -> bool {
-        self.set_pinned(name, false)
-    }
-
-    fn set_pinned(&self, name: &str, pinned: bool) -> bool {
         let found = self.shared.find(name);
         if let Some((id, slot)) = found {
-            self.shared
-                .update(id, slot, |word| word.with_pinned(pinned));
+            self.shared.update(id, slot, |word| word.with_pinned(false));
         }
         found.is_some()
     }

@@ -100,6 +100,16 @@ impl Shared {
 
     /// Sets a status, and registers the name if the name is new. Returns the number of the name's slot.
     pub(super) fn register(&self, name: &str, status: ServingStatus) -> Result<u32, RegistryError> {
+        self.upsert(name, |word| word.with_status(status))
+    }
+
+    /// Changes a name's word, and registers the name if the name is new: its word is then what the change
+    /// makes of a cleared one. Returns the number of the name's slot.
+    pub(super) fn upsert(
+        &self,
+        name: &str,
+        change: impl Fn(Word) -> Word,
+    ) -> Result<u32, RegistryError> {
         let tag = self.tag(name)?;
         let known = match self.find_tagged(tag, name) {
             None => {
@@ -107,8 +117,8 @@ impl Shared {
                 // Looks again: another thread may have registered the name meanwhile.
                 match self.find_tagged(tag, name) {
                     None => {
-                        let word = Word::new(status, writer.drained);
-                        let id = self.insert_while_locked(tag, name, word)?;
+                        let cleared = Word::new(ServingStatus::ServiceUnknown, writer.drained);
+                        let id = self.insert_while_locked(tag, name, change(cleared))?;
                         drop(writer);
                         self.published(tag);
                         return Ok(id);
@@ -119,7 +129,7 @@ impl Shared {
             Some(known) => known,
         };
         let (id, slot) = known;
-        self.update(id, slot, |word| word.with_status(status));
+        self.update(id, slot, change);
         Ok(id)
     }
 

@@ -120,7 +120,10 @@ impl Waiters {
 /// Wakes one watcher. A waker that panics must not cost the other watchers their wake.
 fn wake(waker: Waker) {
     // The panic hook has reported the panic; nobody else needs to know.
-    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| waker.wake()));
+    if let Err(payload) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| waker.wake())) {
+        // Its drop may panic.
+        std::mem::forget(payload);
+    }
 }
 
 /// A watcher's waker, and its note: what the watcher saw last, as a number that the list's kind (slot or

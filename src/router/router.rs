@@ -284,16 +284,17 @@ impl<S: Service> Router<S> {
     /// Checks that a path has a method or service: an interceptor at any other path would protect nothing, silently.
     #[track_caller]
     fn known(&mut self, path: Box<str>) -> Box<str> {
-        let is_known = |found: Result<Method, Unimplemented>| match found {
-            Ok(_) => true,
-            Err(missing) => path.ends_with('/') && missing == Unimplemented::Method,
-        };
-        self.intercepts_inner |= is_known(self.inner.method(&path));
+        self.intercepts_inner |= leads_to(&path, self.inner.method(&path));
+        self.assert_known(&path);
+        path
+    }
+
+    #[track_caller]
+    fn assert_known(&self, path: &str) {
         assert!(
-            is_known(Service::method(&*self, &path)),
+            leads_to(path, Service::method(self, path)),
             "no method or service at {path}"
         );
-        path
     }
 
     /// Adds an observer: a function that is told when a call has ended, with the call's code and duration. The router tells observers of
@@ -321,9 +322,16 @@ impl<S: Service> Router<S> {
 
     /// Exempts one method (`/package.Service/Method`), or all methods of one service (`/package.Service/`), from every interceptor.
     /// Observers are still told of the exempt calls.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such method or service: add the method or the service before `exempt` is called.
     #[must_use]
+    #[track_caller]
     pub fn exempt(mut self, path: impl Into<Box<str>>) -> Self {
-        self.interceptors.exempt(path.into());
+        let path = path.into();
+        self.assert_known(&path);
+        self.interceptors.exempt(path);
         self
     }
 
@@ -344,6 +352,14 @@ impl<S: Service> Router<S> {
     pub const fn max_concurrent(mut self, calls: usize) -> Self {
         self.max_concurrent = Some(calls);
         self
+    }
+}
+
+/// Whether a path leads to the method, or to the methods of the service, that it names.
+fn leads_to(path: &str, found: Result<Method, Unimplemented>) -> bool {
+    match found {
+        Ok(_) => true,
+        Err(missing) => path.ends_with('/') && missing == Unimplemented::Method,
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 
 use super::handler::{BoxStream, Output};
-use crate::service::{Permit, Reply};
+use crate::service::{Contained, Panicked, Permit, Reply};
 use crate::wire::code::Code;
 use crate::wire::status::Status;
 
@@ -20,7 +20,7 @@ pub(super) fn spawn(output: Output, permit: Option<Permit>) -> Output {
     match output {
         Output::One(future) => {
             let task = tokio::spawn(async move {
-                let reply = future.await;
+                let reply = Contained::new(future).await;
                 drop(permit);
                 reply
             });
@@ -28,7 +28,9 @@ pub(super) fn spawn(output: Output, permit: Option<Permit>) -> Output {
         }
         Output::Many(stream) => {
             let (sender, replies) = mpsc::channel(1);
-            let task = Task(tokio::spawn(send(stream, sender, permit)));
+            let task = Task(tokio::spawn(Contained::new(Box::pin(send(
+                stream, sender, permit,
+            )))));
             Output::Many(Box::pin(Many { replies, task }))
         }
     }
@@ -50,7 +52,7 @@ async fn send(mut stream: BoxStream, replies: mpsc::Sender<Reply>, permit: Optio
 }
 
 /// A task that is aborted when this handle is dropped.
-struct Task<T>(JoinHandle<T>);
+struct Task<T>(JoinHandle<Result<T, Panicked>>);
 
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
@@ -58,11 +60,16 @@ impl<T> Drop for Task<T> {
     }
 }
 
-/// Resumes a handler's panic in the connection's task, which catches panics.
-fn failed(error: JoinError) -> Status {
-    match error.try_into_panic() {
-        Ok(panic) => resume_unwind(panic),
-        Err(_) => Status::new(Code::UNAVAILABLE, "the runtime is shutting down"),
+/// The outcome of a task. A handler's panic resumes in the connection's task, which catches and counts panics. The panic's payload stays
+/// behind, since dropping the payload may panic.
+fn outcome<T>(joined: Result<Result<T, Panicked>, JoinError>) -> Result<T, Status> {
+    match joined {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(Panicked)) => resume_unwind(Box::new(())),
+        Err(_) => Err(Status::new(
+            Code::UNAVAILABLE,
+            "the runtime is shutting down",
+        )),
     }
 }
 
@@ -73,7 +80,7 @@ impl Future for One {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reply> {
         let done = ready!(Pin::new(&mut self.0.0).poll(cx));
-        Poll::Ready(done.unwrap_or_else(|error| Err(failed(error))))
+        Poll::Ready(outcome(done).and_then(|reply| reply))
     }
 }
 
@@ -91,6 +98,6 @@ impl Stream for Many {
         }
         // There are no more replies: the task has returned, panicked or been aborted.
         let ended = ready!(Pin::new(&mut self.task.0).poll(cx));
-        Poll::Ready(ended.err().map(|error| Err(failed(error))))
+        Poll::Ready(outcome(ended).err().map(Err))
     }
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::UnixListener;
 
-use super::server::{Listener, Server};
+use super::listeners::Listener;
+use super::server::Server;
 use super::unix::{DEFAULT_MODE, UnixServer, path_of};
 use crate::service::Service;
 
@@ -30,7 +31,8 @@ impl<S: Service> Server<S> {
     ///
     /// - `AddrInUse`: a server listens at `path`, or there is a socket that cannot be asked whether one does.
     /// - `AlreadyExists`: there is a file that is not a socket.
-    /// - `InvalidInput`: the path is empty, has a NUL in it, or is longer than the system allows (about a hundred bytes).
+    /// - `InvalidInput`: the path is empty, has a NUL in it, or is longer than the system allows (about a hundred bytes); or the server has
+    ///   shut down.
     /// - `Unsupported`: an abstract name on a system without abstract names.
     /// - Errors of making a socket and its file.
     ///
@@ -55,10 +57,9 @@ impl<S: Service> Server<S> {
     pub async fn bind_unix_with_mode(&self, path: impl AsRef<Path>, mode: u32) -> io::Result<()> {
         let path = path.as_ref();
         let listener = UnixServer::bind(path, mode).await?;
-        let mut listeners = self.listeners();
-        listeners.unix.push(path.to_owned());
-        listeners.bound.push(Listener::Unix(listener));
-        Ok(())
+        self.insert(Listener::Unix(listener), |state| {
+            state.unix.push(path.to_owned());
+        })
     }
 
     /// Adds a listener on a Unix domain socket that was made elsewhere, such as one that systemd passes to the process. The server never
@@ -66,18 +67,17 @@ impl<S: Service> Server<S> {
     ///
     /// # Errors
     ///
-    /// The error of asking `listener` for its address.
+    /// The error of asking `listener` for its address, and `InvalidInput` if the server has shut down.
     pub fn add_unix_listener(&self, listener: UnixListener) -> io::Result<()> {
         let path = path_of(&listener.local_addr()?).unwrap_or_default();
-        let mut listeners = self.listeners();
-        listeners.unix.push(path);
-        listeners.bound.push(Listener::Unix(listener.into()));
-        Ok(())
+        self.insert(Listener::Unix(listener.into()), |state| {
+            state.unix.push(path);
+        })
     }
 
     /// The paths of all listeners on Unix domain sockets as they were given, in the order in which they were added.
     #[must_use]
     pub fn unix_paths(&self) -> Vec<PathBuf> {
-        self.listeners().unix.clone()
+        self.listeners().state().unix.clone()
     }
 }

@@ -60,3 +60,92 @@ impl<S: Service> Builder<S> {
         Ok(server)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// The entries of a builder as it prints them, which is all that it holds.
+    fn entries(builder: &impl Debug) -> Vec<String> {
+        let printed = format!("{builder:?}");
+        printed.split(", ").map(str::to_owned).collect()
+    }
+
+    macro_rules! setters {
+        ($($name:ident($value:expr),)*) => {
+            [$((
+                stringify!($name),
+                format!("{:?}", $value),
+                entries(&Server::builder().$name($value)),
+            )),*]
+        };
+    }
+
+    #[test]
+    fn every_setter_sets_what_it_is_called_after_and_nothing_else() {
+        let odd = Duration::from_secs(7_777);
+        let setters = setters![
+            max_concurrent_streams(7_777),
+            max_long_lived_streams(7_777),
+            initial_stream_window(7_777),
+            initial_connection_window(7_777),
+            max_frame_size(17_777),
+            max_header_list_size(7_777),
+            header_table_size(7_777),
+            max_concurrent_reset_streams(7_777),
+            max_pending_accept_reset_streams(7_777),
+            max_local_error_reset_streams(7_777),
+            max_send_buffer_size(7_777),
+            data_frame_budget(7_777),
+            ping_burst(7_777),
+            settings_burst(7_777),
+            priority_burst(7_777),
+            window_update_burst(7_777),
+            reset_burst(7_777),
+            unknown_frame_burst(7_777),
+            empty_frame_burst(7_777),
+            burst_refill(odd),
+            header_block_timeout(odd),
+            read_budget(7_777),
+            header_budget(7_777),
+            handshake_timeout(odd),
+            body_timeout(odd),
+            send_stall_timeout(odd),
+            write_stall_timeout(odd),
+            max_connection_idle(Some(odd)),
+            max_connection_age(Some(odd)),
+            max_connection_age_grace(odd),
+            keepalive_interval(Some(odd)),
+            keepalive_timeout(odd),
+            max_connections(7_777),
+            max_connections_per_ip(Some(7_777)),
+            max_handshakes(7_777),
+            shutdown_linger(odd),
+            shutdown_deadline(odd),
+        ];
+        let defaults = entries(&Server::builder());
+        // All but the service.
+        assert_eq!(setters.len(), defaults.len() - 1);
+        for (name, value, set) in setters {
+            assert_eq!(set.len(), defaults.len(), "{name}");
+            let changed: Vec<_> = set
+                .iter()
+                .zip(&defaults)
+                .filter(|(set, default)| set != default)
+                .map(|(set, _)| set)
+                .collect();
+            let [changed] = changed[..] else {
+                panic!("{name} sets {changed:?}")
+            };
+            // The first of each struct stands behind the struct's name.
+            let (_, last) = changed.rsplit_once("{ ").unwrap_or(("", changed));
+            assert!(
+                last.starts_with(&format!("{name}: ")) && last.contains(&value),
+                "{name} sets {changed}"
+            );
+        }
+    }
+}

@@ -12,6 +12,7 @@ mod config;
 mod drain;
 mod handle;
 mod listener;
+mod listeners;
 mod places;
 #[allow(clippy::module_inception)]
 mod server;

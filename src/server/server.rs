@@ -4,11 +4,9 @@ use std::fmt;
 use std::future::{Future, poll_fn, ready};
 use std::io;
 use std::net::SocketAddr;
-#[cfg(unix)]
-use std::path::PathBuf;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 #[cfg(target_os = "linux")]
@@ -21,10 +19,9 @@ use super::arrival;
 use super::config::Config;
 use super::handle::DrainHandle;
 use super::listener::{Accept, accept_loop};
+use super::listeners::{Listener, Listeners, State};
 use super::shared::Shared;
 use super::stats::Stats;
-#[cfg(unix)]
-use super::unix::UnixServer;
 use crate::connection::{self, Phase};
 use crate::service::{PeerInfo, Service};
 #[cfg(feature = "tls")]
@@ -36,24 +33,7 @@ use crate::tls::ServerTls;
 /// A server needs a tokio runtime with I/O and timers (`enable_all`, as `#[tokio::main]` has it). Clones are handles of the same server.
 pub struct Server<S> {
     shared: Arc<Shared<S>>,
-    listeners: Arc<Mutex<Listeners>>,
-}
-
-#[derive(Default)]
-pub(super) struct Listeners {
-    /// The listeners that are bound and that no `serve` has taken yet.
-    pub(super) bound: Vec<Listener>,
-    addrs: Vec<SocketAddr>,
-    #[cfg(unix)]
-    pub(super) unix: Vec<PathBuf>,
-}
-
-pub(super) enum Listener {
-    Tcp(TcpListener),
-    #[cfg(feature = "tls")]
-    Tls(TcpListener, ServerTls),
-    #[cfg(unix)]
-    Unix(UnixServer),
+    listeners: Arc<Listeners>,
 }
 
 impl<S: Service> Server<S> {
@@ -64,22 +44,20 @@ impl<S: Service> Server<S> {
         }
     }
 
-    pub(super) fn listeners(&self) -> MutexGuard<'_, Listeners> {
-        self.listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    #[cfg(unix)]
+    pub(super) fn listeners(&self) -> &Listeners {
+        &self.listeners
     }
 
-    /// Adds a TCP listener that was made elsewhere, such as a socket from systemd. Clients that connect are answered once
-    /// [`serve`](Self::serve) runs.
+    /// Adds a TCP listener that was made elsewhere, such as a socket from systemd. Clients that connect are answered while
+    /// [`serve`](Self::serve) runs, also if the listener is added later.
     ///
     /// # Errors
     ///
-    /// The error of asking `listener` for its address.
+    /// The error of asking `listener` for its address, and `InvalidInput` if the server has shut down.
     pub fn add_listener(&self, listener: TcpListener) -> io::Result<()> {
         let addr = listener.local_addr()?;
-        self.add(addr, Listener::Tcp(listener));
-        Ok(())
+        self.add(addr, Listener::Tcp(listener))
     }
 
     /// Adds a TCP listener that was made elsewhere, such as a socket from systemd, and serves its clients over TLS with the settings `tls`.
@@ -94,80 +72,69 @@ impl<S: Service> Server<S> {
     #[cfg(feature = "tls")]
     pub fn add_tls_listener(&self, listener: TcpListener, tls: &ServerTls) -> io::Result<()> {
         let addr = listener.local_addr()?;
-        self.add(addr, Listener::Tls(listener, tls.clone()));
-        Ok(())
+        self.add(addr, Listener::Tls(listener, tls.clone()))
     }
 
-    fn add(&self, addr: SocketAddr, listener: Listener) {
-        let mut listeners = self.listeners();
-        listeners.addrs.push(addr);
-        listeners.bound.push(listener);
+    fn add(&self, addr: SocketAddr, listener: Listener) -> io::Result<()> {
+        self.insert(listener, |state| state.addrs.push(addr))
+    }
+
+    /// Adds a listener; `note` notes its address. An error if the server has shut down, with or without a `serve`.
+    pub(super) fn insert(
+        &self,
+        listener: Listener,
+        note: impl FnOnce(&mut State),
+    ) -> io::Result<()> {
+        if self.shared.drain.phase() >= Phase::Closing {
+            self.listeners.close();
+        }
+        self.listeners.add(listener, note)
     }
 
     /// The address of the TCP listener that was added first. Its port is the one that the system chose if it was bound to port 0.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.listeners().addrs.first().copied()
+        self.listeners.state().addrs.first().copied()
     }
 
     /// The addresses of all TCP listeners, in the order in which they were added.
     #[must_use]
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
-        self.listeners().addrs.clone()
+        self.listeners.state().addrs.clone()
     }
 
     /// Accepts and serves connections until [`shutdown`](Self::shutdown) is complete. Each connection is a task on the current runtime.
+    /// A listener that is added meanwhile is served, too.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if no listener is left to serve. Errors of `accept` do not end the server; [`Stats::accept_errors`] counts them.
+    /// `InvalidInput` if the server has no listener, or none that is left after an earlier call. Errors of `accept` do not end the server; [`Stats::accept_errors`] counts them.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes the listeners. Connections that were accepted go on.
+    /// Dropping the future closes the listeners that it serves. Connections that were accepted go on.
     pub fn serve(&self) -> impl Future<Output = io::Result<()>> + Send + use<S> {
-        let listeners = std::mem::take(&mut self.listeners().bound);
+        let taken = self.listeners.serve();
+        let listening = Arc::clone(&self.listeners);
         let shared = Arc::clone(&self.shared);
         async move {
-            if listeners.is_empty() {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    "the server has no listener left to serve",
-                ));
-            }
+            let (listeners, serving) = taken?;
             shared.start_background();
             let mut loops = JoinSet::new();
-            for listener in listeners {
-                let shared = Arc::clone(&shared);
-                match listener {
-                    Listener::Tcp(tcp) => loops.spawn(accept(shared, tcp, |io, peer, config| {
-                        prepare(&io, config);
-                        ready(Ok((io, peer)))
-                    })),
-                    #[cfg(feature = "tls")]
-                    Listener::Tls(tcp, tls) => {
-                        loops.spawn(accept(shared, tcp, move |io, peer, config| {
-                            prepare(&io, config);
-                            let secured = tls.accept(io);
-                            async move {
-                                let (io, certificates) = secured.await?;
-                                Ok((
-                                    io,
-                                    PeerInfo {
-                                        certificates,
-                                        ..peer
-                                    },
-                                ))
-                            }
-                        }))
-                    }
-                    #[cfg(unix)]
-                    Listener::Unix(unix) => {
-                        loops.spawn(accept(shared, unix, |io, peer, _| ready(Ok((io, peer)))))
-                    }
-                };
+            let start = |listener| listen(&mut loops, &shared, listener);
+            listeners.into_iter().for_each(start);
+            let mut closing = pin!(shared.drain.reached(Phase::Closing));
+            loop {
+                let mut more = pin!(serving.more());
+                let added = poll_fn(|cx| match closing.as_mut().poll(cx) {
+                    Poll::Ready(()) => Poll::Ready(None),
+                    Poll::Pending => more.as_mut().poll(cx).map(Some),
+                });
+                let Some(added) = added.await else { break };
+                let start = |listener| listen(&mut loops, &shared, listener);
+                added.into_iter().for_each(start);
             }
-            shared.drain.reached(Phase::Closing).await;
+            listening.close();
             loops.shutdown().await;
             shared.drain.reached(Phase::Gone).await;
             Ok(())
@@ -288,6 +255,36 @@ impl<S: Service> Server<S> {
     pub fn stats(&self) -> Stats {
         self.shared.stats()
     }
+}
+
+/// Accepts the connections of one listener in a task of its own.
+fn listen<S: Service>(loops: &mut JoinSet<()>, shared: &Arc<Shared<S>>, listener: Listener) {
+    let shared = Arc::clone(shared);
+    match listener {
+        Listener::Tcp(tcp) => loops.spawn(accept(shared, tcp, |io, peer, config| {
+            prepare(&io, config);
+            ready(Ok((io, peer)))
+        })),
+        #[cfg(feature = "tls")]
+        Listener::Tls(tcp, tls) => loops.spawn(accept(shared, tcp, move |io, peer, config| {
+            prepare(&io, config);
+            let secured = tls.accept(io);
+            async move {
+                let (io, certificates) = secured.await?;
+                Ok((
+                    io,
+                    PeerInfo {
+                        certificates,
+                        ..peer
+                    },
+                ))
+            }
+        })),
+        #[cfg(unix)]
+        Listener::Unix(unix) => {
+            loops.spawn(accept(shared, unix, |io, peer, _| ready(Ok((io, peer)))))
+        }
+    };
 }
 
 /// Accepts connections for ever. Each has a task of its own, in which `open` turns it into a byte stream.

@@ -1,6 +1,5 @@
 //! The state that all clones of a server, and all its tasks, share.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 
@@ -11,7 +10,7 @@ use super::drain::{Drain, Times};
 use super::places::Places;
 use super::stats::{Counters, Stats};
 use crate::connection::{self, Host};
-use crate::service::{Lifecycle, Service};
+use crate::service::{Contained, Lifecycle, Service, contain};
 
 /// One server.
 #[derive(Debug)]
@@ -48,13 +47,13 @@ impl<S: Service> Shared<S> {
             self.host
                 .service
                 .background()
-                .map(|work| tokio::spawn(work).abort_handle())
+                .map(|work| tokio::spawn(Contained::new(work)).abort_handle())
         });
     }
 
     /// Tells the service of `event`. A panic of the service must not stop the shutdown.
     fn tell(&self, event: Lifecycle) {
-        if catch_unwind(AssertUnwindSafe(|| self.host.service.lifecycle(event))).is_err() {
+        if contain(|| self.host.service.lifecycle(event)).is_err() {
             self.host.counters.panics.fetch_add(1, Relaxed);
         }
     }

@@ -94,17 +94,14 @@ impl UnixServer {
         let _alone = BINDING.lock().await;
         for _ in 0..ATTEMPTS {
             let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-            match socket.bind(&addr) {
-                Ok(()) => {}
+            let file = match bind_closed(&socket, &addr, absolute, mode) {
+                Ok(file) => file,
                 Err(error) if error.kind() == ErrorKind::AddrInUse => {
                     remove_stale(path, &aside).await?;
                     continue;
                 }
                 Err(error) => return Err(error),
-            }
-            let file = SocketFile::new(absolute)?;
-            fs::set_permissions(absolute, fs::Permissions::from_mode(mode))?;
-            // Nobody can connect before `listen`.
+            };
             socket.listen(BACKLOG)?;
             // Between `bind` and `listen`, another server may have taken our file for a stale one and removed it.
             if file.is_in_place() {
@@ -117,6 +114,14 @@ impl UnixServer {
         }
         Err(in_use())
     }
+}
+
+/// Binds a socket to the file at `path`, which has its mode before anybody can connect: nobody can before `listen`.
+fn bind_closed(socket: &Socket, addr: &SockAddr, path: &Path, mode: u32) -> io::Result<SocketFile> {
+    socket.bind(addr)?;
+    let file = SocketFile::new(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    Ok(file)
 }
 
 /// The file of a socket. Dropping this removes the file.
@@ -260,6 +265,21 @@ mod tests {
     use std::os::unix::net::UnixListener as StdListener;
 
     use super::*;
+
+    #[tokio::test]
+    async fn the_file_has_its_mode_before_anybody_can_connect() {
+        let dir = std::env::temp_dir().join(format!("grpc-health-mode-{}", std::process::id()));
+        fs::create_dir(&dir).unwrap();
+        let path = dir.join("health.sock");
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        let addr = SockAddr::unix(&path).unwrap();
+        let file = bind_closed(&socket, &addr, &path, 0o640).unwrap();
+        let mode = fs::symlink_metadata(&path).unwrap().mode();
+        assert_eq!(mode & 0o777, 0o640);
+        assert!(is_refused(&path).await);
+        drop(file);
+        fs::remove_dir(&dir).unwrap();
+    }
 
     /// A race that a test cannot run through `bind`: the file was found stale, and is a live server's by the time it is moved.
     #[tokio::test]

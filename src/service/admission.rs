@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use super::contain::contain;
 use super::context::RequestContext;
 use super::request::Rejection;
 
@@ -56,7 +56,7 @@ impl Future for Decision {
 impl Drop for Decision {
     fn drop(&mut self) {
         let deciding = self.0.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(deciding)));
+        let _ = contain(|| drop(deciding));
     }
 }
 

@@ -1,9 +1,9 @@
 //! What a host keeps of a call until the call is over, and how observers learn of the end.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use super::contain::contain;
 use super::context::RequestContext;
 use super::peer::PeerInfo;
 use super::request::Permit;
@@ -164,7 +164,7 @@ impl Drop for Kept {
             elapsed: (self.clock)().saturating_duration_since(observed.begun),
         };
         for observer in observed.observers {
-            let _ = catch_unwind(AssertUnwindSafe(|| observer(&end)));
+            let _ = contain(|| observer(&end));
         }
     }
 }

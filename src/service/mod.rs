@@ -5,6 +5,7 @@
 
 mod admission;
 mod answer;
+mod contain;
 mod context;
 mod head;
 mod kept;
@@ -18,6 +19,7 @@ mod service;
 pub use admission::{Admission, Decision};
 pub use answer::{Answer, Part, Reply};
 pub(crate) use answer::{panicked, unknown_method};
+pub(crate) use contain::{Contained, Panicked, contain};
 pub use context::RequestContext;
 pub use head::{Head, Lifecycle, Unimplemented};
 pub use kept::CallEnd;

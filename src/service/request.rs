@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,6 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_core::Stream;
 
+use super::contain::contain;
 use crate::wire::status::Status;
 
 /// One message of a request.
@@ -68,7 +68,7 @@ impl Permit {
 impl Drop for Token {
     fn drop(&mut self) {
         let token = self.0.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(token)));
+        let _ = contain(|| drop(token));
     }
 }
 

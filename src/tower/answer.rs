@@ -1,7 +1,6 @@
 //! From a request to an answer that has begun.
 
 use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -15,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use super::host::Host;
 use super::replies::{Open, ResponseBody, Source};
 use crate::call::{self, Call, Chunks, Collector, Incoming, Refusal};
-use crate::service::{Answer, Head, Message, PeerInfo, Requests, Service, panicked};
+use crate::service::{Answer, Head, Message, PeerInfo, Requests, Service, contain, panicked};
 use crate::wire::code::Code;
 use crate::wire::status::Status;
 
@@ -30,7 +29,7 @@ pub(super) async fn answer<S: Service, B: Body + Send + 'static>(
     let peer: PeerInfo = parts.extensions.remove().unwrap_or_default();
     let clock = || Instant::now().into_std();
     let judge = || call::accept(&host.service, &mut parts, usize::MAX, &peer, clock);
-    let mut call = match catch_unwind(AssertUnwindSafe(judge)) {
+    let mut call = match contain(judge) {
         Ok(Ok(call)) => call,
         Ok(Err(refusal)) => return refuse(refusal),
         Err(_) => return only(call::trailers_only(&panicked())),
@@ -92,7 +91,7 @@ async fn decide<S: Service>(
 ) -> Result<(), Refusal> {
     let decided = poll_fn(|cx| {
         let poll = || call.poll_decision(service, peer, cx);
-        match catch_unwind(AssertUnwindSafe(poll)) {
+        match contain(poll) {
             Ok(decided) => decided.map(Ok),
             Err(_) => Poll::Ready(Err(panicked())),
         }
@@ -113,7 +112,7 @@ fn ask<S: Service>(
     ask: impl FnOnce(Head<'_>) -> Answer<S::Stream, S::Future>,
 ) -> Source<S> {
     let head = call.head(peer);
-    match catch_unwind(AssertUnwindSafe(|| ask(head))) {
+    match contain(|| ask(head)) {
         Ok(Answer::Now(reply)) => Source::Now(Some(reply)),
         Ok(Answer::Stream(stream)) => Source::Stream(stream),
         Ok(Answer::Future(future)) => Source::Future(future),

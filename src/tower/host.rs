@@ -1,7 +1,6 @@
 //! The state that all calls of a mount share.
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::OnceLock;
 
@@ -9,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::call::Prebuilt;
-use crate::service::{Lifecycle, Service};
+use crate::service::{Contained, Lifecycle, Service, contain};
 
 /// The service and everything that answering its calls needs.
 pub(super) struct Host<S> {
@@ -48,7 +47,7 @@ impl<S: Service> Host<S> {
     pub(super) fn start_background(&self) {
         self.background.get_or_init(|| {
             let work = self.service.background()?;
-            Some(tokio::spawn(work).abort_handle())
+            Some(tokio::spawn(Contained::new(work)).abort_handle())
         });
     }
 
@@ -76,7 +75,7 @@ impl<S: Service> Host<S> {
             Phase::Closed => Lifecycle::Closing,
         };
         if stepped {
-            let _ = catch_unwind(AssertUnwindSafe(|| self.service.lifecycle(event)));
+            let _ = contain(|| self.service.lifecycle(event));
         }
         stepped
     }

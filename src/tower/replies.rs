@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -16,7 +15,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::host::{Closed, Host};
 use crate::call::{self, Call, Tail};
-use crate::service::{Drain, Part, Reply, Service, panicked};
+use crate::service::{Drain, Part, Reply, Service, contain, panicked};
 use crate::wire::metadata::Metadata;
 use crate::wire::status::Status;
 
@@ -160,7 +159,7 @@ impl<S: Service> Open<S> {
     /// Drops the service's stream or future, which may panic as handlers may.
     fn end(&mut self) {
         let source = std::mem::replace(&mut self.source, Source::Now(None));
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(source)));
+        let _ = contain(|| drop(source));
     }
 
     /// Asks the service for the next reply, until the deadline.
@@ -170,11 +169,11 @@ impl<S: Service> Open<S> {
         if late && matches!(self.source, Source::Stream(_)) {
             return Poll::Ready(Some(Err(call::deadline_exceeded())));
         }
-        let polled = catch_unwind(AssertUnwindSafe(|| match &mut self.source {
+        let polled = contain(|| match &mut self.source {
             Source::Stream(stream) => Pin::new(stream).poll_next(cx),
             Source::Future(future) => Pin::new(future).poll(cx).map(Some),
             Source::Now(reply) => Poll::Ready(reply.take()),
-        }));
+        });
         let Ok(reply) = polled else {
             return Poll::Ready(Some(Err(panicked())));
         };

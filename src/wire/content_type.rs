@@ -48,6 +48,10 @@ pub fn parse(value: &[u8]) -> Result<(), UnsupportedContentType> {
 ///
 /// [`UnsupportedContentType`] for any other value, and for a subtype with characters other than letters, digits and ``!#$&^_.+-``.
 pub fn parse_any(value: &[u8]) -> Result<Option<&[u8]>, UnsupportedContentType> {
+    // What nearly every client sends.
+    if value == GRPC_NAME {
+        return Ok(None);
+    }
     let media_type = value
         .split(|&byte| byte == b';')
         .next()

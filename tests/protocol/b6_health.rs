@@ -68,7 +68,7 @@ async fn row_76_the_empty_name_is_the_whole_server() {
 async fn row_81_a_registry_shut_down_shows_not_serving() {
     let fixture = Fixture::new();
     fixture.set("live", Serving);
-    assert!(fixture.registry.pin("live"));
+    fixture.registry.pin("live").unwrap();
     let mut peer = fixture.connect().await;
     let (up, live, nope) = (
         peer.watch("up").await,

@@ -28,6 +28,7 @@ mod lists;
 mod order;
 mod peer;
 mod rows;
+mod settings;
 mod shutdown;
 #[path = "../support/mod.rs"]
 mod support;

@@ -55,7 +55,7 @@ async fn an_idle_connection_is_closed_at_once() {
 async fn watchers_are_told_before_they_are_ended() {
     let fixture = Fixture::new();
     fixture.set("live", Serving);
-    assert!(fixture.registry.pin("live"));
+    fixture.registry.pin("live").unwrap();
     let mut peer = fixture.connect().await;
     let services = ["", "up", "down", "live", "nope"];
     let mut streams = Vec::new();
@@ -317,4 +317,30 @@ async fn the_registry_remembers_what_is_set_meanwhile() {
     assert_eq!(fixture.registry.get_service_status("up"), NotServing);
     assert_eq!(fixture.registry.get_service_status("down"), Serving);
     assert_eq!(fixture.registry.get_service_status(""), Serving);
+}
+
+/// The registry speaks for the process.
+#[tokio::test(start_paused = true)]
+async fn servers_on_one_registry_are_not_serving_together() {
+    let leaving = Fixture::new();
+    let on = |registry: &Registry| {
+        let service = HealthService::new(registry.clone());
+        Server::builder().service(service).build()
+    };
+    let sharing = on(&leaving.registry);
+    let alone = on(&Registry::new());
+    let connect = async |server: &Server<HealthService>| {
+        let (ours, theirs) = tokio::io::duplex(PIPE);
+        tokio::spawn(server.serve_connection(theirs));
+        Peer::handshake(ours, &[]).await
+    };
+    let mut shared = connect(&sharing).await;
+    let mut other = connect(&alone).await;
+    assert_eq!(shared.check("").await, SERVING);
+    leaving.shut_down().await.expect("no panic");
+    assert_eq!(shared.check("").await, NOT_SERVING);
+    assert_eq!(other.check("").await, SERVING);
+    // The other server goes on, and so may its statuses.
+    leaving.registry.resume();
+    assert_eq!(shared.check("").await, SERVING);
 }

@@ -248,7 +248,7 @@ async fn a_drain_lingers_and_can_be_taken_back_until_clients_are_told_to_go() {
         .registry
         .set_service_status("live", ServingStatus::Serving)
         .unwrap();
-    served.registry.pin("live");
+    served.registry.pin("live").unwrap();
     let (mut peer, task) = served.connect(PIPE, &[]).await;
     let early = peer.watch("").await;
     assert_eq!(peer.expect_data(early).await, SERVING);

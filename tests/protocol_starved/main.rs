@@ -50,6 +50,8 @@ mod order;
 mod peer;
 #[path = "../protocol/rows.rs"]
 mod rows;
+#[path = "../protocol/settings.rs"]
+mod settings;
 #[path = "../protocol/shutdown.rs"]
 mod shutdown;
 #[path = "../support/mod.rs"]

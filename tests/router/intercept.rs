@@ -136,13 +136,21 @@ async fn methods_and_services_can_be_exempt() {
         let stream = peer.ask(path, b"").await;
         assert_eq!(peer.whole(stream).await.code(), code, "{path}");
     }
-    // The beginning of a name is nothing: neither of a method's nor of a service's.
-    let host = serve(guarded().exempt("/a.A/T").exempt("/b.").exempt("/b.B"));
-    let mut peer = host.connect().await;
-    for path in ["/a.A/Two", "/b.B/One"] {
-        let stream = peer.ask(path, b"").await;
-        assert_eq!(peer.whole(stream).await.code(), UNAUTHENTICATED, "{path}");
+}
+
+/// The beginning of a name is nothing: neither of a method's nor of a service's.
+#[test]
+fn an_exemption_of_nothing_is_a_panic_that_names_the_path() {
+    for path in ["/a.A/T", "/a.A/Nope", "/b.", "/b.B", "/nope.N/", "a.A/One"] {
+        let exempt = || drop(guarded().exempt(path));
+        let panic = std::panic::catch_unwind(exempt).expect_err(path);
+        let message = panic.downcast::<String>().unwrap();
+        assert_eq!(*message, format!("no method or service at {path}"));
     }
+    // What is added later is not there yet.
+    let early = || drop(methods(router().exempt("/a.A/One")));
+    std::panic::catch_unwind(early).expect_err("not yet");
+    drop(methods(router()).exempt("/a.A/One"));
 }
 
 /// There is nothing to protect where there is no method, and no way to tell by the answer who may ask.

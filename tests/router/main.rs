@@ -49,6 +49,7 @@ mod metadata;
 mod nested;
 mod observers;
 mod panics;
+mod payloads;
 mod peers;
 mod requests;
 mod sizes;

@@ -53,11 +53,14 @@ impl Running {
         line(&mut self.stdout)
     }
 
+    pub(crate) fn pid(&self) -> String {
+        self.child.id().to_string()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
         assert!(
             Command::new("kill")
-                .args(["-s", name, &pid])
+                .args(["-s", name, &self.pid()])
                 .status()
                 .unwrap()
                 .success()

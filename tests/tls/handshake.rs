@@ -6,13 +6,17 @@ use std::time::Duration;
 use grpc_health::client::Client;
 use grpc_health::tls::{ClientTls, ServerTls, TlsError};
 use grpc_health::{HealthService, Registry, Server};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
 use rustls::{AlertDescription, HandshakeKind, ProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::certs::Ca;
-use crate::fixture::{alert, bare, bare_of, refusal, server_pem, shake_hands, start, trusting};
+use crate::fixture::{
+    alert, bare, bare_of, der, refusal, server_pem, shake_hands, start, trusting,
+};
 
 #[tokio::test]
 async fn a_check_over_tls() {
@@ -301,4 +305,38 @@ fn certificates_that_a_client_cannot_use() {
         "the private key: the text holds no private key"
     );
     assert!(with(&identity.cert, &stranger.key).starts_with("the certificate and its key: "));
+}
+
+/// A server that h2 and rustls make: it sees what the client sends.
+#[tokio::test]
+async fn calls_over_tls_have_the_scheme_https() {
+    let ca = Ca::new("ca");
+    let identity = ca.server();
+    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(der(&identity.cert), key)
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let serving = async {
+        let (tcp, _) = listener.accept().await.unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let io = acceptor.accept(tcp).await.unwrap();
+        let mut http2 = h2::server::handshake(io).await.unwrap();
+        let (request, _respond) = http2.accept().await.unwrap().unwrap();
+        request.uri().clone()
+    };
+    let tls = trusting(&ca);
+    let calling = async {
+        let client = Client::connect_tls(addr, "localhost", &tls).await.unwrap();
+        // The server goes away instead of an answer.
+        client.check("").await.unwrap_err();
+    };
+    let (uri, ()) = tokio::join!(serving, calling);
+    assert_eq!(uri.scheme_str(), Some("https"), "{uri}");
 }

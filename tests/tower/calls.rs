@@ -382,6 +382,48 @@ async fn a_panic_when_a_handler_is_dropped_costs_nothing() {
     drop(call(&stream, None, whole(&message(b""))).await);
 }
 
+/// Panics when it is dropped, with another one of its kind.
+struct Grenade(u32);
+
+impl Drop for Grenade {
+    fn drop(&mut self) {
+        if let Some(left) = self.0.checked_sub(1) {
+            std::panic::panic_any(Self(left));
+        }
+    }
+}
+
+fn throw<T>() -> T {
+    std::panic::panic_any(Grenade(3))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_payload_of_a_panic_costs_one_call() {
+    let request = || whole(&message(b""));
+    let in_method = Mount::new(Toy {
+        method: throw,
+        ..toy(|_, _| unreachable!())
+    });
+    let called = call(&in_method, None, request()).await;
+    assert_eq!(called.refusal(), Code::UNKNOWN);
+    let in_call = Mount::new(toy(|_, _| throw()));
+    let called = call(&in_call, None, request()).await;
+    assert_eq!(called.refusal(), Code::UNKNOWN);
+    let later = Mount::new(toy(|_, _| Answer::Future(Box::pin(async { throw() }))));
+    let called = call(&later, None, request()).await;
+    assert_eq!(called.refusal(), Code::UNKNOWN);
+    let given_up = Mount::new(toy(|_, _| {
+        let grenade = Grenade(3);
+        Answer::Future(Box::pin(async move {
+            std::future::pending::<()>().await;
+            drop(grenade);
+            unreachable!()
+        }))
+    }));
+    let called = call(&given_up, Some("1S"), request()).await;
+    assert_eq!(called.refusal(), Code::DEADLINE_EXCEEDED);
+}
+
 #[tokio::test(start_paused = true)]
 async fn calls_that_may_not_begin() {
     let of = |admit| {

@@ -31,7 +31,8 @@ pub(crate) fn run(args: &ServeArgs) -> Exit {
         }
     }
     for name in &args.pin {
-        if !registry.pin(name) {
+        let is_service = name.is_empty() || args.service.iter().any(|(service, _)| service == name);
+        if !is_service || registry.pin(name).is_err() {
             log(format_args!("error: --pin \"{name}\": no such --service"));
             return Exit::Arguments;
         }

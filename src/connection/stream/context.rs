@@ -1,10 +1,8 @@
 //! What calls are given while they are polled.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use super::super::host::Host;
 use super::super::tally::Tally;
-use crate::service::PeerInfo;
+use crate::service::{PeerInfo, contain};
 
 /// What calls need while they are polled.
 pub(in crate::connection) struct Turn<'a, S> {
@@ -16,7 +14,7 @@ pub(in crate::connection) struct Turn<'a, S> {
 
 /// Drops something of the service's, which may panic as its handlers may.
 pub(in crate::connection) fn discard<T>(value: T, panics: &mut u64) {
-    if catch_unwind(AssertUnwindSafe(|| drop(value))).is_err() {
+    if contain(|| drop(value)).is_err() {
         *panics += 1;
     }
 }

@@ -1,6 +1,5 @@
 //! The request: its body, its message or messages, and what the service makes of that.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -12,7 +11,7 @@ use super::replying::{Progress, Replying, Source};
 use super::requests::Body;
 use super::sink::{Sink, refuse, send_refusal};
 use crate::call::{Call, Collector, Incoming, Prebuilt, Refusal};
-use crate::service::{Answer, Head, Part, Requests, Service, panicked};
+use crate::service::{Answer, Head, Part, Requests, Service, contain, panicked};
 use crate::wire::code::Code;
 use crate::wire::status::Status;
 
@@ -81,7 +80,7 @@ impl Reading {
         }
         let call = &mut self.call;
         let poll = || call.poll_decision(&at.host.service, at.peer, cx);
-        let refusal = match catch_unwind(AssertUnwindSafe(poll)) {
+        let refusal = match contain(poll) {
             Ok(decided) => match ready!(decided) {
                 Ok(()) => return Poll::Ready(None),
                 Err(refusal) => refusal,
@@ -158,7 +157,7 @@ fn dispatch<S: Service>(
     ask: impl FnOnce(&S, Head<'_>) -> Answer<S::Stream, S::Future>,
 ) -> Finished<S> {
     let head = call.head(at.peer);
-    let answer = catch_unwind(AssertUnwindSafe(|| ask(&at.host.service, head)));
+    let answer = contain(|| ask(&at.host.service, head));
     let source = match answer {
         Ok(Answer::Now(Ok(reply))) => return send_whole(&at.host.prebuilt, respond, call, reply),
         Ok(Answer::Now(Err(status))) => {

@@ -1,6 +1,5 @@
 //! The replies: where they come from, and how far they have got.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -13,7 +12,7 @@ use super::super::config::Config;
 use super::context::{Conditions, discard};
 use super::sink::{Sink, room};
 use crate::call::{self, Call, Prebuilt, Tail};
-use crate::service::{Drain, Part, Reply, Service, Time, panicked};
+use crate::service::{Drain, Part, Reply, Service, Time, contain, panicked};
 use crate::wire::metadata::Metadata;
 use crate::wire::status::Status;
 
@@ -187,11 +186,11 @@ impl<S: Service> Replying<S> {
 
     /// Asks the service for the next reply. After the reply of an `Answer::Future` there is none.
     fn next(&mut self, cx: &mut Context<'_>, panics: &mut u64) -> Poll<Option<Reply>> {
-        let polled = catch_unwind(AssertUnwindSafe(|| match &mut self.source {
+        let polled = contain(|| match &mut self.source {
             Source::Stream(stream) => Pin::new(stream).poll_next(cx),
             Source::Future(future) => Pin::new(future).poll(cx).map(Some),
             Source::Ended(_) => Poll::Ready(None),
-        }));
+        });
         let Ok(next) = polled else {
             *panics += 1;
             return Poll::Ready(Some(Err(panicked())));

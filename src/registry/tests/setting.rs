@@ -101,7 +101,8 @@ fn a_name_too_many_or_too_long_is_an_error_that_says_so() {
     );
     assert_eq!(registry.watch("123456789").unwrap_err(), long);
     assert_eq!(registry.get_service_status("123456789"), ServiceUnknown);
-    assert!(!registry.pin("123456789"));
+    assert_eq!(registry.pin("123456789").unwrap_err(), long);
+    assert_eq!(registry.pin("b").unwrap_err(), full);
 }
 
 #[test]
@@ -190,16 +191,39 @@ fn a_cleared_name_stays_unknown_during_shutdown() {
 fn a_pinned_service_is_exempt_from_shutdown() {
     let registry = Registry::new();
     registry.set_service_status("live", Serving).unwrap();
-    assert!(registry.pin("live"));
-    assert!(!registry.pin("absent"));
+    registry.pin("live").unwrap();
     registry.shutdown();
     assert_eq!(registry.get_service_status("live"), Serving);
     assert!(registry.unpin("live"));
     assert_eq!(registry.get_service_status("live"), NotServing);
-    registry.pin("live");
+    registry.pin("live").unwrap();
     registry.set_service_status("live", Unknown).unwrap();
     assert_eq!(registry.get_service_status("live"), Unknown);
     assert!(!registry.unpin("absent"));
+}
+
+#[test]
+fn a_name_may_be_pinned_before_it_has_a_status() {
+    let registry = Registry::with_limits(Limits::new().max_services(3));
+    registry.pin("live").unwrap();
+    assert_eq!(registry.get_service_status("live"), ServiceUnknown);
+    assert_eq!(registry.services(), [(String::new(), Serving)]);
+    registry.set_service_status("live", Serving).unwrap();
+    registry.shutdown();
+    assert_eq!(registry.get_service_status("live"), Serving);
+    // So may one that comes during the shutdown.
+    registry.pin("late").unwrap();
+    let late = registry.register("late", Serving).unwrap();
+    assert_eq!(late.status(), Serving);
+    // The two have taken the places that there were.
+    let full = registry.pin("one more").unwrap_err();
+    assert_eq!(full, RegistryError::Full { max: 3 });
+    registry.clear("late");
+    registry.pin("late").unwrap();
+    late.set_serving();
+    assert_eq!(late.status(), Serving);
+    assert!(registry.unpin("late"));
+    assert_eq!(late.status(), NotServing);
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn a_watcher_follows_clear_revival_shutdown_pin_and_resume() {
     expect(Serving);
     registry.shutdown();
     expect(NotServing);
-    registry.pin("a");
+    registry.pin("a").unwrap();
     expect(Serving);
     registry.unpin("a");
     expect(NotServing);
