@@ -88,7 +88,7 @@ impl Link {
         std::mem::swap(&mut self.ready().keys, keys);
     }
 
-    /// Called when the task has nothing to do. Returns false if a stream has become ready, so that the task must look again.
+    /// Called when the task has nothing to do. Returns false if there is new work, so that the task must look again.
     pub(super) fn park(&self, task: &Waker) -> bool {
         let task = task.clone();
         let mut ready = self.ready();

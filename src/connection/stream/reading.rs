@@ -45,7 +45,7 @@ fn read(
         if body.is_end_stream() {
             return Poll::Ready(Ok(()));
         }
-        // An error means that the stream is gone. The next poll returns the same error.
+        // An error means that the stream is gone. The next poll reports the stream's end.
         let _ = body.flow_control().release_capacity(len);
     }
 }

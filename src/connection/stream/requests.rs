@@ -24,7 +24,7 @@ impl Body {
         Self { body, held: 0 }
     }
 
-    /// Returns the window to the peer. An error means that the stream is gone. The next poll returns the same error.
+    /// Returns the window to the peer. An error means that the stream is gone. The next poll reports the stream's end.
     fn release(&mut self) {
         let _ = self.body.flow_control().release_capacity(self.held);
         self.held = 0;
