@@ -1,4 +1,4 @@
-//! One connection: what its task owns.
+//! The state of one connection, which its task owns.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,14 +24,14 @@ use crate::service::{PeerInfo, Service};
 
 pub(super) type Http2<T> = h2::server::Connection<Guard<T>, Bytes>;
 
-/// A request whose head has been judged.
+/// A request whose head has been checked.
 pub(super) struct Incoming {
     pub(super) body: RecvStream,
     pub(super) respond: SendResponse<Bytes>,
     pub(super) call: Result<Call, Refusal>,
 }
 
-/// A connection after its handshake; a future that completes when it is closed.
+/// A connection after its handshake: a future that completes when the connection is closed.
 pub(super) struct Connection<S: Service, T> {
     pub(super) http2: Http2<T>,
     pub(super) host: Arc<Host<S>>,
@@ -41,7 +41,7 @@ pub(super) struct Connection<S: Service, T> {
     pub(super) waiting: Waiting<S>,
     pub(super) tally: Tally,
     pub(super) departure: Departure,
-    /// How far the connection has gone for reasons of its own; the server may be further.
+    /// How far the connection itself has gone towards its end; the server's drain may be further.
     pub(super) phase: Phase,
     pub(super) lifetime: Lifetime,
     pub(super) timer: Timer,
@@ -50,15 +50,15 @@ pub(super) struct Connection<S: Service, T> {
 
 /// How far the connection has followed the server's drain.
 pub(super) enum Departure {
-    /// Not on the way down.
+    /// The connection is not ending.
     Staying,
-    /// Every call has been polled once more, so that watchers hear of it before the GOAWAY.
+    /// Every call has been polled once more, so that watchers get NOT_SERVING before the GOAWAY.
     Announced,
     /// The GOAWAY is queued.
     Leaving,
-    /// The GOAWAY is written, and calls that have no end of their own are ended.
+    /// The GOAWAY is written, and the connection ends the long-lived calls.
     Ending,
-    /// What is left has been dropped; this is the time for the last frames.
+    /// The remaining calls have been dropped, and h2 writes the last frames.
     Cut(Pin<Box<Sleep>>),
 }
 
@@ -108,7 +108,7 @@ impl<S: Service, T> Connection<S, T> {
         f(&mut self.waiting, &mut turn)
     }
 
-    /// Lets h2 see that the peer has closed its side, if nothing is left to do and no answer is on its way. False if there is nothing to see.
+    /// Lets h2 see the end of the input, if no answer is on its way. Returns false if the guard keeps no end, or an answer is on its way.
     pub(super) fn let_end_pass(&self) -> bool {
         let pass = self.link.is_end_kept()
             && !self.link.is_write_blocked()
@@ -119,7 +119,7 @@ impl<S: Service, T> Connection<S, T> {
         pass
     }
 
-    /// Tells the server of the streams that h2 has reset.
+    /// Adds the streams that h2 has reset as malformed to the server's counters.
     pub(super) fn tell_malformed(&self) {
         let malformed = self.link.take_malformed();
         if malformed > 0 {
@@ -128,7 +128,7 @@ impl<S: Service, T> Connection<S, T> {
         }
     }
 
-    /// Tells the server what is new.
+    /// Adds the connection's new counts to the server's counters.
     pub(super) fn tell(&mut self) {
         self.tally.waiting = self.waiting.len() as u64;
         let (read, written) = (&self.link.bytes_read, &self.link.bytes_written);

@@ -1,4 +1,4 @@
-//! The state that a connection's task shares with its socket, with the wakers of its streams and with the server's drain.
+//! The state that a connection's task shares with its socket, the wakers of its streams and the server's drain.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,40 +6,40 @@ use std::task::{Wake, Waker};
 
 use super::phase::Phase;
 
-/// One per connection, behind an `Arc`.
+/// The shared state of one connection, behind an `Arc`.
 #[derive(Debug)]
 pub(crate) struct Link {
     ready: Mutex<Ready>,
     phase: AtomicU8,
-    /// The socket wrapper writes these three, and the connection reads them. Both are in one task, so the orderings are relaxed.
+    /// The guard writes these three, and the connection reads them. Both run in one task, so the orderings are relaxed.
     pub(super) write_blocked: AtomicBool,
     pub(super) bytes_read: AtomicU64,
     pub(super) bytes_written: AtomicU64,
-    /// `bytes_read` when this poll of the task began.
+    /// The value of `bytes_read` when this poll of the task began.
     read_before: AtomicU64,
     flooded: AtomicBool,
-    /// Whether `flooded` is set only because the peer was too slow.
+    /// Whether `flooded` is set because the peer was too slow, not because of a flood.
     late: AtomicBool,
-    /// The end of the input is to be kept from h2 when it comes.
+    /// Whether the guard has to keep the end of the input from h2.
     keeps_end: AtomicBool,
-    /// The end of the input has come, and is kept from h2.
+    /// Whether the input has ended, and the guard keeps the end from h2.
     end_kept: AtomicBool,
-    /// Streams that h2 reset as malformed, and the connection has not counted yet.
+    /// How many streams h2 has reset as malformed that the connection has not counted.
     malformed: AtomicU64,
-    /// How many calls the peer has given up after they had been open for a while, since the socket's wrapper last asked.
+    /// How many calls the peer has cancelled after they had been open for a while, since the guard last asked.
     excused_resets: AtomicU32,
-    /// The connection has ended with an error.
+    /// Whether the connection has ended with an error.
     pub(super) failed: AtomicBool,
 }
 
-/// The streams that want to be polled. The lock around them is a leaf: nothing is called while it is held, because h2, and a registry, wake
-/// streams while they hold locks of their own.
+/// The streams that want to be polled. h2 and a registry wake streams while they hold locks of their own, so no other function is called
+/// while this lock is held.
 #[derive(Debug, Default)]
 struct Ready {
     keys: Vec<u32>,
-    /// Whether something other than a stream wants the task.
+    /// Whether the task has to run for a reason other than a stream.
     notified: bool,
-    /// The task's waker; `None` while the task is polled, because the poll itself finds what becomes ready meanwhile.
+    /// The task's waker. `None` while the task is polled, since the poll itself finds the streams that become ready.
     task: Option<Waker>,
 }
 
@@ -66,7 +66,7 @@ impl Link {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells that a poll of the task begins.
+    /// Called when a poll of the task begins.
     pub(super) fn begin(&self) {
         let mut ready = self.ready();
         ready.notified = false;
@@ -77,7 +77,7 @@ impl Link {
         self.read_before.store(read, Relaxed);
     }
 
-    /// Bytes read since the task's poll began.
+    /// Returns how many bytes the guard has read since the task's poll began.
     pub(super) fn read_in_poll(&self) -> u64 {
         let read = self.bytes_read.load(Relaxed);
         read.wrapping_sub(self.read_before.load(Relaxed))
@@ -88,7 +88,7 @@ impl Link {
         std::mem::swap(&mut self.ready().keys, keys);
     }
 
-    /// Tells that the task has nothing to do. False if something has come up, so that the task must look again.
+    /// Called when the task has nothing to do. Returns false if there is new work, so that the task must look again.
     pub(super) fn park(&self, task: &Waker) -> bool {
         let task = task.clone();
         let mut ready = self.ready();
@@ -110,14 +110,14 @@ impl Link {
         }
     }
 
-    /// How far the server's drain is.
+    /// The phase of the server's drain.
     pub(crate) fn phase(&self) -> Phase {
         Phase::from_u8(self.phase.load(Relaxed))
     }
 
-    /// Tells the connection how far the server's drain is.
+    /// Tells the connection the phase of the server's drain.
     pub(crate) fn set_phase(&self, phase: Phase) {
-        // The lock orders this store before the look at `phase` that follows the wake.
+        // The lock orders this store before the read of `phase` that follows the wake.
         self.phase.store(phase as u8, Relaxed);
         self.notify();
     }
@@ -142,30 +142,30 @@ impl Link {
         self.flooded.load(Relaxed)
     }
 
-    /// From now on the connection says when h2 may see the end of the input.
+    /// From now on the guard keeps the end of the input from h2 until the connection calls [`let_end_pass`](Self::let_end_pass).
     pub(super) fn set_keeps_end(&self) {
         self.keeps_end.store(true, Relaxed);
     }
 
-    /// The input has ended. Whether that is to be kept from h2.
+    /// Called at the end of the input. Returns whether the guard has to keep the end from h2.
     pub(super) fn keep_end(&self) -> bool {
         let kept = self.keeps_end.load(Relaxed);
         self.end_kept.store(kept, Relaxed);
         kept
     }
 
-    /// Whether the end of the input is being kept from h2.
+    /// Whether the guard keeps the end of the input from h2.
     pub(super) fn is_end_kept(&self) -> bool {
         self.end_kept.load(Relaxed)
     }
 
-    /// h2 is to see the end of the input.
+    /// Lets h2 see the end of the input.
     pub(super) fn let_end_pass(&self) {
         self.keeps_end.store(false, Relaxed);
         self.end_kept.store(false, Relaxed);
     }
 
-    /// h2 has reset so many streams as malformed.
+    /// Adds `n` to the streams that h2 has reset as malformed.
     pub(super) fn add_malformed(&self, n: u64) {
         if n > 0 {
             let before = self.malformed.load(Relaxed);
@@ -173,7 +173,7 @@ impl Link {
         }
     }
 
-    /// How many streams h2 has reset as malformed since the last time.
+    /// Returns how many streams h2 has reset as malformed since the last call.
     pub(super) fn take_malformed(&self) -> u64 {
         let n = self.malformed.load(Relaxed);
         if n > 0 {
@@ -182,14 +182,14 @@ impl Link {
         n
     }
 
-    /// The peer has given up a call that had been open for a while.
+    /// Called when the peer has cancelled a call that had been open for a while.
     pub(super) fn excuse_reset(&self) {
         let excused = self.excused_resets.load(Relaxed);
         self.excused_resets
             .store(excused.saturating_add(1), Relaxed);
     }
 
-    /// How often it did so since the last time.
+    /// Returns how many such calls the peer has cancelled since the last call.
     #[inline]
     pub(super) fn take_excused_resets(&self) -> u32 {
         let excused = self.excused_resets.load(Relaxed);
@@ -199,7 +199,7 @@ impl Link {
         excused
     }
 
-    /// Something other than a stream wants the task.
+    /// Wakes the task for a reason other than a stream.
     fn notify(&self) {
         let mut ready = self.ready();
         ready.notified = true;
@@ -215,7 +215,7 @@ impl Link {
     }
 }
 
-/// Wakes one stream of a connection: puts it on the list and wakes the task.
+/// Wakes one stream of a connection: adds the stream to the list and wakes the task.
 #[derive(Debug)]
 pub(super) struct StreamWaker {
     link: Arc<Link>,
@@ -232,9 +232,9 @@ impl StreamWaker {
         }
     }
 
-    /// Tells that the stream is about to be polled: a wake from now on queues the stream again.
+    /// Called before the stream is polled: a later wake queues the stream again.
     pub(super) fn dequeue(&self) {
-        // Acquire: the poll that follows sees what was written before the wake that queued the stream.
+        // Acquire: the next poll sees the writes before the wake that queued the stream.
         self.queued.swap(false, std::sync::atomic::Ordering::AcqRel);
     }
 }
@@ -245,7 +245,7 @@ impl Wake for StreamWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Release: pairs with the acquire in `dequeue`, for the wakes that find the stream queued already.
+        // Release: pairs with the acquire in `dequeue`, for wakes of a stream that is already queued.
         if !self.queued.swap(true, std::sync::atomic::Ordering::AcqRel) {
             self.link.push(self.key);
         }

@@ -1,13 +1,13 @@
-//! How long one call may take. The rules get the time as an argument.
+//! The time limits of one call. The functions get the time as an argument.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Why a call is over.
+/// Why a call ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Its timeout has passed.
+    /// The call's timeout has passed.
     Expired,
     /// The peer does not send its request.
     Unasked,
@@ -15,19 +15,19 @@ pub(super) enum Verdict {
     Stalled,
 }
 
-/// The times of one call.
+/// The time limits of one call.
 #[derive(Debug)]
 pub(super) struct Patience {
     /// When the client's `grpc-timeout` passes.
     deadline: Option<Instant>,
-    /// When the server gives up waiting for the peer; `None` while the server waits for something else.
+    /// When the server stops waiting for the peer; `None` while the server waits for something else.
     until: Option<Instant>,
     /// How many bytes of a reply were left when `until` was set; zero for a request.
     left: usize,
 }
 
 impl Patience {
-    /// The times of a call that came at `now`. A timeout that is too far in the future to be represented is no timeout.
+    /// Returns the time limits of a call that arrived at `now`. A timeout too far in the future to be represented is ignored.
     pub(super) fn new(timeout: Option<Duration>, now: Instant) -> Self {
         Self {
             deadline: timeout.and_then(|timeout| now.checked_add(timeout)),
@@ -36,13 +36,13 @@ impl Patience {
         }
     }
 
-    /// Gives the rest of the request the time `allowed` from `now` on.
+    /// Lets the rest of the request take the time `allowed`, from `now` on.
     pub(super) fn await_request(&mut self, allowed: Duration, now: Instant) {
         self.until = now.checked_add(allowed);
     }
 
-    /// Takes note that `left` bytes of the reply wait for the peer to take more. Each byte that the peer takes gives it the time `allowed`
-    /// anew. The clock is read only when it matters.
+    /// Called while `left` bytes of the reply wait for the peer's window. After each byte that the peer takes, the peer has the time
+    /// `allowed` again. The clock is read only when the time matters.
     pub(super) fn await_room(&mut self, left: usize, allowed: Duration, now: impl Fn() -> Instant) {
         if left == 0 {
             self.until = None;
@@ -52,12 +52,12 @@ impl Patience {
         self.left = left;
     }
 
-    /// When the call is over, if nothing happens before.
+    /// The call's next deadline.
     pub(super) fn next(&self) -> Option<Instant> {
         [self.deadline, self.until].into_iter().flatten().min()
     }
 
-    /// Whether the call is over at `now`, and why.
+    /// Returns why the call is over at `now`, if the call is over.
     pub(super) fn due(&self, now: Instant) -> Option<Verdict> {
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if is_due(self.deadline) {
@@ -78,7 +78,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// A call that nothing has been heard of since `start`.
+    /// A call without an event since `start`.
     fn call(timeout: Option<Duration>) -> (Patience, Instant) {
         let start = Instant::now();
         (Patience::new(timeout, start), start)
@@ -129,10 +129,10 @@ mod tests {
         let (mut call, start) = call(None);
         let at = |seconds| start + SECOND * seconds;
         call.await_request(10 * SECOND, start);
-        // The request's time is no longer of interest.
+        // The request's time limit has ended.
         call.await_room(7, 30 * SECOND, || at(5));
         assert_eq!(call.next(), Some(at(35)));
-        // Asked again for something else: nothing has been taken.
+        // The reply waits as before: the peer has taken nothing.
         call.await_room(7, 30 * SECOND, never);
         assert_eq!(call.next(), Some(at(35)));
         call.await_room(6, 30 * SECOND, || at(34));
@@ -147,7 +147,7 @@ mod tests {
         call.await_room(7, 30 * SECOND, || at(0));
         call.await_room(0, 30 * SECOND, never);
         assert_eq!((call.next(), call.due(at(30))), (None, None));
-        // As long as the one before it.
+        // This reply has the same length as the reply before.
         call.await_room(7, 30 * SECOND, || at(40));
         assert_eq!(call.next(), Some(at(70)));
     }

@@ -1,7 +1,7 @@
-//! One turn of a connection's task: what is ready is accepted, then answered, then written at once.
+//! One turn of a connection's task: the turn accepts the requests that are ready, answers them, and writes all answers at once.
 //!
-//! The order is the point. h2 writes what is pending whenever it is asked for the next request, so a reply that is queued between two
-//! requests costs a write of its own.
+//! The order saves writes: h2 writes everything pending whenever the connection asks for the next request, so a reply queued between two
+//! requests would cost a write of its own.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -22,14 +22,14 @@ use super::waiting::{State, Terms, Waiting};
 use crate::call::{self, Call, Collector, Refusal};
 use crate::service::{Service, contain, panicked};
 
-/// How many rounds a turn makes before other tasks run.
+/// How many rounds a turn has before other tasks run.
 const ROUNDS: usize = 16;
 
-/// How many requests a turn accepts at least. One read brings fewer, those included that have been reset.
+/// How many requests a turn accepts at least. One read brings fewer, including those that have been reset.
 const TURN: usize = 256;
 
-/// The next request, or the end of the connection. This call also makes h2 read and write everything, which h2's documentation does not
-/// say.
+/// Returns the next request, or the end of the connection. This call also makes h2 read and write everything, which h2's documentation does
+/// not say.
 fn poll_accept<T: AsyncRead + AsyncWrite + Unpin>(
     http2: &mut Http2<T>,
     cx: &mut Context<'_>,
@@ -39,17 +39,17 @@ fn poll_accept<T: AsyncRead + AsyncWrite + Unpin>(
 
 type Accepted = (Request<RecvStream>, SendResponse<Bytes>);
 
-/// Why a connection is over.
+/// Why a connection has ended.
 enum Closed {
-    /// The server wanted it so.
+    /// The server ended the connection.
     Cleanly,
-    /// The peer's socket has ended, in whatever way: an error only within a call.
+    /// The peer's socket has ended, with or without an error. The server counts an error only within a call.
     ByPeer,
-    /// It was not HTTP/2 any more.
+    /// The peer has violated the protocol.
     WithError,
 }
 
-/// Whether a connection's error is no more than that the peer has gone: it closed its socket or reset it, or said why it would.
+/// Whether a connection's error only means that the peer is gone: the peer closed or reset its socket, or sent a GOAWAY with an error.
 fn is_farewell(error: &h2::Error) -> bool {
     error.is_io() || (error.is_go_away() && error.is_remote())
 }
@@ -59,7 +59,7 @@ where
     S: Service,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    /// Does everything that can be done now.
+    /// Does all work that is possible now.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
         // The number of requests that one turn answers before other tasks run.
         let mut budget = self.host.config.streams().max(TURN);
@@ -72,9 +72,9 @@ where
             }
             self.answer();
             self.with_waiting(|waiting, turn| waiting.poll_ready(turn));
-            // Counted before the peer can see an answer.
+            // The server counts the calls before the peer can see an answer.
             self.tell();
-            // Only this poll has the task's waker. What h2 would have woken the task for before, this poll writes.
+            // Only this poll gets the task's waker. This poll also writes everything, so h2 needs no earlier wake.
             if let Poll::Ready(next) = poll_accept(&mut self.http2, cx) {
                 if let Some(closed) = self.take(next) {
                     return Poll::Ready(closed);
@@ -152,8 +152,8 @@ where
         self.tally.calls += batch.len() as u64;
         let crowded = self.waiting.len() + batch.len() > self.host.config.streams();
         self.with_waiting(|waiting, turn| {
-            // There are more calls than there may be streams, so some of the waiting calls have been reset. Those go first: there are never
-            // more handlers than there may be streams.
+            // There are more calls than streams, so some of the waiting calls have been reset. These calls end first, so that there are
+            // never more handlers than streams.
             if crowded {
                 waiting.poll_ready(turn);
             }
@@ -191,12 +191,12 @@ impl Incoming {
                 collector: Collector::new(&call),
                 call,
             };
-            // Nothing of the body is read before it is known whether the call may begin.
+            // The body is not read before the service has decided whether the call may begin.
             if !decided {
                 waiting.insert(State::Reading(Box::new(reading)), terms, turn);
                 return;
             }
-            // Most requests are complete by now, so the first read takes no waker.
+            // Most requests are complete by now, so the first read gets no waker.
             let mut cx = Context::from_waker(Waker::noop());
             let Poll::Ready(read) = reading.read(&mut cx) else {
                 waiting.insert(State::Reading(Box::new(reading)), terms, turn);

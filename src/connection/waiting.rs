@@ -1,4 +1,4 @@
-//! The calls of a connection that are not answered in the turn in which they came: their places, wakers and deadlines.
+//! The calls of a connection that were not answered in the turn of their arrival: their places, wakers and deadlines.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -15,15 +15,15 @@ use super::timers::Deadlines;
 use crate::call::{Call, Refusal, deadline_exceeded, no_request, too_many_calls};
 use crate::service::{Drain, Service};
 
-/// A call that was open for so long is no rapid reset when the peer gives it up: it took one of the connection's streams for the time.
+/// A cancelled call that was open for this time is not part of a rapid reset: the call took one of the connection's streams for the time.
 const A_WHILE: Duration = Duration::from_millis(100);
 
-/// The calls that wait. A poll costs what the ready calls cost, however many calls there are.
+/// The waiting calls. The cost of a poll depends on the number of ready calls, not of all calls.
 pub(super) struct Waiting<S: Service> {
     link: Arc<Link>,
     calls: Slab<Waiter<S>>,
-    /// A waker for each place in `calls` that was ever taken. The next call in the place uses it again; a late wake of the previous call
-    /// polls the new call once for nothing.
+    /// A waker for each place in `calls` that was ever taken. The next call in a place uses the place's waker again, and a late wake of the
+    /// previous call costs one useless poll.
     wakers: Vec<(Arc<StreamWaker>, Waker)>,
     deadlines: Deadlines,
     ready: Vec<u32>,
@@ -43,7 +43,7 @@ struct Waiter<S: Service> {
     long_lived: bool,
 }
 
-/// How long a call may wait, from the call's head.
+/// How long a call may wait, counted from the arrival of the call's head.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Terms {
     timeout: Option<Duration>,
@@ -93,17 +93,17 @@ impl<S: Service> Waiting<S> {
         self.calls.len()
     }
 
-    /// Whether a call that ends by itself is being answered.
+    /// Whether a call other than a long-lived call is being answered.
     pub(super) fn is_answering(&self) -> bool {
         let mut calls = self.calls.iter();
         calls.any(|(_, call)| !call.long_lived && matches!(call.state, State::Replying(_)))
     }
 
-    /// Refuses a call if as many of its kind wait as may.
+    /// Refuses a long-lived call if as many of them wait as the limit allows.
     pub(super) fn admit(&mut self, call: &mut Call, at: &mut Turn<'_, S>) -> Result<(), Refusal> {
         let max = at.host.config.max_long_lived_streams.unwrap_or(usize::MAX);
         if Terms::of(call).long_lived && self.long_lived >= max {
-            // Calls that have been reset free their places.
+            // Calls that the peer has reset free their places here.
             self.poll_ready(at);
             if self.long_lived >= max {
                 return Err(Box::new(call.trailers_only(&too_many_calls())).into());
@@ -112,7 +112,7 @@ impl<S: Service> Waiting<S> {
         Ok(())
     }
 
-    /// Adds a call that has just come, and polls it so that something will wake it.
+    /// Adds a new call, and polls the call so that the call gets a waker.
     pub(super) fn insert(&mut self, state: State<S>, terms: Terms, at: &mut Turn<'_, S>) {
         let entry = self.calls.vacant_entry();
         // A connection has at most as many streams as a u32 can count.
@@ -139,7 +139,7 @@ impl<S: Service> Waiting<S> {
         self.poll_call(key, at);
     }
 
-    /// When the first of the calls ends, if nothing happens before.
+    /// The time of the first deadline of all calls.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.deadlines.next()
     }
@@ -154,7 +154,7 @@ impl<S: Service> Waiting<S> {
         self.wakers.get(key as usize)
     }
 
-    /// Polls the calls that were woken since the last time.
+    /// Polls the calls that were woken since the last poll.
     pub(super) fn poll_ready(&mut self, at: &mut Turn<'_, S>) {
         let mut ready = std::mem::take(&mut self.ready);
         self.link.take(&mut ready);
@@ -164,7 +164,7 @@ impl<S: Service> Waiting<S> {
         self.ready = ready;
     }
 
-    /// Polls all calls, for the few moments that concern all of them.
+    /// Polls all calls, on the rare events that concern all of them.
     pub(super) fn poll_all(&mut self, at: &mut Turn<'_, S>) {
         let keys: Vec<_> = self
             .calls
@@ -176,7 +176,7 @@ impl<S: Service> Waiting<S> {
         }
     }
 
-    /// Polls the calls that waited for h2 to write everything. False if there are none.
+    /// Polls the calls that waited for h2 to write everything. Returns false if there are none.
     pub(super) fn poll_flushed(&mut self, at: &mut Turn<'_, S>) -> bool {
         if self.after_flush.is_empty() {
             return false;
@@ -196,7 +196,7 @@ impl<S: Service> Waiting<S> {
         true
     }
 
-    /// Ends the calls whose time is over at `now`.
+    /// Ends the calls whose deadline has passed at `now`.
     pub(super) fn expire(&mut self, now: Instant, at: &mut Turn<'_, S>) {
         while let Some(key) = self.deadlines.pop_expired(now) {
             let Some(mut call) = self.remove(key) else {
@@ -228,7 +228,7 @@ impl<S: Service> Waiting<S> {
         }
     }
 
-    /// Whether there are calls that the peer has not given up. For the end of the connection.
+    /// Whether there are calls that the peer has not cancelled. For the connection's end.
     pub(super) fn has_open_calls(&mut self) -> bool {
         self.calls
             .iter_mut()
@@ -297,7 +297,7 @@ impl<S: Service> Waiting<S> {
 }
 
 impl<S: Service> Waiter<S> {
-    /// Keeps the call's entry in `deadlines` in step with the end of the call's time.
+    /// Updates the call's entry in `deadlines` after the call's deadline has changed.
     fn arm(&mut self, key: u32, deadlines: &mut Deadlines) {
         let end = self.patience.next();
         if end == self.armed {
@@ -340,7 +340,7 @@ impl<S: Service> Waiter<S> {
         let State::Replying(replying) = &mut self.state else {
             return Progress::Done;
         };
-        // Until h2 has written everything, the call looks only for a cancel.
+        // Until h2 has written everything, the call only looks for a cancellation.
         let mut conditions = at.conditions;
         conditions.write_blocked |= self.after_flush;
         replying.poll(cx, &at.host.prebuilt, conditions, &mut at.tally.panics)

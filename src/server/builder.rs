@@ -96,9 +96,10 @@ impl<S> Builder<S> {
     }
 
     /// Limits the size of one request's headers, in bytes: names and values uncompressed, and 32 for each field
-    /// ([`SETTINGS_MAX_HEADER_LIST_SIZE`](https://www.rfc-editor.org/rfc/rfc9113#section-6.5.2)). Default: 16,384. The server answers longer
-    /// headers with `RESOURCE_EXHAUSTED` (8), and headers of twice the limit with HTTP status 431 alone. Headers of more than eight times the
-    /// limit, or with more than five CONTINUATION frames before the last, end the connection with GOAWAY `ENHANCE_YOUR_CALM`.
+    /// ([`SETTINGS_MAX_HEADER_LIST_SIZE`](https://www.rfc-editor.org/rfc/rfc9113#section-6.5.2)). Default: 16,384. The server answers
+    /// larger headers with `RESOURCE_EXHAUSTED` (8), and headers of twice the limit or more with HTTP status 431 and no gRPC status.
+    /// Headers of more than eight times the limit, or with more than six CONTINUATION frames, end the connection with GOAWAY
+    /// `ENHANCE_YOUR_CALM`.
     pub const fn max_header_list_size(mut self, bytes: u32) -> Self {
         self.connection.max_header_list_size = bytes;
         self
@@ -111,20 +112,20 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Limits how many streams that the server has reset it remembers, in four bytes each, so that it can ignore frames that were already
-    /// on their way. Default: as many as [`max_concurrent_streams`](Self::max_concurrent_streams), which is enough for every client: a client
-    /// has no more streams open when it reads of a reset. The server answers DATA for a forgotten stream with RST_STREAM `STREAM_CLOSED`,
-    /// which counts against [`max_local_error_reset_streams`](Self::max_local_error_reset_streams). HEADERS for a forgotten stream end the
-    /// connection. So do more late bytes than the streams' windows had room for.
+    /// Limits how many of the streams that the server has reset the server remembers, in four bytes each. The server ignores late frames
+    /// for these streams. Default: as many as [`max_concurrent_streams`](Self::max_concurrent_streams), which is enough for every client.
+    /// The server answers late DATA for a forgotten stream with RST_STREAM `STREAM_CLOSED`, which counts against
+    /// [`max_local_error_reset_streams`](Self::max_local_error_reset_streams). Late HEADERS for a forgotten stream end the connection. More
+    /// late bytes than the windows of the reset streams allow are handled like frames for a forgotten stream.
     pub const fn max_concurrent_reset_streams(mut self, streams: usize) -> Self {
         self.connection.max_concurrent_reset_streams = Some(streams);
         self
     }
 
-    /// Limits how many streams a client may open and reset before the server has accepted them (rapid reset, CVE-2023-44487). Default: 256.
-    /// One more ends the connection with GOAWAY `ENHANCE_YOUR_CALM`. A client that has resets to its credit
-    /// ([`reset_burst`](Self::reset_burst)) does not meet this limit while its calls have a message: the server accepts its streams before it
-    /// reads more.
+    /// Limits how many streams a client may open and reset before the server has accepted the streams (rapid reset, CVE-2023-44487).
+    /// Default: 256. One stream more ends the connection with GOAWAY `ENHANCE_YOUR_CALM`. A client that has earned more resets than it has
+    /// used ([`reset_burst`](Self::reset_burst)) does not reach this limit while each of its calls has a message: the server accepts the
+    /// client's streams before the server reads more.
     pub const fn max_pending_accept_reset_streams(mut self, streams: usize) -> Self {
         self.connection.max_pending_accept_reset_streams = streams;
         self
@@ -187,9 +188,9 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Limits how many streams a client may reset in one burst, whether or not the server has accepted them (rapid reset, CVE-2023-44487).
-    /// Default: 1,000. Each HEADERS frame that the server writes adds one, so that resetting a call whose answer has begun costs nothing; so
-    /// does each call that was open for 100 ms. [`burst_refill`](Self::burst_refill) fills the burst again. One reset too many ends the
+    /// Limits how many streams a client may reset in one burst, accepted or not (rapid reset, CVE-2023-44487). Default: 1,000.
+    /// [`burst_refill`](Self::burst_refill) fills the burst again. Each HEADERS frame that the server writes adds one reset, and so does
+    /// each call that was open for 100 ms. So a client may cancel any number of calls whose answer has begun. One reset too many ends the
     /// connection with GOAWAY `ENHANCE_YOUR_CALM`.
     pub const fn reset_burst(mut self, frames: u32) -> Self {
         self.connection.reset_burst = frames;

@@ -7,7 +7,7 @@ use crate::connection;
 
 /// Counters of a [`Server`](crate::Server) since it was made; from [`Server::stats`](crate::Server::stats).
 ///
-/// Each counter is read on its own, so they are not a snapshot of one moment.
+/// Each counter is read separately, so the values may be of slightly different moments.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -15,25 +15,25 @@ pub struct Stats {
     pub connections_open: u64,
     /// Connections that a listener has accepted, or that were given to [`Server::serve_connection`](crate::Server::serve_connection).
     pub connections: u64,
-    /// Connections that ended with an error of TLS or of HTTP/2, or whose socket ended within a call. A peer that closes or resets its
-    /// socket between calls, or after it has cancelled them, makes no error, however abruptly the socket ends.
+    /// Connections that ended with an error of TLS or of HTTP/2, or whose socket ended within a call. A socket that the peer closes or
+    /// resets between calls, or after the peer has cancelled all calls, is not an error.
     pub connection_errors: u64,
     /// Connections that were closed at once because there were too many connections or handshakes.
     pub connections_refused: u64,
-    /// Connections that were closed because the peer took too long: it was silent, did not read, or did not complete its handshake or a
-    /// header block.
+    /// Connections that the server closed because the peer sent nothing, did not read, or did not complete the handshake or a header block
+    /// in time.
     pub connections_timed_out: u64,
-    /// Connections that were ended because the peer sent too many useless frames or reset too many streams. Connections that h2 ends for
-    /// limits of its own are not counted here.
+    /// Connections that the server ended because the peer sent too many useless frames or reset too many streams. Connections that h2 ends
+    /// for h2's own limits do not count.
     pub floods: u64,
     /// Errors of `accept`, such as too many open files.
     pub accept_errors: u64,
     /// Requests that were accepted, including those that were refused afterwards.
     pub calls: u64,
-    /// Streams that were reset because what the peer sent on them was malformed (RFC 9113, section 8.1.1). Most of these streams are reset
-    /// before they are calls: a stream without a path, for example, or with an empty `:authority`.
+    /// Streams that h2 reset because the peer's frames were malformed (RFC 9113, section 8.1.1). h2 resets most of these streams before the
+    /// server accepts them as calls: a stream without a path, for example, or with an empty `:authority`.
     pub streams_malformed: u64,
-    /// Calls that wait now: for the rest of the request, for a handler, for the next status, or for the peer to read.
+    /// Calls that wait now for the rest of the request, for a handler, for the next status, or for the peer to read.
     pub calls_waiting: u64,
     /// Calls that the peer reset, or whose connection ended, before the answer was complete.
     pub calls_cancelled: u64,

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::support::frame::{self, ENHANCE_YOUR_CALM, Frame, NO_ERROR};
-use crate::support::grpc::{CHECK, LIST, Request, SERVING, WATCH, envelope, health_request};
+use crate::support::grpc::{CHECK, LIST, Request, SERVING, envelope};
 use crate::support::host;
 use crate::support::peer::{PIPE, Peer};
 
@@ -151,9 +151,9 @@ async fn a_burst_of_resets_is_as_long_as_it_was_set() {
     let server = serve(builder().reset_burst(3));
     let mut peer = connect(&server).await;
     for n in 0..4 {
-        let stream = peer.call(&Request::new(WATCH), &health_request("")).await;
-        peer.expect_head(stream).await;
-        peer.expect_data(stream).await;
+        // The message never comes: a call that has begun to be answered may be reset for nothing.
+        let stream = peer.start_call(&Request::new(CHECK)).await;
+        peer.ping().await;
         assert_eq!(server.stats().floods, 0, "{n}");
         peer.send(&frame::reset(stream, frame::CANCEL)).await;
     }

@@ -1,26 +1,27 @@
-//! The value of `:authority`, so that h2 takes it.
+//! Repairs a value of `:authority`, so that h2 accepts the value.
 //!
-//! gRPC clients send more as `:authority` than the authority of a URI: the path of a Unix socket, escaped or not, a list of addresses, the
-//! name of a proxy's cluster. h2 resets a stream whose `:authority` the `http` crate does not parse. So [`repair`] and
-//! [`repair_coded`] write something over such a value that does parse. A value that parses is never touched.
+//! gRPC clients send values of `:authority` that are not the authority of a URI: the path of a Unix socket (escaped or not), a list of
+//! addresses, the name of a proxy's cluster. h2 resets a stream if the `http` crate does not parse the stream's `:authority`. So [`repair`]
+//! and [`repair_coded`] overwrite such a value with a value that parses. A value that parses is never changed.
 //!
-//! What is written has the same length as what was there, on the wire and decoded: HPACK's dynamic table (RFC 7541, section 4.1) stays as
-//! the client counts it, and later references to the entry are right by themselves. The price is the text: what was sent is not kept,
-//! and a handler sees `tmp-2Fhealth.sock` for `tmp%2Fhealth.sock`. In a value that does not parse as a whole each octet
-//! that has a meaning in an authority (`:`, `[`, `]`, `@`) or none (`/`, `%`, `|`, a blank, what is not ASCII) gets a stand-in, which depends
-//! on the octet alone; only in the rare Huffman string for which no stand-in is as long do other octets change as well.
+//! The new value has the same length as the old value, on the wire and decoded. So HPACK's dynamic table (RFC 7541, section 4.1) keeps the
+//! size that the client counts, and later references to the entry are correct. The original text is lost: a handler sees
+//! `tmp-2Fhealth.sock` for `tmp%2Fhealth.sock`. In a value that does not parse, a stand-in replaces each octet that has a meaning in an
+//! authority (`:`, `[`, `]`, `@`) and each octet that is not allowed there (`/`, `%`, `|`, a blank, any octet that is not ASCII). The
+//! stand-in depends on the octet alone. In rare Huffman strings no stand-in has the right length, and other octets change as well.
 //!
-//! Beyond repair is what RFC 9113, section 8.2.1, has a server refuse in any field (control characters, a blank at either end), an empty
-//! value, a Huffman string with more than 13 bits for an octet on average, and one that is longer than [`LONGEST`].
+//! These values cannot be repaired: a value that RFC 9113, section 8.2.1, lets a server refuse in any field (with a control character, or a
+//! blank at either end), an empty value, a Huffman string with more than 13 bits for an octet on average, and a value longer than
+//! [`LONGEST`].
 
 use http::uri::Authority;
 
 use super::huffman;
 
-/// The longest value that is looked at, on the wire: a list of some 400 addresses.
+/// The length of the longest value that is repaired, in bytes on the wire: a list of some 400 addresses.
 pub(super) const LONGEST: usize = 8 << 10;
 
-/// Octets that may stand anywhere in an authority, one for each length of code that there is.
+/// Stand-ins: octets that are allowed anywhere in an authority, one for each length of code.
 const STAND_INS: [(usize, u8); 7] = [
     (5, b'a'),
     (6, b'-'),
@@ -31,7 +32,7 @@ const STAND_INS: [(usize, u8); 7] = [
     (13, b'~'),
 ];
 
-/// Whether an octet may stand anywhere in an authority, any number of times.
+/// Whether an octet is allowed anywhere in an authority, any number of times.
 const fn is_plain(octet: u8) -> bool {
     octet.is_ascii_alphanumeric()
         || matches!(
@@ -53,7 +54,7 @@ const fn is_plain(octet: u8) -> bool {
         )
 }
 
-/// Whether a value can be nothing but a host and a port, which is what most are: this is asked without a copy of it.
+/// Whether a value is certainly a host and a port, as most values are. The check copies nothing.
 #[derive(Debug, Default)]
 struct Simple {
     len: usize,
@@ -73,19 +74,20 @@ impl Simple {
     }
 }
 
-/// Whether h2 takes the value as it is: `http` decides.
+/// Whether h2 accepts the value unchanged: the `http` crate decides.
 fn is_valid(value: &[u8]) -> bool {
     Authority::try_from(value).is_ok()
 }
 
-/// Whether any field may have the value.
+/// Whether the value is allowed in a field at all.
 fn is_field_value(value: &[u8]) -> bool {
     let blank = |octet: Option<&u8>| octet.is_none_or(|octet| *octet == b' ');
     let controls = value.iter().any(u8::is_ascii_control);
     !controls && !blank(value.first()) && !blank(value.last())
 }
 
-/// What is written in place of an octet: itself, or the shortest stand-in whose code is not shorter than its own, or the longest.
+/// Returns the octet's replacement: the octet itself if it is allowed, otherwise the shortest stand-in whose code is at least as long as
+/// the octet's, otherwise the longest stand-in.
 fn stand_in(octet: u8) -> u8 {
     if is_plain(octet) {
         return octet;
@@ -93,21 +95,21 @@ fn stand_in(octet: u8) -> u8 {
     at_least(huffman::bits(octet)).1
 }
 
-/// The shortest stand-in with so many bits, or the longest there is.
+/// Returns the shortest stand-in with at least `bits` bits, or the longest stand-in.
 fn at_least(bits: usize) -> (usize, u8) {
     let longest = (13, b'~');
     let mut all = STAND_INS.into_iter();
     all.find(|(have, _)| *have >= bits).unwrap_or(longest)
 }
 
-/// The longest stand-in with no more bits, or the shortest there is.
+/// Returns the longest stand-in with at most `bits` bits, or the shortest stand-in.
 fn at_most(bits: usize) -> (usize, u8) {
     let shortest = (5, b'a');
     let mut all = STAND_INS.into_iter().rev();
     all.find(|(have, _)| *have <= bits).unwrap_or(shortest)
 }
 
-/// Repairs a value that is written as it is. False if it was left alone.
+/// Repairs a value that is not Huffman-coded. Returns false if the value was not changed.
 pub(super) fn repair(value: &mut [u8]) -> bool {
     let mut simple = Simple::default();
     for octet in value.iter() {
@@ -122,7 +124,7 @@ pub(super) fn repair(value: &mut [u8]) -> bool {
     true
 }
 
-/// Repairs a value in HPACK's Huffman code. False if it was left alone.
+/// Repairs a value in HPACK's Huffman code. Returns false if the value was not changed.
 pub(super) fn repair_coded(coded: &mut [u8]) -> bool {
     let mut simple = Simple::default();
     if !huffman::decode(coded, |octet| simple.add(octet)) || simple.is_valid() {
@@ -143,12 +145,12 @@ pub(super) fn repair_coded(coded: &mut [u8]) -> bool {
     true
 }
 
-/// Replaces plain octets by others, from the end, until their code takes so many bytes. False if no octets do.
+/// Replaces plain octets by others, from the end, until the code takes the right number of bytes. Returns false if that is impossible.
 fn fit(value: &mut [u8], bytes: usize) -> bool {
     let most = 8 * bytes;
     let least = most.saturating_sub(7);
     let mut total: usize = value.iter().map(|octet| huffman::bits(*octet)).sum();
-    // The lengths that stand-ins have are not more than two bits apart, so a step that goes too far does not leave these eight.
+    // The lengths of neighbouring stand-ins differ by two bits at most, so a step that is too large still ends between `least` and `most`.
     for octet in value.iter_mut().rev() {
         let bits = huffman::bits(*octet);
         let (new, other) = if total < least {

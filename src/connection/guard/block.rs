@@ -1,49 +1,49 @@
-//! The fields of a header block (RFC 7541, section 6), as far as it takes to find the values of `:authority`.
+//! Finds the values of `:authority` in a header block (RFC 7541, section 6).
 //!
-//! Nothing is decoded but integers. Strings are passed over by their length, and of the dynamic table only this is known: which
-//! of its entries are named `:authority`.
+//! Only integers are decoded. Strings are skipped by their length. Of the dynamic table only this is known: which of its entries are named
+//! `:authority`.
 
 use std::ops::Range;
 
 use super::authority::{LONGEST, repair, repair_coded};
 
 const NAME: &[u8] = b":authority";
-/// The same in HPACK's Huffman code.
+/// `:authority` in HPACK's Huffman code.
 const CODED_NAME: &[u8] = &[0xb8, 0x3b, 0x53, 0x39, 0xec, 0x32, 0x7d, 0x7f];
 
-/// The number of entries of the static table, whose first is `:authority`.
+/// The number of entries of the static table. The first entry is named `:authority`.
 const STATIC: usize = 61;
 
-/// How long a block is that is remembered.
+/// The length of the longest block that is remembered, in bytes.
 const REMEMBERED: usize = 96;
 
-/// The block is not HPACK. h2 ends the connection.
+/// The block is not valid HPACK. h2 ends the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-/// What an integer says.
+/// What an integer of a header block stands for.
 #[derive(Debug, Clone, Copy)]
 enum Integer {
-    /// A whole field by its index, or the size of the dynamic table.
+    /// The index of a whole field, or the size of the dynamic table.
     Nothing,
-    /// The name of a literal field, which may be added to the dynamic table.
+    /// The index of a literal field's name; `added` if the field is added to the dynamic table.
     Name { added: bool },
-    /// The length of a name that is spelled out.
+    /// The length of a literal name.
     NameLen { added: bool, coded: bool },
     /// The length of a value.
     ValueLen { wanted: bool, coded: bool },
 }
 
-/// What comes next.
+/// The part of a field that comes next.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Field,
-    /// More octets of an integer, as much as is known of it, and where the next seven bits belong.
+    /// More octets of an integer: its value so far, and the position of the next seven bits.
     Integer(Integer, usize, u32),
     NameLen {
         added: bool,
     },
-    /// Octets of a name, of which `left` are to come. `matched` are there, if it is `:authority` so far.
+    /// Octets of a name, of which `left` are missing. `matched` octets have arrived, if the name may still be `:authority`.
     Name {
         added: bool,
         coded: bool,
@@ -53,7 +53,7 @@ enum Step {
     ValueLen {
         wanted: bool,
     },
-    /// Octets of no interest.
+    /// Octets to skip.
     Skip(usize),
     /// Octets of a value of `:authority`.
     Value {
@@ -62,16 +62,16 @@ enum Step {
     },
 }
 
-/// A connection's header blocks, one after the other.
+/// The header blocks of a connection, one after the other.
 #[derive(Debug)]
 pub(super) struct Blocks {
     step: Step,
-    /// Where the octets of a value are that is not whole yet.
+    /// The places in the buffer of the octets of an incomplete value.
     pieces: Vec<Range<usize>>,
     /// Bit n: the dynamic table's entry 62 + n, if there is one, is named `:authority`. A table of 4,096 bytes has fewer than 128 entries.
-    /// Entries that are evicted are always the oldest, so they need not be known: an index of one is an error.
+    /// The oldest entries are evicted first, and an index of an evicted entry is an error, so evictions need not be tracked.
     named: u128,
-    /// The last block that was whole and passed over, adding nothing to the table.
+    /// The last whole block without a literal `:authority` and without an addition to the table.
     last: [u8; REMEMBERED],
     last_len: usize,
 }
@@ -87,19 +87,19 @@ impl Blocks {
         }
     }
 
-    /// Where the value begins of which the rest is to come.
+    /// The place in the buffer of the first octet of an incomplete value.
     pub(super) fn open_since(&self) -> Option<usize> {
         self.pieces.first().map(|piece| piece.start)
     }
 
-    /// The first `n` octets of the buffer are gone.
+    /// Called when the first `n` octets of the buffer are removed.
     pub(super) fn shift(&mut self, n: usize) {
         for piece in &mut self.pieces {
             *piece = piece.start - n..piece.end - n;
         }
     }
 
-    /// Lets the value pass of which the rest is to come.
+    /// Lets an incomplete value pass without a repair.
     #[cold]
     pub(super) fn give_up(&mut self) {
         self.pieces.clear();
@@ -108,7 +108,7 @@ impl Blocks {
         }
     }
 
-    /// The block is over.
+    /// Called at the block's end.
     pub(super) const fn end(&self) -> Result<(), Malformed> {
         match self.step {
             Step::Field => Ok(()),
@@ -116,7 +116,7 @@ impl Blocks {
         }
     }
 
-    /// Goes through the part of a block that is at `part` in `buf`, and repairs the values of `:authority` that end in it.
+    /// Reads the octets `part` of `buf`, and repairs the values of `:authority` that end there.
     pub(super) fn read(&mut self, buf: &mut [u8], part: Range<usize>) -> Result<(), Malformed> {
         let Range { start: mut at, end } = part;
         while at < end {
@@ -162,7 +162,7 @@ impl Blocks {
         Ok(())
     }
 
-    /// Goes through a whole block, and repairs the values of `:authority` in it.
+    /// Reads a whole block, and repairs the values of `:authority` in the block.
     #[inline]
     pub(super) fn read_whole(&mut self, block: &mut [u8]) -> Result<(), Malformed> {
         if block == self.last.get(..self.last_len).unwrap_or_default() {
@@ -171,8 +171,8 @@ impl Blocks {
         self.read_new(block)
     }
 
-    /// Goes through a whole block that is not the same as the last. It is remembered if it says nothing that would have to be looked at
-    /// again: many clients ask the same over and over.
+    /// Reads a whole block that differs from the last. Remembers a block that needs no second look, since many clients send the same block
+    /// over and over.
     #[inline(never)]
     fn read_new(&mut self, block: &mut [u8]) -> Result<(), Malformed> {
         let passed = pass(block);
@@ -196,7 +196,7 @@ impl Blocks {
         match self.step {
             Step::Field => self.field(octet),
             Step::Integer(integer, value, shift) => {
-                // h2 takes no more octets either.
+                // h2 does not accept more octets either.
                 if shift > 21 {
                     return Err(Malformed);
                 }
@@ -240,7 +240,7 @@ impl Blocks {
         Ok(())
     }
 
-    /// The first octet of a field.
+    /// Reads the first octet of a field.
     fn field(&mut self, octet: u8) {
         match octet {
             0x80.. => self.prefix(Integer::Nothing, octet, 0x7f),
@@ -250,7 +250,7 @@ impl Blocks {
         }
     }
 
-    /// The first octet of an integer (RFC 7541, section 5.1).
+    /// Reads the first octet of an integer (RFC 7541, section 5.1).
     fn prefix(&mut self, integer: Integer, octet: u8, mask: u8) {
         let value = octet & mask;
         if value < mask {
@@ -289,7 +289,7 @@ impl Blocks {
         }
     }
 
-    /// The name of a literal field is there.
+    /// Called when the name of a literal field is complete.
     const fn name(&mut self, added: bool, wanted: bool) {
         if added {
             self.named = self.named << 1 | wanted as u128;
@@ -328,7 +328,7 @@ impl Blocks {
         n
     }
 
-    /// Repairs a value that is in pieces.
+    /// Repairs a value that arrived in pieces.
     #[cold]
     fn gather(&mut self, buf: &mut [u8], coded: bool) {
         let pieces = std::mem::take(&mut self.pieces);
@@ -344,15 +344,15 @@ impl Blocks {
     }
 }
 
-/// How much of a block was passed over, and how many fields of it are added to the dynamic table.
+/// How many octets of a block were skipped, and how many of their fields are added to the dynamic table.
 #[derive(Debug, Clone, Copy)]
 struct Passed {
     read: usize,
     added: u32,
 }
 
-/// Passes over fields of the kinds that most are, from the beginning of a block or a part of one: by their index, or a literal with
-/// a name from the static table that is not `:authority`.
+/// Skips the most frequent fields at the beginning of `block`: indexed fields, and literals with a name from the static table other than
+/// `:authority`.
 fn pass(block: &[u8]) -> Passed {
     let mut rest = block;
     let mut added = 0;

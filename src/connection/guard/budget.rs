@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-/// What a peer may send of one kind. It fills up again in the time that the limits say, evenly.
+/// The frames of one kind that a peer may send. The bucket fills evenly, and is full again after the limits' refill time.
 #[derive(Debug)]
 pub(super) struct Budget {
     left: u32,
     burst: u32,
-    /// Up to when the time that passed has been turned into tokens.
+    /// The time up to which passed time has been turned into tokens.
     filled: Duration,
 }
 
@@ -25,10 +25,10 @@ impl Budget {
         self.left
     }
 
-    /// Takes one. False if there is none.
+    /// Takes one token. Returns false if the bucket is empty.
     ///
-    /// Time is turned into tokens only when the last has been spent, so that the clock is not read before. In any time after the first
-    /// a peer gets no more than two bursts and what the time gives.
+    /// The clock is read, and time turned into tokens, only when the bucket is empty. So in any period after the first, a peer gets no more
+    /// than two bursts and the tokens of the period.
     #[inline]
     pub(super) fn take(&mut self, refill: Duration, now: impl Fn() -> Duration) -> bool {
         if self.left == 0 {
@@ -41,7 +41,7 @@ impl Budget {
         true
     }
 
-    /// Whether the peer has earned more than it used.
+    /// Whether the bucket has more tokens than the burst: the peer has earned more tokens than it has used.
     pub(super) const fn is_above_burst(&self) -> bool {
         self.left > self.burst
     }
@@ -60,10 +60,10 @@ impl Budget {
             self.filled = now;
             return;
         }
-        // `passed` is less than `refill`, so this is less than the burst; and neither is zero.
+        // `passed` is less than `refill`, so `gained` is less than the burst; `refill` is not zero.
         let gained = passed.as_nanos() * u128::from(self.burst) / refill.as_nanos();
         self.left = u32::try_from(gained).unwrap_or(self.burst);
-        // What is left of the time counts for the next token.
+        // The rest of the time counts for the next token.
         let spent = (gained * refill.as_nanos()).div_ceil(u128::from(self.burst.max(1)));
         self.filled += Duration::from_nanos(u64::try_from(spent).unwrap_or(u64::MAX));
     }
@@ -75,7 +75,7 @@ mod tests {
 
     const REFILL: Duration = Duration::from_secs(30);
 
-    /// How many can be taken at once.
+    /// How many tokens can be taken at once.
     fn drain(budget: &mut Budget, now: Duration) -> u32 {
         let mut taken = 0;
         while budget.take(REFILL, || now) {

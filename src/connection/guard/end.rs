@@ -1,8 +1,8 @@
-//! The end of the input, which h2 is not to see too early.
+//! Keeps the end of the input from h2 while calls are being answered.
 //!
-//! A client may send its request and close its side at once. To h2 the end of the input is the end of every stream, answered or not. So
-//! the wrapper keeps the end to itself until the connection has nothing left to answer, or [`TIME`] is over: a client that is gone
-//! altogether looks the same.
+//! A client may send a request and close its side at once. h2 takes the end of the input for the end of every stream, answered or not. So
+//! the wrapper keeps the end from h2 until the connection has nothing left to answer, or until [`TIME`] has passed: the server cannot tell
+//! such a client from a client that is gone.
 
 use std::future::Future;
 use std::io;
@@ -14,7 +14,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::super::link::Link;
 
-/// How long calls may go on when the peer has closed its side.
+/// How long calls may go on after the peer has closed its side.
 const TIME: Duration = Duration::from_secs(1);
 
 /// The end of one connection's input.
@@ -24,7 +24,7 @@ pub(super) struct End {
 }
 
 impl End {
-    /// Ready when h2 may see the end.
+    /// Completes when h2 may see the end.
     #[cold]
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, link: &Link) -> Poll<io::Result<()>> {
         if link.keep_end() {

@@ -1,16 +1,16 @@
-//! The debug data of the GOAWAY that ends a flood, which h2 has no way to set.
+//! Adds debug data to the GOAWAY that ends a flood; h2 cannot set debug data.
 //!
-//! gRPC clients look for it: grpc-go and C-core ping less often when a GOAWAY with `ENHANCE_YOUR_CALM` says `too_many_pings`
-//! ([gRFC A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md)). The wrapper writes a longer frame in place
-//! of h2's. h2 is told that its own is written when the last byte of the longer one is.
+//! gRPC clients read the debug data: grpc-go and C-core ping less often after a GOAWAY with `ENHANCE_YOUR_CALM` and `too_many_pings` ([gRFC
+//! A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md)). The wrapper writes a longer frame in place of h2's. When
+//! the last byte of the longer frame is written, the wrapper tells h2 that h2's frame is written.
 
 use super::frames::{GOAWAY, Heads};
 use super::policy::Flood;
 
-/// A GOAWAY without debug data, its head included.
+/// The length of a GOAWAY without debug data, head included.
 pub(super) const LEN: usize = 17;
 
-/// What a GOAWAY says of a flood. The text for PINGs is gRPC's.
+/// The debug data of the GOAWAY for a flood. gRPC defines the text for PINGs.
 pub(super) const fn text(flood: Flood) -> &'static str {
     match flood {
         Flood::Ping => "too_many_pings",
@@ -23,7 +23,7 @@ pub(super) const fn text(flood: Flood) -> &'static str {
     }
 }
 
-/// Where in `bytes`, which come after what `heads` has seen, h2 says `ENHANCE_YOUR_CALM` and nothing more.
+/// Returns the place in `bytes` of a GOAWAY with `ENHANCE_YOUR_CALM` and without debug data. `heads` has seen all bytes before `bytes`.
 pub(super) fn find(heads: &Heads, bytes: &[u8]) -> Option<usize> {
     let mut heads = heads.clone();
     let mut rest = bytes;
@@ -35,7 +35,7 @@ pub(super) fn find(heads: &Heads, bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// The GOAWAY that `bytes` begin with, with debug data.
+/// Returns the GOAWAY at the beginning of `bytes`, with debug data added.
 pub(super) fn with_text(bytes: &[u8], text: &str) -> Vec<u8> {
     let len = u32::try_from(8 + text.len()).unwrap_or(8);
     let mut frame = len.to_be_bytes().get(1..).unwrap_or_default().to_vec();

@@ -1,6 +1,6 @@
-//! Frame heads (RFC 9113, section 4.1) out of a stream of bytes in any pieces. Payloads are skipped, not looked at.
+//! Finds frame heads (RFC 9113, section 4.1) in a stream of bytes in any pieces. Payloads are skipped.
 
-/// The bytes of a frame's head.
+/// The length of a frame's head, in bytes.
 pub(super) const HEAD: usize = 9;
 
 pub(super) const DATA: u8 = 0x0;
@@ -17,17 +17,17 @@ pub(super) const ACK: u8 = 0x1;
 pub(super) const END_STREAM: u8 = 0x1;
 pub(super) const END_HEADERS: u8 = 0x4;
 pub(super) const PADDED: u8 = 0x8;
-/// The flag of a HEADERS frame with the fields of PRIORITY.
+/// The flag of a HEADERS frame that has the fields of PRIORITY.
 pub(super) const PRIORITY_FLAG: u8 = 0x20;
 
-/// What a frame says about itself.
+/// The head of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head {
-    /// The bytes of its payload.
+    /// The length of the frame's payload, in bytes.
     pub(super) len: u32,
     pub(super) kind: u8,
     pub(super) flags: u8,
-    /// Its stream; 0 is the connection.
+    /// The frame's stream; 0 is the connection.
     pub(super) stream: u32,
 }
 
@@ -50,12 +50,12 @@ impl Head {
 /// Finds the heads of a stream of frames.
 #[derive(Debug, Clone)]
 pub(super) struct Heads {
-    /// The first bytes of a head that came in pieces, and their number.
+    /// The first bytes of an incomplete head, and their number.
     partial: [u8; HEAD],
     have: usize,
-    /// What is still to come of the current frame's payload.
+    /// How many bytes of the current frame's payload have not arrived.
     payload: u32,
-    /// Its kind.
+    /// The current frame's type.
     kind: u8,
 }
 
@@ -69,7 +69,7 @@ impl Heads {
         }
     }
 
-    /// The next head. `None` when all of `bytes` has been taken.
+    /// Returns the next head. `None` when all of `bytes` has been read.
     // Out of line a Check takes some 150 instructions more.
     #[inline(always)]
     pub(super) fn next(&mut self, bytes: &mut &[u8]) -> Option<Head> {
@@ -95,7 +95,7 @@ impl Heads {
         Some(head)
     }
 
-    /// A head that comes in pieces.
+    /// Collects a head that arrives in pieces.
     #[cold]
     fn collect(&mut self, bytes: &mut &[u8]) -> Option<Head> {
         while let Some((byte, rest)) = bytes.split_first() {
@@ -112,17 +112,17 @@ impl Heads {
         None
     }
 
-    /// How many bytes of the next head are here, all but its last at most.
+    /// How many bytes of an incomplete next head have arrived: at most all but one.
     pub(super) const fn partial(&self) -> usize {
         self.have
     }
 
-    /// What is still to come of the current frame, if it is DATA.
+    /// How many bytes of the current frame have not arrived, if the frame is DATA; otherwise 0.
     pub(super) const fn data_left(&self) -> u32 {
         if self.kind == DATA { self.payload } else { 0 }
     }
 
-    /// Whether the current frame's payload is whole.
+    /// Whether all of the current frame's payload has arrived.
     pub(super) const fn is_whole(&self) -> bool {
         self.payload == 0
     }

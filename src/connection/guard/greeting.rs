@@ -1,17 +1,17 @@
-//! The server's SETTINGS, as the peer gets them.
+//! Changes the server's SETTINGS on their way to the peer.
 
 use super::frames::{self, HEAD, Head};
 
 const MAX_HEADER_LIST_SIZE: [u8; 2] = 6_u16.to_be_bytes();
-/// The bytes of a setting: its number and its value (RFC 9113, section 6.5.1).
+/// The length of a setting, in bytes: a number and a value (RFC 9113, section 6.5.1).
 const SETTING: usize = 6;
 
-/// The first frame that h2 writes, with another limit of header lists than its own: h2 has one value for what it tells the peer and what
-/// it refuses by itself, without a word of gRPC.
+/// The server's first frame, with another `SETTINGS_MAX_HEADER_LIST_SIZE` than h2's. h2 tells the peer the limit at which h2 itself
+/// answers, without a gRPC status; the server's own limit is lower.
 #[derive(Debug)]
 pub(super) struct Greeting {
     max_header_list_size: u32,
-    /// What is left to be written; `None` before h2 has said it.
+    /// The bytes that are left to write; `None` until h2 has offered the frame.
     left: Option<Vec<u8>>,
     over: bool,
 }
@@ -25,14 +25,14 @@ impl Greeting {
         }
     }
 
-    /// What is to be written of the greeting, if h2 has `buf` to write.
+    /// Returns the bytes to write when h2 offers `buf`.
     pub(super) fn bytes<'a>(&'a mut self, buf: &'a [u8]) -> &'a [u8] {
         if self.left.is_none() {
             self.left = self.changed(buf);
         }
         match &self.left {
             Some(left) => left,
-            // h2 begins with SETTINGS, whole; whatever else it says is its own.
+            // h2's first write is a whole SETTINGS frame. Any other first write passes unchanged.
             None => buf,
         }
     }
@@ -56,7 +56,7 @@ impl Greeting {
         Some(changed)
     }
 
-    /// So many bytes of it have been written.
+    /// Called when `n` bytes have been written.
     pub(super) fn wrote(&mut self, n: usize) {
         match &mut self.left {
             Some(left) => {

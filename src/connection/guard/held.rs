@@ -1,4 +1,4 @@
-//! A frame that is not whole yet, and is passed on when it is.
+//! Holds an incomplete frame, and passes the frame on when the frame is whole.
 
 use std::io;
 use std::pin::Pin;
@@ -8,12 +8,12 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::frames::{HEAD, Head};
 
-/// The beginning of a frame that h2 does not know of yet.
+/// The beginning of a frame that h2 has not seen.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    /// Room for as much as is known of the frame's length.
+    /// The frame's bytes, and room for the missing bytes as far as the length is known.
     bytes: Vec<u8>,
-    /// How many of them are here, and how many of those have been passed on.
+    /// How many bytes have arrived, and how many of these have been passed on.
     have: usize,
     passed: usize,
 }
@@ -29,7 +29,8 @@ impl Held {
         self.have = bytes.len();
     }
 
-    /// How many bytes it has, as far as they are known to be. A frame over `largest` is passed on in pieces: h2 refuses it.
+    /// The frame's length as far as known: the head's length until the head has arrived. For a payload of more than `largest` bytes the
+    /// head's length alone, since h2 refuses such a frame.
     fn len(&self, largest: usize) -> usize {
         match self.bytes.first_chunk() {
             Some(head) if self.have >= HEAD => {
@@ -44,7 +45,7 @@ impl Held {
         self.have >= self.len(largest)
     }
 
-    /// Reads more of it, and nothing behind it: how many bytes, none at the end.
+    /// Reads more of the frame, and no byte after the frame. Returns how many bytes were read; zero at the end of the input.
     pub(super) fn poll_more<T: AsyncRead + Unpin>(
         &mut self,
         cx: &mut Context<'_>,
@@ -60,7 +61,7 @@ impl Held {
         Poll::Ready(Ok(n))
     }
 
-    /// The last `n` bytes that have come.
+    /// The `n` bytes that arrived last.
     pub(super) fn newest(&self, n: usize) -> &[u8] {
         let here = self.bytes.get(..self.have).unwrap_or_default();
         here.get(here.len().saturating_sub(n)..).unwrap_or_default()
@@ -70,12 +71,12 @@ impl Held {
         self.bytes.first_chunk_mut()
     }
 
-    /// Whether a part has been passed on already.
+    /// Whether a part of the frame has been passed on.
     pub(super) const fn is_passing(&self) -> bool {
         self.passed > 0
     }
 
-    /// Passes on as much as there is room for.
+    /// Passes on as many bytes as `buf` has room for.
     pub(super) fn pass(&mut self, buf: &mut ReadBuf<'_>) {
         let rest = self.bytes.get(self.passed..self.have).unwrap_or_default();
         let n = rest.len().min(buf.remaining());

@@ -2,8 +2,8 @@
 
 /// The number of bits of each octet's code.
 ///
-/// The code is canonical: codes in ascending order are codes of ascending length, and among those of the same length the octets ascend.
-/// So the lengths are all that has to be written down. The end-of-string symbol comes last.
+/// The code is canonical: codes in ascending order have ascending lengths, and the codes of one length are in the order of their octets. So
+/// the lengths define the code. The end-of-string symbol has the last code.
 #[rustfmt::skip]
 const LENGTHS: [u8; 256] = [
     13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28,
@@ -30,19 +30,19 @@ struct Group {
     bits: u32,
     /// The first code.
     first: u32,
-    /// The first 32 bits that come after all of these codes.
+    /// The first 32 bits after all codes of this length.
     end: u64,
-    /// The place of the first code's octet in [`Code::octets`].
+    /// The index of the first code's octet in [`Code::octets`].
     place: u32,
 }
 
-/// What the lengths make.
+/// The code, computed from the lengths.
 #[derive(Debug)]
 struct Code {
     codes: [u32; 256],
-    /// In the order of their codes.
+    /// The octets, in the order of their codes.
     octets: [u8; 256],
-    /// By ascending length. No length is without codes but those of one to four bits and nine.
+    /// The groups, by ascending length. A length without codes has an empty group.
     groups: [Group; 31],
 }
 
@@ -87,15 +87,15 @@ const fn code() -> Code {
     made
 }
 
-/// The number of bits of an octet's code.
+/// Returns the number of bits of an octet's code.
 pub(super) fn bits(octet: u8) -> usize {
     LENGTHS.get(usize::from(octet)).map_or(0, |n| (*n).into())
 }
 
-/// Hands `each` the octets of a string. False if what is left is no code and no padding.
+/// Calls `each` with every octet of a string. Returns false if the string ends with neither a code nor padding.
 pub(super) fn decode(coded: &[u8], mut each: impl FnMut(u8)) -> bool {
     let mut rest = coded.iter();
-    // The bits that are next, in the upper end of a word.
+    // The next bits, in the upper end of a word.
     let (mut window, mut have) = (0_u64, 0);
     loop {
         while have <= 56 {
@@ -127,7 +127,7 @@ pub(super) fn decode(coded: &[u8], mut each: impl FnMut(u8)) -> bool {
     }
 }
 
-/// Writes the string that `octets` make into `coded`, which has as many bytes as it takes.
+/// Encodes `octets` into `coded`, whose length is exactly the encoded length.
 pub(super) fn encode(octets: &[u8], coded: &mut [u8]) {
     let mut places = coded.iter_mut();
     let (mut window, mut have) = (0_u64, 0);
@@ -153,7 +153,7 @@ fn write_top<'a>(places: &mut impl Iterator<Item = &'a mut u8>, window: u64) {
     }
 }
 
-/// A string in the code. For the fuzz target.
+/// Encodes a string. For the fuzz target.
 #[cfg(any(test, feature = "__internals"))]
 #[allow(unreachable_pub, reason = "the fuzz target is another crate")]
 #[must_use]
@@ -164,7 +164,7 @@ pub fn encoded(octets: &[u8]) -> Vec<u8> {
     coded
 }
 
-/// What a string in the code says, if it is one. For the fuzz target.
+/// Decodes a string, if the string is valid. For the fuzz target.
 #[cfg(any(test, feature = "__internals"))]
 #[allow(unreachable_pub, reason = "the fuzz target is another crate")]
 #[must_use]

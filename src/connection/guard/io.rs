@@ -23,41 +23,42 @@ use super::linger::Lingering;
 use super::policy::Policy;
 use super::repair::Repairer;
 
-/// A connection's byte stream, watched.
+/// A connection's byte stream, whose bytes pass through the guard.
 #[derive(Debug)]
 pub(in crate::connection) struct Guard<T> {
-    /// `None` only once it is handed over.
+    /// `None` after the socket has been handed over to [`Lingering`].
     io: Option<T>,
     heir: Option<oneshot::Sender<T>>,
-    /// The peer has closed its side.
+    /// Whether the peer has closed its side.
     ended: bool,
-    /// A read is not what the socket has: the peer has gone too far, something is kept from h2, or this is the end.
+    /// Whether the next read may return something else than the socket's bytes: after a flood, while bytes are kept from h2, or at the end
+    /// of the input.
     detour: bool,
     end: End,
     repairer: Repairer,
-    /// The GOAWAY that is written in place of h2's, and how much of it is.
+    /// The GOAWAY that the guard writes in place of h2's, and how many of its bytes have been written.
     farewell: (Vec<u8>, usize),
     link: Arc<Link>,
     policy: Policy,
-    /// Until it is written.
+    /// `None` after the server's SETTINGS have been written.
     greeting: Option<Greeting>,
-    /// The beginning of a frame, while late ones may come.
+    /// The beginning of an incomplete frame, if late frames are possible.
     held: Held,
     largest_frame: usize,
-    /// How many of the bytes that h2 has offered the socket has not taken. h2 offers them again.
+    /// How many bytes h2 has offered and the socket has not taken. h2 offers these bytes again.
     offered: usize,
     start: Instant,
-    /// How many bytes are read in one poll of the connection.
+    /// How many bytes the guard reads in one poll of the connection.
     read_budget: u64,
     header_budget: u64,
     header_block_timeout: Duration,
     handshake_timeout: Duration,
-    /// Only while one of them runs.
+    /// The timer of a header block or of the handshake; `None` while neither is under way.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Guard<T> {
-    /// The stream, and what takes the socket over when h2 is done with it.
+    /// Wraps the stream. The [`Lingering`] takes the socket over when h2 drops the guard.
     pub(in crate::connection) fn new(
         io: T,
         link: Arc<Link>,
@@ -94,7 +95,7 @@ impl<T> Guard<T> {
             .ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// Notes whether the peer's side is full: h2 gives up a write at the first `Pending` and takes it up again when woken.
+    /// Tells the link whether the socket takes no bytes. After the first `Pending`, h2 stops writing until the socket wakes the task.
     fn note<R>(&self, result: Poll<R>) -> Poll<R> {
         let blocked = result.is_pending();
         if self.link.is_write_blocked() != blocked {
@@ -104,7 +105,7 @@ impl<T> Guard<T> {
     }
 }
 
-/// There is one writer, so a load and a store do.
+/// Adds to a counter. A load and a store are enough, since each counter has only one writer.
 fn add(counter: &AtomicU64, n: usize) {
     let n = u64::try_from(n).unwrap_or(u64::MAX);
     counter.store(counter.load(Relaxed).wrapping_add(n), Relaxed);
@@ -118,7 +119,7 @@ impl<T> Drop for Guard<T> {
             return;
         }
         if let (Some(io), Some(heir)) = (self.io.take(), self.heir.take()) {
-            // Nobody waits for it when the connection's task is aborted.
+            // Nobody receives the socket if the connection's task was aborted.
             let _ = heir.send(io);
         }
     }

@@ -138,7 +138,7 @@ impl Wake for Woken {
     }
 }
 
-/// SETTINGS tell the peer the server's limit of a header list, not h2's; in any pieces.
+/// SETTINGS tell the peer the server's limit of a header list, not h2's, in any pieces.
 #[tokio::test]
 async fn the_greeting_has_the_limit_of_header_lists() {
     let settings = |size: u32| {
@@ -167,7 +167,7 @@ async fn the_greeting_has_the_limit_of_header_lists() {
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
 
-/// A wrapper behind the peer's preface, whose server has reset these streams; and the peer's end.
+/// A wrapper after the peer's preface, whose server has reset these streams, and the peer's end of the pipe.
 async fn with_resets(streams: &[u8]) -> (Guard<DuplexStream>, DuplexStream) {
     let (ours, mut peer) = duplex(1 << 10);
     let (mut guard, _) = Guard::new(ours, Arc::new(Link::new()), &Config::default());
@@ -181,7 +181,7 @@ async fn with_resets(streams: &[u8]) -> (Guard<DuplexStream>, DuplexStream) {
     (guard, peer)
 }
 
-/// The heads of late frames come in any pieces; each is passed on whole, and everything else as it came.
+/// The heads of late frames arrive in any pieces. Each late frame is passed on whole, and every other frame unchanged.
 #[tokio::test]
 async fn late_frames_are_redirected_in_any_pieces() {
     let data = |stream: u8, flags, len: u8| {
@@ -220,7 +220,7 @@ async fn late_frames_are_redirected_in_any_pieces() {
     }
 }
 
-/// A peer that ends within a head: what came of it is passed on, and then the end.
+/// If the peer closes within a head, h2 gets the bytes of the head and then the end.
 #[tokio::test]
 async fn a_head_without_an_end_is_passed_on() {
     let (mut guard, mut peer) = with_resets(&[1]).await;
@@ -231,7 +231,7 @@ async fn a_head_without_an_end_is_passed_on() {
     assert_eq!(got, [0, 0, 5, 0]);
 }
 
-/// A stream is reset while one of its frames is half here: h2 must not know of that half.
+/// A stream is reset after half of one of its frames has arrived: h2 must not see that half.
 #[tokio::test]
 async fn a_stream_may_be_reset_in_the_middle_of_a_frame() {
     let (mut guard, mut peer) = with_resets(&[1]).await;

@@ -1,14 +1,15 @@
-//! Frames that come late: a peer sent them before it knew that the server had reset their stream (RFC 9113, section 5.1).
+//! Redirects late frames: frames that a peer sent before the peer knew that the server had reset their stream (RFC 9113, section 5.1).
 //!
-//! They are to be ignored, and h2 does so for streams that it remembers. A frame for any other stream it counts as an error of the peer,
-//! of which a connection has a fixed number for its life. A server that answers uploads early would use them up. So the guard remembers
-//! the streams that were reset last, in four bytes each, and gives what comes for them another stream's number: that of one stream which
-//! h2 remembers for good, the sink. h2 then ignores the frame, gives the connection its window back, and keeps HPACK in step. A frame is
-//! passed on when it is whole ([`held`](super::held)): its stream may be reset in the middle of it.
+//! A server must ignore late frames. h2 ignores late frames for streams that h2 remembers, and counts any other late frame as an error of
+//! the peer. A connection has a fixed number of such errors for its life, and a server that answers uploads early would use them up. So the
+//! guard remembers the numbers of the streams that were reset last, in four bytes each. The guard changes the stream number of a late frame
+//! to the number of the sink, one stream that h2 remembers for good. h2 then ignores the frame, gives the connection's window back, and
+//! keeps HPACK's table in step. The guard passes a frame on only when the frame is whole ([`held`](super::held)), since h2 may reset the
+//! stream in the middle of the frame.
 //!
-//! As many streams as a peer may have open are enough, at any rate and over any distance. A peer sends nothing for a stream once it has
-//! read its RST_STREAM. The resets that the server writes after that one, and before the last late frame is here, are of streams that
-//! were open with it.
+//! The guard remembers as many streams as a peer may have open. That number is enough for any rate and any round-trip time. A peer sends
+//! nothing for a stream after the peer has read the stream's RST_STREAM. Between that RST_STREAM and the last late frame, the server resets
+//! only streams that were open at the same time.
 
 use std::collections::VecDeque;
 
@@ -19,19 +20,19 @@ const STREAM_CLOSED: u32 = 0x5;
 /// The streams of one connection that the server has reset.
 #[derive(Debug)]
 pub(super) struct Late {
-    /// The last of them, as their resets were written.
+    /// The streams that were reset last, in the order of their resets.
     streams: VecDeque<u32>,
-    /// How many are remembered.
+    /// How many streams are remembered at most.
     most: usize,
-    /// The newest that ever was reset.
+    /// The highest number of a stream that was reset.
     newest: u32,
-    /// Where late frames go; `None` before the first reset.
+    /// The stream that gets the late frames; `None` before the first reset.
     sink: Option<u32>,
-    /// How many more bytes may come late.
+    /// How many more late bytes are redirected.
     allowance: u64,
-    /// How many each reset adds: a stream's window.
+    /// How many bytes each reset adds to `allowance`: a stream's window.
     window: u64,
-    /// The sink of the header block under way, if it is a late one.
+    /// The sink, if the header block under way is late.
     block: Option<u32>,
 }
 
@@ -48,13 +49,13 @@ impl Late {
         }
     }
 
-    /// Whether there may be late frames.
+    /// Whether late frames are possible.
     #[inline]
     pub(super) const fn is_active(&self) -> bool {
         self.sink.is_some()
     }
 
-    /// The server writes an RST_STREAM; its code if that is at hand.
+    /// Called when the server writes an RST_STREAM, with the error code if the code is at hand.
     #[cold]
     pub(super) fn reset(&mut self, stream: u32, code: Option<u32>) {
         if self.most == 0 {
@@ -62,12 +63,12 @@ impl Late {
         }
         let place = self.streams.iter().position(|reset| *reset == stream);
         if self.sink == Some(stream) && code == Some(STREAM_CLOSED) {
-            // h2 has forgotten this one after all: it is no sink. Another is.
+            // h2 has forgotten this sink, so another stream becomes the sink.
             let next = place.map_or(0, |place| place + 1);
             self.sink = self.streams.get(next).copied();
             return;
         }
-        // h2 remembers the first streams that are reset, and these are among them.
+        // h2 remembers for good the streams that were reset first, and this stream is among them.
         self.sink.get_or_insert(stream);
         if place.is_some() {
             return;
@@ -80,8 +81,8 @@ impl Late {
         self.allowance = self.allowance.saturating_add(self.window.max(1));
     }
 
-    /// Where a frame of the peer's goes in place of its own stream. `None` if it is not late, or if more came late than a peer may have
-    /// sent: h2 judges it.
+    /// Returns the stream that a late frame goes to. `None` if the frame is not late, or if the peer has sent more late bytes than the
+    /// windows allow: h2 judges such a frame.
     fn divert(&mut self, head: Head) -> Option<u32> {
         match head.kind {
             frames::DATA => self.spend(head),
@@ -102,7 +103,7 @@ impl Late {
         self.sink
     }
 
-    /// Changes the head of a late frame.
+    /// Changes the stream number in `bytes` if `bytes` is the head of a late frame.
     pub(super) fn redirect(&mut self, bytes: &mut [u8; HEAD]) {
         let head = Head::parse(bytes);
         let Some(sink) = self.divert(head) else {
@@ -111,14 +112,16 @@ impl Late {
         let [_, _, _, _, flags, stream @ ..] = bytes;
         *stream = sink.to_be_bytes();
         if head.kind == frames::DATA {
-            // h2 has a budget for small frames that end nothing, for those that it ignores as well. Its state is past all ends.
+            // h2 counts small DATA frames without END_STREAM even if h2 ignores them. END_STREAM changes nothing for a stream that has been
+            // reset.
             *flags |= frames::END_STREAM;
         }
     }
 }
 
-/// Changes the heads of all late frames in `bytes`, before which `heads` had seen all that came. How many bytes at the end are the
-/// beginning of a frame of up to `largest` bytes: they have to wait for the rest of it, since its stream may be reset before that is here.
+/// Changes the heads of all late frames in `bytes`. `heads` has seen all bytes before `bytes`. Returns how many bytes at the end are the
+/// beginning of an incomplete frame of up to `largest` bytes. These bytes must wait for the rest of the frame, since h2 may reset the
+/// stream before the rest arrives.
 pub(super) fn redirect_all(
     late: &mut Late,
     mut heads: Heads,
@@ -130,7 +133,7 @@ pub(super) fn redirect_all(
     loop {
         let mut after = bytes.get(rest..).unwrap_or_default();
         let Some(head) = heads.next(&mut after) else {
-            // A head of which a part has been passed on already goes on as it is.
+            // h2 has already got a part of this head, so the rest of the head must not change.
             return Some(heads.partial()).filter(|n| *n <= len).unwrap_or(0);
         };
         rest = len - after.len();
@@ -157,7 +160,7 @@ mod tests {
         [0, 0, 100, kind, 0, a, b, c, d]
     }
 
-    /// The stream that such a frame goes to.
+    /// The stream that a frame of this type and stream goes to.
     fn redirected(late: &mut Late, kind: u8, stream: u32) -> u32 {
         let mut head = head(kind, stream);
         late.redirect(&mut head);
@@ -171,7 +174,7 @@ mod tests {
         for stream in [9, 1, 5, 7] {
             late.reset(stream, Some(0));
         }
-        // Three are remembered, and 9 has gone.
+        // Three streams are remembered, and 9 is forgotten.
         assert_eq!(
             [1, 3, 5, 7, 11].map(|stream| redirected(&mut late, frames::DATA, stream)),
             [9, 3, 9, 9, 11]

@@ -1,8 +1,8 @@
-//! The numbers that the guard goes by.
+//! The limits of the guard.
 
 use std::time::Duration;
 
-/// How many of each kind of frame a peer may send at once, and the time in which it may send as many again.
+/// How many frames of each kind a peer may send in one burst, and the time in which a used-up burst becomes full again.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::connection) struct Limits {
     pub(in crate::connection) ping: u32,
@@ -13,9 +13,9 @@ pub(in crate::connection) struct Limits {
     pub(in crate::connection) unknown: u32,
     pub(in crate::connection) empty: u32,
     pub(in crate::connection) refill: Duration,
-    /// How many streams that the server reset are remembered.
+    /// How many of the streams that the server has reset the guard remembers.
     pub(in crate::connection) late_streams: usize,
-    /// How many bytes may come late for each.
+    /// How many late bytes the guard redirects for each of these streams.
     pub(in crate::connection) stream_window: u32,
 }
 

@@ -1,7 +1,7 @@
-//! A socket after its connection.
+//! Closes the socket of a connection that has ended with an error.
 //!
-//! To close a socket that has bytes unread resets it, and a reset may overtake the GOAWAY that says why. So after an error
-//! what the peer still sends is taken for a while, and thrown away.
+//! The kernel resets a socket that is closed while bytes are unread, and the reset may overtake the GOAWAY that names the error. So after
+//! an error the server goes on reading for a while, and discards the bytes.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -15,13 +15,13 @@ use tokio::time::sleep;
 use super::super::link::Link;
 use super::super::phase::Phase;
 
-/// How long a peer may go on, and for how many bytes.
+/// How long the server goes on reading, and how many bytes it reads at most.
 const TIME: Duration = Duration::from_secs(1);
 const BYTES: usize = 64 << 10;
-/// How many of them are read at once.
+/// How many bytes are read at once.
 const CHUNK: usize = 8 << 10;
 
-/// A socket that h2 may leave behind.
+/// Receives the socket that h2 leaves after an error.
 #[derive(Debug)]
 pub(in crate::connection) struct Lingering<T>(oneshot::Receiver<T>);
 
@@ -32,10 +32,10 @@ impl<T> Lingering<T> {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Lingering<T> {
-    /// Closes the socket, if there is one left to close. It belongs to the connection: a server counts it, and cuts it.
+    /// Closes the socket, if h2 has left one. The socket remains part of the connection: the server counts it, and may cut it.
     pub(in crate::connection) async fn close(self, link: &Link) {
         if let Ok(io) = self.0.await {
-            // Apart, and boxed: most connections never come here.
+            // The future is boxed, since most connections never need it.
             Box::pin(linger(io, link)).await;
         }
     }
@@ -49,7 +49,7 @@ async fn linger<T: AsyncRead + AsyncWrite + Unpin>(mut io: T, link: &Link) {
     poll_fn(|cx| {
         link.begin();
         loop {
-            // Streams that are no more may have been woken.
+            // Late wakes of streams that have ended are discarded.
             link.take(&mut Vec::new());
             if link.phase() >= Phase::Cut || time.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
@@ -70,7 +70,7 @@ async fn linger<T: AsyncRead + AsyncWrite + Unpin>(mut io: T, link: &Link) {
     .await;
 }
 
-/// Reads and throws away: how many bytes, none at the end.
+/// Reads and discards. Returns how many bytes; zero at the end of the input or after an error.
 fn skip<T: AsyncRead + Unpin>(io: &mut T, chunk: &mut [u8], cx: &mut Context<'_>) -> Poll<usize> {
     let mut buf = ReadBuf::new(chunk);
     let read = Pin::new(io).poll_read(cx, &mut buf);

@@ -1,8 +1,10 @@
-//! What stands between a connection's socket and h2: it sees what h2 has no hook for, and ends what h2 would put up with.
+//! The wrapper between a connection's socket and h2. The guard sees the frames that h2 has no hook for, and ends connections that h2 would
+//! let go on.
 //!
-//! [`policy`] is the judgement, on the bytes alone; [`io`] is the wrapper that shows it the bytes and keeps the clock, [`linger`] what becomes of the socket in the end. A wrapper cannot
-//! send a GOAWAY, and an error from it would make h2 leave without one. So it says nothing more, and the connection, told through the
-//! [`Link`](super::link::Link), sends `ENHANCE_YOUR_CALM` and goes.
+//! [`policy`] judges the bytes and does no I/O. [`io`] is the wrapper: the wrapper shows the bytes to the policy and reads the clock.
+//! [`linger`] closes the socket. A wrapper cannot send a GOAWAY, and after an I/O error h2 would end the connection without a GOAWAY. So
+//! the wrapper stops reading, and tells the connection through the [`Link`](super::link::Link). The connection sends `ENHANCE_YOUR_CALM`
+//! and ends.
 
 mod authority;
 mod block;

@@ -1,4 +1,4 @@
-//! What a peer may send: a judgement on the bytes that pass, whatever pieces they come in, with the time passed in.
+//! Judges what a peer sends, from the bytes in any pieces and from times that the caller passes in.
 
 use std::time::Duration;
 
@@ -8,17 +8,18 @@ use super::late::{self, Late};
 use super::limits::Limits;
 use super::resets::Resets;
 
-/// What every client says first (RFC 9113, section 3.4).
+/// The first bytes of every client (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Few clients make room again for less, for a stream and for the connection: Go's net/http does for each read of 4 KiB.
+/// The DATA bytes that earn a client two more WINDOW_UPDATEs, one for the stream and one for the connection. Few clients send
+/// WINDOW_UPDATEs for fewer bytes: Go's net/http sends them for each read of 4 KiB.
 const PIECE: u32 = 1 << 10;
 
-/// After so many resets in one poll no more is read in it. Another read brings 200 at most, for calls that have a message: together they
-/// are fewer than the 256 that h2 allows.
+/// After this many resets in one poll, a client with resets to its credit has to wait until the connection has accepted its streams. One
+/// more read brings at most 200 resets of calls that have a message. Together they are fewer than the 256 that h2 allows.
 const RESETS: u32 = 48;
 
-/// What there was too much of.
+/// The kind of frame that the peer has sent too many of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flood {
     Ping,
@@ -30,7 +31,7 @@ pub(super) enum Flood {
     Empty,
 }
 
-/// The judge of one connection.
+/// The policy's state for one connection.
 #[derive(Debug)]
 pub(super) struct Policy {
     refill: Duration,
@@ -45,39 +46,39 @@ pub(super) struct Policy {
     incoming: Heads,
     outgoing: Heads,
     resets_written: Resets,
-    /// Whether the head of the first SETTINGS is there, and whether all of it is.
+    /// Whether the head of the first SETTINGS frame has arrived, and whether all of the frame has arrived.
     settings_begun: bool,
     settings_seen: bool,
     header_block: Block,
-    /// The bytes of header blocks, less those of streams that were reset.
+    /// The bytes of header blocks since the last [`forget_headers`](Self::forget_headers), without those of streams that were reset.
     headers: u64,
-    /// Those of the last block.
+    /// The bytes of the last header block.
     last_headers: u64,
-    /// How many streams were reset since the headers were forgotten.
+    /// How many streams the peer has reset since the last [`forget_headers`](Self::forget_headers).
     resets: u32,
-    /// Set for good by the first flood.
+    /// Set by the first flood, and never cleared.
     flood: Option<Flood>,
     late: Late,
 }
 
-/// How far the preface is.
+/// How much of the preface has arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Opening {
-    /// So many of its bytes are here.
+    /// This many bytes of the preface have arrived.
     Preface(usize),
-    /// It is whole, and frames follow.
+    /// All of the preface has arrived, and frames follow.
     Frames,
-    /// It is none. h2 closes the connection, and what follows means nothing.
+    /// The bytes are not the preface. h2 closes the connection, and the policy ignores the following bytes.
     Foreign,
 }
 
-/// The header block that is coming in: until it ends nothing else can (RFC 9113, section 4.3).
+/// The header block under way. No other frame may arrive before the block's end (RFC 9113, section 4.3).
 #[derive(Debug, Clone, Copy)]
 struct Block {
     open: bool,
-    /// Whether it ends with the current frame.
+    /// Whether the block ends with the current frame.
     ends: bool,
-    /// Since when it is not whole; unknown before the bytes at hand are through.
+    /// Since when the block has been incomplete; `None` until all bytes of the current read have been judged.
     since: Option<Duration>,
 }
 
@@ -115,8 +116,8 @@ impl Policy {
         }
     }
 
-    /// The bytes of header blocks that have come since [`forget_headers`](Self::forget_headers), and what is announced of the last. A
-    /// stream that is reset takes those of the last block off.
+    /// The bytes of header blocks since the last [`forget_headers`](Self::forget_headers), as the frames' heads announce them. The reset of
+    /// a stream subtracts the bytes of the last block.
     pub(super) const fn headers(&self) -> u64 {
         self.headers
     }
@@ -126,24 +127,24 @@ impl Policy {
         self.resets = 0;
     }
 
-    /// Whether the connection is to look at the streams that were reset before more is read. h2 has a limit to those that nobody has
-    /// looked at, and a client that has had answers may be ahead of the server: it must not meet that limit because the server was slow.
-    /// One that has had none must: such is a rapid reset.
+    /// Whether the connection must accept the streams that were reset before the guard reads more. h2 limits the streams that are reset
+    /// before they are accepted. A client that has had answers must not meet that limit only because the server was slow. A client that has
+    /// had no answers must meet that limit: its resets are a rapid reset.
     pub(super) const fn has_resets_to_look_at(&self) -> bool {
         self.resets >= RESETS && self.reset.is_above_burst()
     }
 
-    /// So many calls were given up by the peer after they had been open for a while.
+    /// Adds tokens for calls that the peer has cancelled after they had been open for a while.
     pub(super) const fn excuse_resets(&mut self, resets: u32) {
         self.reset.credit(resets);
     }
 
-    /// What is still to come of the current frame, if it is DATA.
+    /// How many bytes of the current frame have not arrived, if the frame is DATA; otherwise 0.
     pub(super) fn data_left(&self) -> u64 {
         self.incoming.data_left().into()
     }
 
-    /// Judges bytes of the peer. The time since the connection's beginning is asked for only when it matters.
+    /// Judges bytes of the peer. `now` returns the time since the connection's beginning, and is called only if the time matters.
     pub(super) fn read(
         &mut self,
         mut bytes: &[u8],
@@ -157,7 +158,7 @@ impl Policy {
         }
         let mut judged = Ok(());
         while let Some(head) = self.incoming.next(&mut bytes) {
-            // A new head: the frame before it is whole.
+            // A new head has arrived, so the frame before is whole.
             self.settings_seen = self.settings_begun;
             if self.header_block.ends {
                 self.header_block = Block::NONE;
@@ -175,14 +176,14 @@ impl Policy {
         judged
     }
 
-    /// Where the next bytes of the peer stand, if some of them may be late.
+    /// The position of the peer's next bytes within their frame, if late frames are possible.
     #[inline]
     pub(super) fn place(&self) -> Option<Heads> {
         self.late.is_active().then(|| self.incoming.clone())
     }
 
-    /// Redirects the late frames in bytes that came at `place`. How many at the end are to wait for the rest of their frame, if that may
-    /// have `largest` bytes.
+    /// Redirects the late frames in `bytes`, which came at `place`. Returns how many bytes at the end must wait for the rest of their
+    /// frame. A frame of more than `largest` bytes does not wait.
     pub(super) fn redirect(&mut self, place: Heads, bytes: &mut [u8], largest: usize) -> usize {
         late::redirect_all(&mut self.late, place, bytes, largest)
     }
@@ -192,9 +193,9 @@ impl Policy {
         self.late.redirect(head);
     }
 
-    /// Takes note of bytes that the peer is sent. Each HEADERS and DATA frame gives it a PING and two WINDOW_UPDATEs: clients that
-    /// measure the path answer what they read with as many. Each full [`PIECE`] of a DATA frame gives it two more. Each HEADERS frame
-    /// gives it a reset too: one of a stream that has begun to be answered, or has been answered, costs it nothing.
+    /// Judges bytes that the server writes. Each HEADERS and DATA frame adds tokens for one PING and two WINDOW_UPDATEs, since clients that
+    /// measure the path answer each frame with as many. Each full [`PIECE`] of a DATA frame adds two WINDOW_UPDATEs. Each HEADERS frame
+    /// adds one reset, since a client may cancel a call whose answer has begun.
     pub(super) fn wrote(&mut self, mut bytes: &[u8]) {
         if self.resets_written.is_open() {
             self.resets_written.read(bytes);
@@ -216,7 +217,7 @@ impl Policy {
                     self.resets_written.begin();
                     self.resets_written.read(bytes);
                 }
-                // What has to be acknowledged.
+                // The peer must acknowledge these frames.
                 frames::PING if !head.has(frames::ACK) => self.ping.credit(1),
                 frames::SETTINGS if !head.has(frames::ACK) => self.settings.credit(1),
                 _ => {}
@@ -224,38 +225,38 @@ impl Policy {
         }
     }
 
-    /// How many streams h2 has reset since the last time because they were malformed.
+    /// Returns how many streams h2 has reset as malformed since the last call.
     #[inline]
     pub(super) const fn malformed(&mut self) -> u64 {
         self.resets_written.take()
     }
 
-    /// What has been written so far.
+    /// The position in the server's frames, after all bytes written so far.
     pub(super) const fn outgoing(&self) -> &Heads {
         &self.outgoing
     }
 
-    /// What there was too much of, if there was.
+    /// The flood, if there was one.
     pub(super) const fn flood(&self) -> Option<Flood> {
         self.flood
     }
 
-    /// Since when a header block has been on its way.
+    /// Since when the header block under way has been incomplete.
     pub(super) const fn header_block_since(&self) -> Option<Duration> {
         self.header_block.since
     }
 
-    /// Whether the preface is there and the SETTINGS that belong to it are not.
+    /// Whether the preface has arrived, but not all of the client's first SETTINGS frame.
     pub(super) fn is_greeting(&self) -> bool {
         self.opening == Opening::Frames && !self.settings_seen
     }
 
-    /// Whether the peer speaks something else.
+    /// Whether the peer speaks a protocol other than HTTP/2.
     pub(super) fn is_foreign(&self) -> bool {
         self.opening == Opening::Foreign
     }
 
-    /// Compares the preface and takes it off `bytes`.
+    /// Compares `bytes` with the preface, and removes the preface from `bytes`.
     #[cold]
     fn open(&mut self, bytes: &mut &[u8]) {
         if let Opening::Preface(have) = self.opening {
@@ -280,7 +281,7 @@ impl Policy {
         let is_last = head.has(frames::END_STREAM);
         let (budget, flood) = match head.kind {
             frames::DATA if head.len > 0 || is_last => {
-                // What a client writes anyway may bring WINDOW_UPDATEs along: C-core does so, however little there is to make room for.
+                // Clients send WINDOW_UPDATEs together with other frames: C-core sends them for any number of bytes.
                 self.window_update.credit(2);
                 return Ok(());
             }
@@ -315,7 +316,7 @@ impl Policy {
             }
             frames::PING => (&mut self.ping, Flood::Ping),
             frames::WINDOW_UPDATE => (&mut self.window_update, Flood::WindowUpdate),
-            // Of the types that there are only GOAWAY, which is of no use twice, and PUSH_PROMISE, an error.
+            // The only known types here are GOAWAY, of which one is enough, and PUSH_PROMISE, which is an error.
             _ => (&mut self.unknown, Flood::Unknown),
         };
         budget.take(self.refill, now).then_some(()).ok_or(flood)
@@ -335,7 +336,7 @@ impl Policy {
         };
     }
 
-    /// After the last byte at hand: the header block is over, or on its way from now on.
+    /// Called after the last byte of a read. Notes whether the header block has ended or remains incomplete.
     fn look_at_block(&mut self, now: &impl Fn() -> Duration) {
         if self.header_block.ends && self.incoming.is_whole() {
             self.header_block = Block::NONE;

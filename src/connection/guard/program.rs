@@ -5,18 +5,18 @@ use std::time::Duration;
 use super::limits::Limits;
 use super::policy::Policy;
 
-/// Bytes that pass at one time, to the peer or from it.
+/// Bytes that pass at one time, to the peer or from the peer.
 #[derive(Debug, Clone, Copy)]
 pub struct Step<'a> {
     /// The time since the connection's beginning.
     pub now: Duration,
-    /// Whether the peer is sent them.
+    /// Whether the server sends these bytes to the peer.
     pub written: bool,
     /// Any number of bytes.
     pub bytes: &'a [u8],
 }
 
-/// What is judged of a whole connection, as text: all of it but what depends on the pieces. For the fuzz target.
+/// Returns the policy's verdict on a whole connection as text, without the parts that depend on the pieces. For the fuzz target.
 pub fn program<'a>(
     burst: u32,
     refill: Duration,

@@ -1,51 +1,52 @@
-//! The bytes of a connection on their way to h2, with every `:authority` such that h2 takes it.
+//! Repairs the values of `:authority` in a connection's bytes on their way to h2, so that h2 accepts the values.
 //!
-//! A value can be judged only when it is whole. Nearly always it is, in the read that brings its first byte, and is repaired where it
-//! is. Otherwise what has come of it is kept from h2, with all that follows, until the rest is there or [`MOST_KEPT`] bytes are
-//! kept. A header block has a time to be whole in, and that does not depend on whether h2 sees its beginning.
+//! A value can be judged only when the value is whole. Nearly every value is whole in the read that brings its first byte, and is repaired
+//! in place. Of any other value, the bytes so far and all bytes after them are kept from h2, until the rest of the value arrives or
+//! [`MOST_KEPT`] bytes are kept. `header_block_timeout` limits the time of a header block, whether or not h2 has seen the block's
+//! beginning.
 
 use tokio::io::ReadBuf;
 
 use super::block::{Blocks, Malformed};
 use super::frames;
 
-/// The bytes of the connection's preface, and of a frame's head.
+/// The lengths of the connection's preface and of a frame's head, in bytes.
 const PREFACE: usize = 24;
 const HEAD: usize = 9;
 
-/// The bytes that are kept from h2 at most. What has more than its longest value in it has it in tiny frames.
+/// How many bytes are kept from h2 at most. Only a client that sends tiny frames needs more for a value of the greatest length.
 const MOST_KEPT: usize = 16 << 10;
 
 /// The repairer of one connection.
 #[derive(Debug)]
 pub(super) struct Repairer {
     blocks: Blocks,
-    /// The first bytes of a frame's head that came in pieces, and their number.
+    /// The first bytes of an incomplete frame head, and their number.
     head: [u8; HEAD],
     have: usize,
     frame: Part,
-    /// Bytes to pass over, before anything else.
+    /// How many bytes to skip before anything else.
     skip: usize,
-    /// Within a header block, which is over with the current frame or not.
+    /// Whether a header block is under way, and whether the block ends with the current frame.
     open: bool,
     ends: bool,
-    /// What comes is not HTTP/2. h2 ends the connection, and everything passes.
+    /// The bytes are not HTTP/2. h2 ends the connection, and all bytes pass unchanged.
     lost: bool,
-    /// Nothing of the above: a frame's head is next, and nothing is kept.
+    /// Whether a frame's head comes next, and nothing is kept.
     idle: bool,
-    /// What is kept from h2. The first `free` bytes are free to go.
+    /// The bytes kept from h2. The first `free` bytes may go to h2.
     kept: Vec<u8>,
     free: usize,
 }
 
-/// What is left of a frame with a part of a header block, behind what is to be passed over.
+/// The rest of a frame with a part of a header block, after the bytes to skip.
 #[derive(Debug, Clone, Copy)]
 enum Part {
-    /// The length of the padding, `priority` bytes, and so many more.
+    /// The length of the padding, then `priority` bytes, then `rest` bytes.
     Padded { priority: usize, rest: usize },
-    /// Bytes of the block, and padding.
+    /// Bytes of the block, then padding.
     Block { block: usize, padding: usize },
-    /// Nothing: a head is next.
+    /// Nothing: a frame's head comes next.
     None,
 }
 
@@ -66,8 +67,8 @@ impl Repairer {
         }
     }
 
-    /// Goes through bytes of the peer, and repairs them. So many are free to go to h2 now; the others have been copied, and
-    /// [`give`](Self::give) gives them later. It must have nothing to give now.
+    /// Reads bytes of the peer, and repairs them. Returns how many bytes may go to h2 now. The repairer copies the others, and
+    /// [`give`](Self::give) returns them later. Must not be called while `give` has bytes to return.
     #[inline]
     pub(super) fn read(&mut self, bytes: &mut [u8]) -> usize {
         let mut passed = 0;
@@ -108,13 +109,13 @@ impl Repairer {
         self.kept = kept;
     }
 
-    /// Whether anything is kept from h2.
+    /// Whether bytes are kept from h2.
     #[inline]
     pub(super) fn keeps(&self) -> bool {
         !self.kept.is_empty()
     }
 
-    /// Gives what was kept, and is free to go, as far as there is room for it. False if there is nothing.
+    /// Moves kept bytes that may go to h2 into `buf`, as far as `buf` has room. Returns false if there are none.
     pub(super) fn give(&mut self, buf: &mut ReadBuf<'_>) -> bool {
         if self.free == 0 {
             return false;
@@ -129,7 +130,7 @@ impl Repairer {
         true
     }
 
-    /// No more bytes come: everything is free to go.
+    /// Called at the end of the input: all kept bytes may go to h2.
     pub(super) fn finish(&mut self) {
         self.blocks.give_up();
         self.lost = true;
@@ -137,7 +138,7 @@ impl Repairer {
         self.free = self.kept.len();
     }
 
-    /// Goes through `buf`, of which the bytes from `at` on are new. How many of all of them are free to go.
+    /// Reads `buf`, whose bytes from `at` on are new. Returns how many bytes of `buf` may go to h2.
     fn go_through(&mut self, buf: &mut [u8], at: usize) -> usize {
         if !self.lost && self.read_frames(buf, at).is_err() {
             self.blocks.give_up();
@@ -205,7 +206,7 @@ impl Repairer {
         }
     }
 
-    /// Goes over frames that are whole and of the kinds that most are. How many bytes they have.
+    /// Reads whole frames of the most frequent kinds. Returns how many bytes these frames have.
     #[inline]
     fn pass(&mut self, bytes: &mut [u8]) -> Result<usize, Malformed> {
         let len = bytes.len();
@@ -238,7 +239,7 @@ impl Repairer {
         }
     }
 
-    /// The next frame's head, if it is whole.
+    /// Returns the next frame's head, if the head is whole.
     #[inline]
     fn head(&mut self, bytes: &[u8], at: &mut usize) -> Option<[u8; HEAD]> {
         if self.have == 0 {
@@ -264,7 +265,7 @@ impl Repairer {
         let has = |flag| flags & flag != 0;
         if kind != frames::HEADERS && kind != frames::CONTINUATION {
             self.skip = len;
-            // Nothing may come between the frames of a block (RFC 9113, section 4.3).
+            // No other frame may come between the frames of a block (RFC 9113, section 4.3).
             return if self.open { Err(Malformed) } else { Ok(()) };
         }
         if self.open != (kind == frames::CONTINUATION) {
@@ -291,7 +292,7 @@ impl Repairer {
     }
 }
 
-/// What h2 sees of these pieces of a connection's bytes, preface included. For the fuzz target.
+/// Returns the bytes that h2 sees of a connection's bytes in these pieces, preface included. For the fuzz target.
 #[cfg(any(test, feature = "__internals"))]
 #[allow(unreachable_pub, reason = "the fuzz target is another crate")]
 pub fn repaired<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {

@@ -1,11 +1,11 @@
-//! The streams that h2 resets because what the peer sent on them is malformed (RFC 9113, section 8.1.1).
+//! Counts the streams that h2 resets because the peer's frames are malformed (RFC 9113, section 8.1.1).
 
 const PROTOCOL_ERROR: u8 = 0x1;
 
-/// Counts RST_STREAM frames with `PROTOCOL_ERROR` among what is written. Only h2 writes such.
+/// Counts the RST_STREAM frames with `PROTOCOL_ERROR` that the server writes. Only h2 writes such frames.
 #[derive(Debug)]
 pub(super) struct Resets {
-    /// The bytes that are to come of an error code.
+    /// How many bytes of an error code are missing.
     left: usize,
     malformed: u64,
 }
@@ -18,29 +18,29 @@ impl Resets {
         }
     }
 
-    /// Whether the bytes that are written next go on with an error code.
+    /// Whether the next bytes written belong to an error code.
     #[inline]
     pub(super) const fn is_open(&self) -> bool {
         self.left > 0
     }
 
-    /// The head of an RST_STREAM frame is written.
+    /// Called when the head of an RST_STREAM frame has been written.
     pub(super) const fn begin(&mut self) {
         self.left = 4;
     }
 
-    /// Takes note of an error code, or of a part of one. `bytes` may have more behind it.
+    /// Reads an error code or a part of one. `bytes` may have more bytes after the code.
     pub(super) fn read(&mut self, bytes: &[u8]) {
         let Some(last) = bytes.get(self.left.saturating_sub(1)) else {
             self.left -= bytes.len();
             return;
         };
-        // No code that there is has anything in its first three bytes.
+        // The first three bytes of every known code are zero.
         self.malformed += u64::from(*last == PROTOCOL_ERROR);
         self.left = 0;
     }
 
-    /// How many there were since the last time.
+    /// Returns how many such frames were written since the last call.
     #[inline]
     pub(super) const fn take(&mut self) -> u64 {
         std::mem::replace(&mut self.malformed, 0)

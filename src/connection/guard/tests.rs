@@ -16,7 +16,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn frame(kind: u8, flags: u8, len: usize) -> Vec<u8> {
     let mut frame = (len as u32).to_be_bytes()[1..].to_vec();
     frame.extend([kind, flags, 0, 0, 0, 1]);
-    // What would be heads if it were looked at.
+    // These payloads would be frame heads if the policy read payloads.
     frame.extend([0, 0, 0, PING, 0, 0, 0, 0, 0].iter().cycle().take(len));
     frame
 }
@@ -101,7 +101,7 @@ fn a_client_that_answers_every_reply_is_never_cut() {
         frame(WINDOW_UPDATE, 0, 4),
     ]
     .concat();
-    // What is not used at once is kept.
+    // Unused tokens are kept.
     for _ in 0..100_000 {
         policy.wrote(&reply);
     }
@@ -117,7 +117,7 @@ fn a_large_frame_may_be_made_room_for_piece_by_piece() {
         let update = frame(WINDOW_UPDATE, 0, 4);
         assert_eq!(pass(&mut policy, &update, updates), updates, "{len}");
     }
-    // One for each frame, however large.
+    // One token for each frame, of any size.
     assert_eq!(pass(&mut policy, &frame(PING, 0, 8), 4), 4);
     let update = policy.read(&frame(WINDOW_UPDATE, 0, 4), || SECOND);
     assert_eq!(update, Err(Flood::WindowUpdate));
@@ -134,7 +134,7 @@ fn what_a_client_writes_may_bring_window_updates_along() {
     assert_eq!(policy.read(&update, || SECOND), Err(Flood::WindowUpdate));
 }
 
-/// 1,000 streams a second for ten minutes, each cancelled behind its first reply; and what has nothing to its credit is cut as ever.
+/// 1,000 streams a second for ten minutes, each cancelled after its first reply. Resets without credit are still limited.
 #[test]
 fn streams_that_were_answered_in_part_may_be_cancelled_at_any_rate() {
     let mut policy = greeted(&Limits::all(1_000, Duration::from_secs(30)));
@@ -180,7 +180,7 @@ fn a_header_block_is_on_its_way_until_its_last_byte() {
         assert_eq!(read, Ok(()));
         policy.header_block_since().map(|since| since.as_secs())
     };
-    // Whole at once: nothing is on its way, and nobody asks for the time.
+    // A block that is whole at once is never incomplete, so the clock is not read.
     assert_eq!(read(&frame(HEADERS, END_HEADERS, 5), 1), None);
     let headers = frame(HEADERS, END_HEADERS, 5);
     assert_eq!(read(&headers[..13], 2), Some(2));
@@ -188,7 +188,7 @@ fn a_header_block_is_on_its_way_until_its_last_byte() {
     assert_eq!(read(&frame(HEADERS, 0, 5), 4), Some(4));
     assert_eq!(read(&frame(CONTINUATION, 0, 5), 5), Some(4));
     assert_eq!(read(&frame(CONTINUATION, END_HEADERS, 5)[..9], 6), Some(4));
-    // The end of one and the beginning of the next in one read.
+    // The end of one block and the beginning of the next in one read.
     assert_eq!(read(&[&[0; 5], &headers[..9]].concat(), 7), Some(7));
     assert_eq!(read(&[0; 5], 8), None);
     assert_eq!(read(&frame(CONTINUATION, END_HEADERS, 0), 9), None);
@@ -212,12 +212,12 @@ fn the_first_settings_are_seen() {
     assert!(!policy.is_greeting());
 }
 
-/// One frame, and the second in which it comes.
+/// One frame, and the second in which the frame arrives.
 fn any_frame() -> impl Strategy<Value = (u8, u8, usize, u64)> {
     (0..12_u8, any::<u8>(), 0..20_usize, 0..3_u64)
 }
 
-/// The bytes, and the time of each.
+/// The bytes, and the time of each byte.
 fn program(frames: &[(u8, u8, usize, u64)]) -> Vec<(u8, Duration)> {
     let mut now = Duration::ZERO;
     let mut bytes: Vec<_> = PREFACE.iter().map(|byte| (*byte, now)).collect();
@@ -247,7 +247,7 @@ fn judge(limits: &Limits, bytes: &[(u8, Duration)], sizes: &[usize]) -> String {
     policy.verdict()
 }
 
-/// The kinds of a frame that count, and what their budgets are called.
+/// The kinds of frames that have a budget, and the names of the budgets.
 fn counts(kind: u8, flags: u8, len: usize) -> Option<Flood> {
     let last = flags & END_STREAM != 0;
     match kind {

@@ -1,10 +1,10 @@
-//! What calls are given while they are polled.
+//! The arguments that calls get when the connection polls them.
 
 use super::super::host::Host;
 use super::super::tally::Tally;
 use crate::service::{PeerInfo, contain};
 
-/// What calls need while they are polled.
+/// The connection's state that calls need when they are polled.
 pub(in crate::connection) struct Turn<'a, S> {
     pub(in crate::connection) host: &'a Host<S>,
     pub(in crate::connection) peer: &'a PeerInfo,
@@ -12,18 +12,18 @@ pub(in crate::connection) struct Turn<'a, S> {
     pub(in crate::connection) conditions: Conditions,
 }
 
-/// Drops something of the service's, which may panic as its handlers may.
+/// Drops a value of the service's. The drop may panic, as the service's handlers may.
 pub(in crate::connection) fn discard<T>(value: T, panics: &mut u64) {
     if contain(|| drop(value)).is_err() {
         *panics += 1;
     }
 }
 
-/// What the connection's state means to its streams.
+/// The conditions of the connection that its streams have to follow.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::connection) struct Conditions {
-    /// The socket takes no more: no stream of the service is polled.
+    /// The socket takes no bytes: the connection polls no stream of the service.
     pub(in crate::connection) write_blocked: bool,
-    /// Calls of methods that a drain ends are ended.
+    /// The connection ends the calls of methods that a drain ends.
     pub(in crate::connection) ending: bool,
 }

@@ -1,4 +1,4 @@
-//! The request: its body, its message or messages, and what the service makes of that.
+//! Reads the request: its body and its messages, up to the call of the service.
 
 use std::task::{Context, Poll, ready};
 
@@ -15,16 +15,16 @@ use crate::service::{Answer, Head, Part, Requests, Service, contain, panicked};
 use crate::wire::code::Code;
 use crate::wire::status::Status;
 
-/// Why a request is not read to its end.
+/// Why the server stops reading a request.
 #[derive(Debug)]
 pub(in crate::connection) enum Broken {
-    /// It is to be answered with this.
+    /// The server answers the request with this status.
     Refused(Status),
-    /// The stream is gone.
+    /// The stream has ended or was reset.
     Gone,
 }
 
-/// Reads what there is of a request's body.
+/// Reads the bytes of a request's body that have arrived.
 fn read(
     body: &mut RecvStream,
     collector: &mut Collector,
@@ -34,7 +34,7 @@ fn read(
         let chunk = match ready!(body.poll_data(cx)) {
             Some(Ok(chunk)) => chunk,
             Some(Err(_)) => return Poll::Ready(Err(Broken::Gone)),
-            // Trailers, if there are any, say nothing to a server.
+            // A server ignores trailers.
             None => return Poll::Ready(Ok(())),
         };
         let len = chunk.len();
@@ -44,12 +44,12 @@ fn read(
         if body.is_end_stream() {
             return Poll::Ready(Ok(()));
         }
-        // An error means that the stream is gone, which the next poll tells.
+        // An error means that the stream is gone. The next poll reports the stream's end.
         let _ = body.flow_control().release_capacity(len);
     }
 }
 
-/// A request that is being read.
+/// A request whose body is being read.
 #[derive(Debug)]
 pub(in crate::connection) struct Reading {
     pub(in crate::connection) body: RecvStream,
@@ -58,18 +58,18 @@ pub(in crate::connection) struct Reading {
     pub(in crate::connection) call: Call,
 }
 
-/// What comes of a request that is not read any further.
+/// The result of a request that needs no more reading.
 pub(in crate::connection) enum Finished<S: Service> {
-    /// Its answer is not complete.
+    /// The call's answer is not complete.
     Replying(Replying<S>),
-    /// Its answer is complete.
+    /// The call's answer is complete.
     Done,
-    /// The stream is gone.
+    /// The stream has ended or was reset.
     Gone,
 }
 
 impl Reading {
-    /// Waits until the service has decided whether the call may begin: `None` if it may, and else how it has ended.
+    /// Waits until the service has decided whether the call may begin. Returns `None` if the call may begin, otherwise how the call ended.
     pub(in crate::connection) fn decide<S: Service>(
         &mut self,
         cx: &mut Context<'_>,
@@ -94,7 +94,7 @@ impl Reading {
         Poll::Ready(Some(Progress::Done))
     }
 
-    /// Reads what there is of the request, if the service does not do so itself.
+    /// Reads the bytes of the request that have arrived, unless the service reads the request itself.
     pub(in crate::connection) fn read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         if self.call.method.is_streaming() {
             return Poll::Ready(Ok(()));
@@ -102,7 +102,7 @@ impl Reading {
         read(&mut self.body, &mut self.collector, cx)
     }
 
-    /// Goes on from how the body ended: gives the message to the service, or refuses the call.
+    /// Called at the body's end. Gives the message to the service, or refuses the call.
     pub(in crate::connection) fn finish<S: Service>(
         mut self,
         read: Result<(), Broken>,
@@ -121,7 +121,8 @@ impl Reading {
                 let finished = dispatch(at, self.respond, self.call, |service, head| {
                     service.call(head, message)
                 });
-                // h2 keeps the last of it from the connection's window until the call is over. One that goes on gives it back here.
+                // h2 returns the rest of the body's window to the connection only at the call's end. A call that goes on returns the window
+                // here.
                 if matches!(finished, Finished::Replying(_)) {
                     let flow = self.body.flow_control();
                     let _ = flow.release_capacity(flow.used_capacity());
@@ -136,7 +137,7 @@ impl Reading {
     }
 }
 
-/// Gives a request that is a stream to the service.
+/// Gives a stream of requests to the service.
 pub(in crate::connection) fn begin<S: Service>(
     at: &mut Turn<'_, S>,
     body: RecvStream,
@@ -149,7 +150,7 @@ pub(in crate::connection) fn begin<S: Service>(
     })
 }
 
-/// Gives a request to the service, and sends a reply that is ready.
+/// Gives a request to the service, and sends the reply if the reply is ready.
 fn dispatch<S: Service>(
     at: &mut Turn<'_, S>,
     mut respond: SendResponse<Bytes>,
@@ -175,7 +176,7 @@ fn dispatch<S: Service>(
     Finished::Replying(Replying::new(source, Sink::Head(respond), call))
 }
 
-/// Answers with one reply, at once if the windows allow it.
+/// Sends a single reply, at once if the windows have room.
 fn send_whole<S: Service>(
     prebuilt: &Prebuilt,
     mut respond: SendResponse<Bytes>,

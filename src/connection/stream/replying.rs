@@ -1,4 +1,4 @@
-//! The replies: where they come from, and how far they have got.
+//! Sends the replies of a call.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -20,51 +20,52 @@ use crate::wire::status::Status;
 pub(in crate::connection) struct Replying<S: Service> {
     source: Source<S>,
     sink: Sink,
-    /// What is left of the current reply.
+    /// The bytes of the current reply that h2 has not taken.
     unsent: Bytes,
-    /// Whether part of the current reply has been sent.
+    /// Whether h2 has taken a part of the current reply.
     torn: bool,
     drain: Drain,
-    /// How many bytes may wait to be written before the service is asked for more.
+    /// How many bytes may wait to be written before the connection stops asking the service for replies.
     send_buffer: u32,
-    /// How many do.
+    /// How many bytes wait to be written.
     queued: usize,
-    /// How long the peer may leave a reply without room, if its method says so.
+    /// How long the peer may leave a reply without room, if the call's method sets that time.
     stall: Time,
     trailing: Option<Box<Metadata>>,
     /// Dropped with the call.
     tail: Tail,
 }
 
-/// What h2 keeps for a frame that waits to be written, in bytes, beside its payload: about as much.
+/// The memory that h2 needs for each frame that waits to be written, in bytes, without the payload. The value is approximate.
 const PER_FRAME: usize = 256;
 
-/// What a reply that shares its frame counts for beside its bytes: those that cost no bytes are asked for in turns, too.
+/// What a reply in a shared frame counts for, in bytes, without its content. Replies without content count, too, so that a stream of them
+/// yields to others.
 const PER_REPLY: usize = 32;
 
-/// Up to this length, in bytes, a reply is cheaper to copy than to send in a frame of its own.
+/// Copying a reply of up to this many bytes is cheaper than sending the reply in a frame of its own.
 const SMALL: usize = 1 << 10;
 
-/// How many of them share a frame, and its length: the largest that every peer takes.
+/// How many replies may share a frame, and the length of the frame in bytes: the largest that every peer accepts.
 const GATHERED: usize = 64;
 const FRAME: usize = 16 << 10;
 
-/// Where replies come from.
+/// The source of the replies.
 pub(super) enum Source<S: Service> {
     Stream(S::Stream),
     Future(S::Future),
-    /// Nowhere any more; this is the call's status, `None` for OK.
+    /// There are no more replies. This is the call's status, `None` for OK.
     Ended(Option<Status>),
 }
 
-/// How far a poll got.
+/// The result of a poll.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::connection) enum Progress {
     /// The answer is complete.
     Done,
-    /// Something will wake the stream.
+    /// The call waits, and will be woken.
     Waiting,
-    /// The stream is to be polled again once h2 has written everything.
+    /// The connection has to poll the call again after h2 has written everything.
     AfterFlush,
     /// The stream is gone.
     Cancelled,
@@ -86,14 +87,14 @@ impl<S: Service> Replying<S> {
         }
     }
 
-    /// Goes on from an envelope and trailers that are yet to be sent.
+    /// Sets the envelope and the trailing metadata that are still to be sent.
     pub(super) fn resume(&mut self, envelope: Bytes, trailing: Option<Box<Metadata>>) {
         self.unsent = envelope;
         self.trailing = trailing;
     }
 
-    /// Goes on with the answer. What is given to h2 between two flushes is limited: it has no limit of its own to what it queues for a
-    /// peer with an open window that does not read its socket.
+    /// Continues the answer. Limits the bytes given to h2 between two flushes: h2 itself does not limit what h2 queues for a peer that
+    /// opens its window and does not read its socket.
     pub(in crate::connection) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -101,7 +102,7 @@ impl<S: Service> Replying<S> {
         conditions: Conditions,
         panics: &mut u64,
     ) -> Progress {
-        // h2 wakes a stream that reserves capacity. While this one is polled that is no news to it, so its waker is left out.
+        // h2 wakes a stream that reserves capacity. The call is being polled and needs no such wake, so h2 gets no waker here.
         if self.sink.is_reset(&mut Context::from_waker(Waker::noop())) {
             return Progress::Cancelled;
         }
@@ -149,7 +150,7 @@ impl<S: Service> Replying<S> {
                 Poll::Ready(Ok(())) => {}
             }
             match self.next(cx, panics) {
-                // Nothing is due.
+                // No reply is ready.
                 Poll::Pending if self.is_ended_by(conditions) => {
                     self.end(Some(call::going_away()), panics);
                 }
@@ -158,12 +159,12 @@ impl<S: Service> Replying<S> {
                     return Progress::Waiting;
                 }
                 Poll::Ready(Some(Ok(part))) => match self.take(part, prebuilt) {
-                    // A head that is sent during a drain may be all there is to wait for.
+                    // During a drain, the head may be the last thing that the call sends before its end.
                     Ok(true) if self.unsent.is_empty() && conditions.ending => {
                         return self.after_flush();
                     }
                     Ok(true) => self.gather(cx, panics),
-                    // Nothing to send; but a stream of nothing else must not hold the task.
+                    // The part had nothing to send. The call waits for the flush, so that a stream of such parts does not hold the task.
                     Ok(false) => return self.after_flush(),
                     Err(_) => return Progress::Cancelled,
                 },
@@ -173,18 +174,18 @@ impl<S: Service> Replying<S> {
         }
     }
 
-    /// Whether a drain ends the call now. A reply that has not begun is given up for it: the peer may never make room.
+    /// Whether a drain ends the call now. A reply that h2 has taken no part of is discarded: the peer may never make room for the reply.
     fn is_to_end(&self, conditions: Conditions) -> bool {
         let torn = self.torn && !self.unsent.is_empty();
         self.is_ended_by(conditions) && matches!(self.sink, Sink::Body(_)) && !torn
     }
 
-    /// Whether a drain ends the call, once what is due has been sent.
+    /// Whether a drain ends the call after the current reply.
     fn is_ended_by(&self, conditions: Conditions) -> bool {
         conditions.ending && self.drain == Drain::End && matches!(self.source, Source::Stream(_))
     }
 
-    /// Asks the service for the next reply. After the reply of an `Answer::Future` there is none.
+    /// Asks the service for the next reply. An `Answer::Future` has one reply.
     fn next(&mut self, cx: &mut Context<'_>, panics: &mut u64) -> Poll<Option<Reply>> {
         let polled = contain(|| match &mut self.source {
             Source::Stream(stream) => Pin::new(stream).poll_next(cx),
@@ -201,13 +202,13 @@ impl<S: Service> Replying<S> {
         next
     }
 
-    /// There are no more replies.
+    /// Ends the replies with this status, `None` for OK.
     fn end(&mut self, status: Option<Status>, panics: &mut u64) {
         let source = std::mem::replace(&mut self.source, Source::Ended(status));
         discard(source, panics);
     }
 
-    /// Takes a part of the answer, and sends the head if it is the first. False if it has nothing that goes out now.
+    /// Takes a part of the answer, and sends the head with the first part. Returns false if nothing is sent now.
     fn take(&mut self, mut part: Part, prebuilt: &Prebuilt) -> Result<bool, h2::Error> {
         self.unsent = part.take_envelope();
         self.torn = false;
@@ -226,7 +227,7 @@ impl<S: Service> Replying<S> {
         Ok(goes_out)
     }
 
-    /// Puts the replies that are ready behind a small one, as far as there is room, so that not each of them takes a frame.
+    /// Appends replies that are ready to a small reply, as far as the window has room, so that small replies share a frame.
     fn gather(&mut self, cx: &mut Context<'_>, panics: &mut u64) {
         let Sink::Body(stream) = &mut self.sink else {
             return;
@@ -264,7 +265,7 @@ impl<S: Service> Replying<S> {
         }
     }
 
-    /// Whether as much as may be waits to be written.
+    /// Whether the call may not ask the service for more replies before a flush.
     const fn has_its_fill(&self) -> bool {
         matches!(self.source, Source::Stream(_)) && self.queued > self.send_buffer as usize
     }
@@ -274,7 +275,7 @@ impl<S: Service> Replying<S> {
         Progress::AfterFlush
     }
 
-    /// Sends what the windows allow of the current reply.
+    /// Sends as much of the current reply as the windows allow.
     fn send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
         let Sink::Body(stream) = &mut self.sink else {
             return Poll::Ready(Ok(()));
@@ -289,7 +290,7 @@ impl<S: Service> Replying<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Waits until the peer takes more. What the service says before that would be old when it is sent.
+    /// With a send buffer of zero, waits until the peer's window has room: an earlier reply would be out of date when it is sent.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
         match &mut self.sink {
             Sink::Body(stream) if self.send_buffer == 0 => room(stream, 1, cx).map_ok(|_| ()),
@@ -297,12 +298,12 @@ impl<S: Service> Replying<S> {
         }
     }
 
-    /// Whether the peer has given the call up.
+    /// Whether the peer has cancelled the call.
     pub(in crate::connection) fn is_given_up(&mut self) -> bool {
         self.sink.is_given_up()
     }
 
-    /// How many bytes of the current reply the peer has not made room for.
+    /// How many bytes of the current reply wait for the peer's window.
     pub(in crate::connection) const fn unsent(&self) -> usize {
         self.unsent.len()
     }
@@ -312,10 +313,10 @@ impl<S: Service> Replying<S> {
         self.stall.get().unwrap_or(config.send_stall_timeout)
     }
 
-    /// Gives the call up: the peer does not take its reply.
+    /// Ends the call because the peer does not take the reply.
     pub(in crate::connection) fn abandon(&mut self, config: &Config, prebuilt: &Prebuilt) {
         let status = call::no_room(self.stall_timeout(config));
-        // To a client this is RESOURCE_EXHAUSTED as well, of bandwidth.
+        // gRPC clients read this code as RESOURCE_EXHAUSTED, too.
         self.cut(&status, Reason::ENHANCE_YOUR_CALM, prebuilt);
     }
 
@@ -324,10 +325,10 @@ impl<S: Service> Replying<S> {
         self.cut(&call::deadline_exceeded(), Reason::CANCEL, prebuilt);
     }
 
-    /// Ends the call with `status`, or, where that cannot be said, with a reset for `reason`.
+    /// Ends the call with `status`, or with a reset for `reason` if the peer has got a part of a message.
     fn cut(&mut self, status: &Status, reason: Reason, prebuilt: &Prebuilt) {
         match &mut self.sink {
-            // Trailers inside a message would be no answer.
+            // Trailers inside a message are not a valid answer.
             sink @ Sink::Body(_) if self.torn && !self.unsent.is_empty() => {
                 self.tail.end(status.code());
                 sink.reset(reason);

@@ -1,4 +1,4 @@
-//! The body of a request that is a stream of messages.
+//! The body of a stream of requests.
 
 use std::task::{Context, Poll};
 
@@ -8,14 +8,14 @@ use h2::RecvStream;
 use crate::call::{Chunks, gone};
 use crate::wire::status::Status;
 
-/// How much of the window is given back at once while there is more to read, in bytes: less would be asked of h2 for every frame.
+/// How many bytes of the window are returned at once while there is more to read. A smaller number would cost a call of h2 for every frame.
 const HELD: usize = 4 << 10;
 
-/// h2's side of such a body.
+/// The body as h2 gives it.
 pub(super) struct Body {
     body: RecvStream,
-    /// How much of the window the last chunks took. The peer gets it back when they have been taken and there is no other, or a few KiB
-    /// of them.
+    /// How many bytes of the window the last chunks took. The peer gets these bytes back when no other chunk is ready, or when they are
+    /// [`HELD`] or more.
     held: usize,
 }
 
@@ -24,14 +24,14 @@ impl Body {
         Self { body, held: 0 }
     }
 
-    /// Gives the peer its window back. An error means that the stream is gone, which the next poll tells.
+    /// Returns the window to the peer. An error means that the stream is gone. The next poll reports the stream's end.
     fn release(&mut self) {
         let _ = self.body.flow_control().release_capacity(self.held);
         self.held = 0;
     }
 }
 
-/// The rest of the request is refused. What was read of it would otherwise be missing in the connection's window while the call goes on.
+/// Returns the window of the bytes that were read. The connection would otherwise miss this window until the call's end.
 impl Drop for Body {
     fn drop(&mut self) {
         self.release();
@@ -49,7 +49,7 @@ impl Chunks for Body {
         } else {
             self.release();
         }
-        // Trailers, if there are any, say nothing to a server.
+        // A server ignores trailers.
         polled.map_err(|_| gone())
     }
 }

@@ -1,4 +1,4 @@
-//! h2's side of an answer.
+//! The answer as h2 takes it.
 
 use std::task::{Context, Poll, Waker, ready};
 
@@ -10,7 +10,7 @@ use crate::call::{Call, Prebuilt, Refusal, Tail};
 use crate::wire::metadata::Metadata;
 use crate::wire::status::Status;
 
-/// Refuses a call before any reply. With its handles dropped, h2 resets what the peer still sends (NO_ERROR).
+/// Refuses a call before any reply. When the call's handles are dropped, h2 resets the rest of the request (NO_ERROR).
 pub(in crate::connection) fn refuse(
     respond: &mut SendResponse<Bytes>,
     call: &mut Call,
@@ -19,7 +19,7 @@ pub(in crate::connection) fn refuse(
     let _ = respond.send_response(call.trailers_only(status), true);
 }
 
-/// Sends what becomes of a request that may not begin.
+/// Sends the refusal of a request that may not begin.
 pub(in crate::connection) fn send_refusal(respond: &mut SendResponse<Bytes>, refusal: Refusal) {
     match refusal {
         Refusal::Answer(answer) => {
@@ -29,20 +29,20 @@ pub(in crate::connection) fn send_refusal(respond: &mut SendResponse<Bytes>, ref
     }
 }
 
-/// Whether the peer has given up a call that has no head yet. A call whose connection ended is gone, too, but was not given up.
+/// Whether the peer has cancelled a call without a head so far. A call whose connection ended was not cancelled.
 pub(in crate::connection) fn is_given_up(respond: &mut SendResponse<Bytes>) -> bool {
     let mut cx = Context::from_waker(Waker::noop());
     matches!(respond.poll_reset(&mut cx), Poll::Ready(Ok(_)))
 }
 
-/// Where replies go to.
+/// The destination of the replies.
 pub(super) enum Sink {
-    /// No head has been sent.
+    /// The head has not been sent.
     Head(SendResponse<Bytes>),
     Body(SendStream<Bytes>),
 }
 
-/// How many bytes may be sent now, of `wanted`; at least one.
+/// Returns how many of `wanted` bytes may be sent now, at least one; pending if none.
 pub(super) fn room(
     stream: &mut SendStream<Bytes>,
     wanted: usize,
@@ -62,7 +62,7 @@ pub(super) fn room(
 }
 
 impl Sink {
-    /// Whether the peer has given the call up, or the stream is gone; if not, `cx` is woken when that or the window changes.
+    /// Whether the peer has cancelled the call, or the stream is gone. If not, the sink wakes `cx` when that or the window changes.
     pub(super) fn is_reset(&mut self, cx: &mut Context<'_>) -> bool {
         let reset = match self {
             Self::Head(respond) => respond.poll_reset(cx),
@@ -71,7 +71,7 @@ impl Sink {
         reset.is_ready()
     }
 
-    /// Whether the peer has given the call up.
+    /// Whether the peer has cancelled the call.
     pub(super) fn is_given_up(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
         match self {
@@ -80,14 +80,14 @@ impl Sink {
         }
     }
 
-    /// An idle stream keeps nothing of the connection's window from the others.
+    /// Returns the reserved capacity, so that an idle stream takes none of the connection's window from other streams.
     pub(super) fn give_room_back(&mut self) {
         if let Self::Body(stream) = self {
             stream.reserve_capacity(0);
         }
     }
 
-    /// Ends the call without an answer.
+    /// Ends the call with a reset, without an answer.
     pub(super) fn reset(&mut self, reason: Reason) {
         match self {
             Self::Head(respond) => respond.send_reset(reason),
@@ -95,7 +95,7 @@ impl Sink {
         }
     }
 
-    /// Ends the answer: with status OK unless there is another. An error means that the stream is gone, and nobody left to tell.
+    /// Ends the answer with `status`, or with OK. An error means that the stream is gone, so no peer is left to inform.
     pub(super) fn finish(
         &mut self,
         status: Option<&Status>,

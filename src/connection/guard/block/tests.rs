@@ -34,7 +34,7 @@ fn every_way_to_name_it_is_known() {
             assert_eq!(seen, literal(&name, b"a-b"), "{name:x?}");
         }
     }
-    // Others are left alone: `:path`, a name of the same length, one that it begins with.
+    // Other fields do not change: `:path`, a name of the same length, a name that begins with `:authority`.
     for name in [
         &[0x44][..],
         b"\0\x0a:authoritz",
@@ -64,14 +64,14 @@ fn a_name_out_of_the_dynamic_table_is_known_wherever_it_has_moved() {
         assert_eq!(read(&mut blocks, &block), repaired);
         let block = literal(&name(newer + 1), b"a/b");
         assert_eq!(read(&mut blocks, &block), block);
-        // Fields that are not added do not move it.
+        // Fields that are not added to the table do not move its entries.
         read(
             &mut blocks,
             b"\x82\xbe\x00\x01a\x01b\x10\x01a\x01b\x3f\xe1\x1f\x20",
         );
         read(&mut blocks, &literal(&[0x44], b"/"));
     }
-    // A name by its index is a name of the new entry, too.
+    // A literal field whose name is an index adds an entry with the same name.
     read(&mut blocks, &literal(&[0x41], b"a"));
     read(&mut blocks, &literal(&[0x7e], b"b/c"));
     assert_eq!(

@@ -1,4 +1,4 @@
-//! From the socket to h2.
+//! Reads from the socket for h2.
 
 use std::future::Future;
 use std::io;
@@ -26,7 +26,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
             }
         }
         if this.held.is_passing() {
-            // Nothing comes between the pieces of a frame: h2 is not to reset a stream with half of one.
+            // The rest of a frame follows at once: h2 must not reset a stream after half of the stream's frame.
             return this.pass_held(cx, buf);
         }
         let most = this.allowance();
@@ -45,7 +45,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
         }
         let place = this.policy.place();
         if !this.take_in(buf, before, place) && matches!(result, Poll::Ready(Ok(()))) {
-            // To h2 a read of nothing is the end. The next one takes the detour, or completes the frame that is held back.
+            // h2 takes a read of zero bytes for the end of the input, so this read is pending. The next read takes the detour, or completes
+            // the held frame.
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -54,7 +55,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
 }
 
 impl<T: AsyncRead + Unpin> Guard<T> {
-    /// Completes the frame that is held back, and passes it on.
+    /// Completes the held frame, and passes the frame on.
     #[cold]
     fn poll_held(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         while !self.ended {
@@ -84,7 +85,7 @@ impl<T: AsyncRead + Unpin> Guard<T> {
         self.pass_held(cx, buf)
     }
 
-    /// Passes on as much of the frame that is held back as there is room for.
+    /// Passes on as many bytes of the held frame as `buf` has room for.
     #[cold]
     fn pass_held(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
@@ -101,9 +102,9 @@ impl<T: AsyncRead + Unpin> Guard<T> {
 }
 
 impl<T> Guard<T> {
-    /// Judges what has just been read, behind the first `before` bytes of `buf`, and leaves there what h2 may see of it now. `place` is
-    /// where these bytes stand, if some of them may be late. False if h2 may see nothing yet.
-    // Apart, so that reads of nothing, which are most, cost no more than they have to.
+    /// Judges the bytes after the first `before` bytes of `buf`, and leaves in `buf` the bytes that h2 may see now. `place` is the position
+    /// of these bytes, if late frames are possible. Returns false if h2 may see nothing yet.
+    // Not inlined, so that a read without bytes, the most frequent read, stays cheap.
     #[inline(never)]
     fn take_in(&mut self, buf: &mut ReadBuf<'_>, before: usize, place: Option<Heads>) -> bool {
         let new = buf.filled_mut().get_mut(before..).unwrap_or_default();
@@ -115,7 +116,7 @@ impl<T> Guard<T> {
         if admit(&mut self.policy, &self.link, self.start, new) {
             let mut whole = new.len();
             if let Some(place) = place {
-                // The beginning of a frame at the end is held back: h2 is not to reset a stream with half of one.
+                // An incomplete frame at the end is held: h2 must not reset a stream after half of the stream's frame.
                 whole -= self.policy.redirect(place, new, self.largest_frame);
                 self.held.hold(new.get(whole..).unwrap_or_default());
             }
@@ -132,14 +133,14 @@ impl<T> Guard<T> {
         free > 0
     }
 
-    /// Repairs bytes on their way to h2: how many of them h2 may see now. The repairer keeps the others.
+    /// Repairs bytes on their way to h2. Returns how many bytes h2 may see now; the repairer keeps the others.
     fn repair(&mut self, bytes: &mut [u8]) -> usize {
         let free = self.repairer.read(bytes);
         self.detour |= free < bytes.len();
         free
     }
 
-    /// The peer has closed its side.
+    /// Called when the peer has closed its side.
     #[cold]
     fn end_input(&mut self) {
         self.ended = true;
@@ -147,7 +148,7 @@ impl<T> Guard<T> {
         self.repairer.finish();
     }
 
-    /// What h2 is told in place of what the socket has. `None` if more has to be read first.
+    /// Returns the answer to h2's read if it is not the socket's. `None` if the guard has to read the socket first.
     #[cold]
     fn poll_detour(
         &mut self,
@@ -155,7 +156,7 @@ impl<T> Guard<T> {
         buf: &mut ReadBuf<'_>,
     ) -> Option<Poll<io::Result<()>>> {
         if self.link.is_flooded() {
-            // The connection knows, and does not wait for more.
+            // The connection knows of the flood, and does not wait for more bytes.
             return Some(Poll::Pending);
         }
         if self.repairer.give(buf) {
@@ -168,7 +169,7 @@ impl<T> Guard<T> {
         None
     }
 
-    /// How many bytes may be read at once now; none if other tasks are to run first.
+    /// Returns how many bytes may be read at once now; zero if other tasks have to run first.
     fn allowance(&mut self) -> usize {
         let read = self.link.read_in_poll();
         if read == 0 {
@@ -178,12 +179,12 @@ impl<T> Guard<T> {
             return 0;
         }
         let left = self.read_budget.saturating_sub(read);
-        // What follows the current frame may all be headers.
+        // All bytes after the current frame may be headers.
         let most = self.header_budget.saturating_add(self.policy.data_left());
         usize::try_from(left.min(most)).unwrap_or(usize::MAX)
     }
 
-    /// Nothing more has come. Sees to it that what cannot wait does not: the rest of the handshake, and of a header block.
+    /// Called when the socket has no more bytes. Sets the timer for an incomplete handshake or header block.
     fn wait(&mut self, cx: &mut Context<'_>) {
         let end = match self.policy.header_block_since() {
             Some(since) => since.checked_add(self.header_block_timeout),
@@ -204,7 +205,7 @@ impl<T> Guard<T> {
     }
 }
 
-/// Judges what has just been read. False if the peer has gone too far.
+/// Judges bytes that have just been read. Returns false after a flood.
 fn admit(policy: &mut Policy, link: &Link, start: Instant, bytes: &[u8]) -> bool {
     add(&link.bytes_read, bytes.len());
     policy.excuse_resets(link.take_excused_resets());
@@ -215,7 +216,7 @@ fn admit(policy: &mut Policy, link: &Link, start: Instant, bytes: &[u8]) -> bool
     true
 }
 
-/// Reads `most` bytes at most. `buf` may have room for more: it grows with the frames that the peer sends.
+/// Reads at most `most` bytes. `buf` may have more room, since h2's buffer grows with the peer's frames.
 fn poll_read_at_most<T: AsyncRead + Unpin>(
     io: &mut T,
     cx: &mut Context<'_>,

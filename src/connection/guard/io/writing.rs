@@ -1,4 +1,4 @@
-//! From h2 to the socket.
+//! Writes h2's bytes to the socket.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -37,7 +37,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
         this.note_write(result)
     }
 
-    // h2 chooses by this from which size on it does not copy.
+    // h2 copies only small payloads if the socket writes vectored.
     fn is_write_vectored(&self) -> bool {
         self.io.as_ref().is_some_and(T::is_write_vectored)
     }
@@ -49,7 +49,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match Pin::new(self.io()?).poll_shutdown(cx) {
-            // TLS says goodbye. A peer that does not wait for it has not done anything wrong.
+            // TLS sends close_notify here. A peer that is gone by then has made no error.
             Poll::Ready(Err(error)) if is_gone(&error) => Poll::Ready(Ok(())),
             result => result,
         }
@@ -86,10 +86,10 @@ impl<T: AsyncWrite + Unpin> Guard<T> {
         self.note_write(result)
     }
 
-    /// Writes what comes before the GOAWAY, or the GOAWAY with a text.
+    /// Writes the bytes before the GOAWAY, or the GOAWAY with debug data.
     #[cold]
     fn poll_write_farewell(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        // What h2 offered before, the policy has seen.
+        // The policy has already seen the bytes that h2 offered before.
         let seen = self.offered.min(buf.len());
         let new = buf.get(seen..).unwrap_or_default();
         let (Some(text), Some(at)) = (
@@ -126,8 +126,8 @@ impl<T: AsyncWrite + Unpin> Guard<T> {
 }
 
 impl<T> Guard<T> {
-    /// Shows the policy what h2 is about to write, as soon as h2 offers it: a frame that h2 has given away is one that h2 may have
-    /// forgotten, whether or not the socket takes it at once.
+    /// Shows the policy the bytes that h2 offers, before the socket takes them: h2 may have forgotten a stream as soon as h2 offers the
+    /// stream's RST_STREAM.
     fn offer(&mut self, bufs: &[IoSlice<'_>]) {
         let mut known = self.offered;
         for buf in bufs {

@@ -19,7 +19,7 @@ fn field(value: &[u8]) -> Vec<u8> {
     [b"\x41", &[value.len() as u8][..], value].concat()
 }
 
-/// A connection's bytes, seen by h2 in pieces of this size.
+/// Returns the bytes that h2 sees if a connection's bytes arrive in pieces of this size.
 fn seen(frames: &[Vec<u8>], size: usize) -> Vec<u8> {
     repaired([PREFACE, &frames.concat()].concat().chunks(size))
 }
@@ -31,7 +31,7 @@ fn assert_seen(sent: &[Vec<u8>], expected: &[Vec<u8>]) {
     }
 }
 
-/// A header block that is cut into frames in every way.
+/// A header block, cut into frames in every way.
 #[test]
 fn a_value_is_repaired_wherever_it_is_cut() {
     let blocks = |value: &[u8]| [b"\x83\x86", &field(value)[..], b"\x84\x5f\x01a"].concat();
@@ -75,15 +75,15 @@ fn padding_and_priority_are_passed_over() {
 fn what_is_no_http2_passes() {
     let block = field(b"/x");
     let beginnings = [
-        // A frame between those of a block, and one of a block where there is none.
+        // A frame between the frames of a block, and a CONTINUATION frame without a block.
         vec![frame(HEADERS, 0, b""), frame(DATA, 0, b"")],
         vec![frame(CONTINUATION, END_HEADERS, b"")],
         vec![frame(HEADERS, 0, b""), frame(HEADERS, END_HEADERS, b"")],
-        // More padding than there is room for, no room for its length or for the priority.
+        // More padding than the frame has bytes, no byte for the padding's length, and none for the priority.
         vec![frame(HEADERS, PADDED | END_HEADERS, b"\x02\0")],
         vec![frame(HEADERS, PADDED | END_HEADERS, b"")],
         vec![frame(HEADERS, END_HEADERS | PRIORITIZED, b"\0\0\0\0")],
-        // A block that is over within a field.
+        // A block that ends within a field.
         vec![frame(HEADERS, END_HEADERS, b"\x41\x05/x")],
     ];
     for beginning in beginnings {
@@ -107,13 +107,13 @@ fn what_is_too_much_to_keep_passes() {
         frames
     };
     let all = |frames: &[Vec<u8>]| [PREFACE, &frames.concat()].concat();
-    // The preface has one.
+    // The preface has one `/`.
     let count = |seen: &[u8]| seen.iter().filter(|octet| **octet == b'/').count() - 1;
-    // In frames of 100 octets it is kept, and repaired.
+    // In frames of 100 octets the value is kept, and repaired.
     assert_eq!(count(&seen(&parts(100), 1_000)), 0);
-    // Frames of one octet are 80 kB.
+    // In frames of one octet the value takes 80 kB.
     assert_eq!(count(&seen(&parts(1), 1_000)), value.len());
-    // One that is longer than any that is looked at. What follows is repaired.
+    // A value longer than the longest that is repaired. The following values are repaired.
     let long = vec![b'/'; 9_000];
     let head = [
         0x41,
@@ -130,7 +130,7 @@ fn what_is_too_much_to_keep_passes() {
     }
 }
 
-/// What has come is h2's to see when no more comes.
+/// At the end of the input, h2 gets all bytes that were kept.
 #[test]
 fn a_value_that_is_never_whole_comes_out_as_it_is() {
     let sent = [PREFACE, &frame(HEADERS, END_HEADERS, &field(b"/abc"))].concat();
