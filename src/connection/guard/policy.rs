@@ -246,6 +246,12 @@ impl Policy {
         self.header_block.since
     }
 
+    /// Whether something of the peer's is on its way that has a time: the handshake, or a header block.
+    #[inline]
+    pub(super) fn is_in_a_hurry(&self) -> bool {
+        self.header_block.since.is_some() || self.is_greeting()
+    }
+
     /// Whether the preface has arrived, but not all of the client's first SETTINGS frame.
     pub(super) fn is_greeting(&self) -> bool {
         self.opening == Opening::Frames && !self.settings_seen

@@ -185,7 +185,15 @@ impl<T> Guard<T> {
     }
 
     /// Called when the socket has no more bytes. Sets the timer for an incomplete handshake or header block.
+    #[inline]
     fn wait(&mut self, cx: &mut Context<'_>) {
+        if self.timer.is_some() || self.policy.is_in_a_hurry() {
+            self.wait_in_time(cx);
+        }
+    }
+
+    #[cold]
+    fn wait_in_time(&mut self, cx: &mut Context<'_>) {
         let end = match self.policy.header_block_since() {
             Some(since) => since.checked_add(self.header_block_timeout),
             None if self.policy.is_greeting() => Some(self.handshake_timeout),
