@@ -120,9 +120,7 @@ impl<T> Guard<T> {
                 whole -= self.policy.redirect(place, new, self.largest_frame);
                 self.held.hold(new.get(whole..).unwrap_or_default());
             }
-            let whole = new.get_mut(..whole).unwrap_or_default();
-            free = self.repairer.read(whole);
-            self.detour |= free < whole.len();
+            free = self.repair(new.get_mut(..whole).unwrap_or_default());
             if free == new.len() {
                 return true;
             }
@@ -134,6 +132,7 @@ impl<T> Guard<T> {
     }
 
     /// Repairs bytes on their way to h2. Returns how many bytes h2 may see now; the repairer keeps the others.
+    #[inline]
     fn repair(&mut self, bytes: &mut [u8]) -> usize {
         let free = self.repairer.read(bytes);
         self.detour |= free < bytes.len();
