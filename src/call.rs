@@ -6,8 +6,12 @@
 mod accepted;
 mod answer;
 mod incoming;
+#[cfg(feature = "gzip")]
+mod inflating;
 mod messages;
 mod tail;
+#[cfg(not(feature = "gzip"))]
+mod uncompressed;
 
 pub(crate) use accepted::{Call, Refusal};
 pub(crate) use answer::{
@@ -15,8 +19,12 @@ pub(crate) use answer::{
     trailers_only,
 };
 pub(crate) use incoming::{Chunks, Incoming, gone};
+#[cfg(feature = "gzip")]
+pub(crate) use inflating::Turns;
 pub(crate) use messages::Collector;
 pub(crate) use tail::Tail;
+#[cfg(not(feature = "gzip"))]
+pub(crate) use uncompressed::Turns;
 
 use std::time::{Duration, Instant};
 

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_core::Stream;
 
+use super::Turns;
 use super::accepted::Call;
 use super::messages::Messages;
 use crate::service::Message;
@@ -29,22 +30,25 @@ pub(crate) struct Incoming<B> {
     messages: Messages,
     /// The bytes that are read and not decoded yet.
     chunk: Bytes,
+    turns: Turns,
     over: bool,
 }
 
 impl<B: Chunks> Incoming<B> {
-    pub(crate) fn new(body: B, call: &Call) -> Self {
+    pub(crate) fn new(body: B, call: &Call, turns: Turns) -> Self {
         Self {
             body,
             messages: Messages::new(call),
             chunk: Bytes::new(),
+            turns,
             over: false,
         }
     }
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Status>> {
         loop {
-            if let Some(message) = self.messages.next(&mut self.chunk)? {
+            let next = self.messages.poll_next(cx, &mut self.chunk, &self.turns);
+            if let Some(message) = ready!(next)? {
                 return Poll::Ready(Ok(Some(message)));
             }
             match ready!(self.body.poll_chunk(cx)) {

@@ -1,11 +1,17 @@
 //! Finds the messages of a request in the chunks of the request's body.
 
+use std::task::{Context, Poll, ready};
+
 use bytes::Bytes;
 
 use super::accepted::{Call, unsupported_encoding};
+#[cfg(feature = "gzip")]
+use super::inflating::{Inflating, Turns};
+#[cfg(not(feature = "gzip"))]
+use super::uncompressed::{Inflating, Turns};
 use crate::service::Message;
 use crate::wire::code::Code;
-use crate::wire::encoding::{self, Encoding};
+use crate::wire::encoding::{DecompressError, Encoding};
 use crate::wire::envelope::{Decoder, Envelope, EnvelopeError};
 use crate::wire::status::Status;
 
@@ -15,6 +21,8 @@ pub(crate) struct Messages {
     decoder: Decoder,
     encoding: Option<Encoding>,
     limit: usize,
+    /// The message that is being decompressed.
+    inflating: Option<Inflating>,
 }
 
 impl Messages {
@@ -24,25 +32,70 @@ impl Messages {
             decoder: Decoder::new(limit),
             encoding: call.encoding,
             limit,
+            inflating: None,
         }
     }
 
-    /// Takes the next message off `chunk`. `None` if the message goes on in the next chunk; `chunk` is empty then. After an error the call
-    /// is over, and the caller does not read the rest of the body.
-    pub(crate) fn next(&mut self, chunk: &mut Bytes) -> Result<Option<Message>, Status> {
-        let envelope = self.decoder.decode(chunk).map_err(malformed)?;
-        envelope.map(|envelope| self.unpack(envelope)).transpose()
+    /// Takes the next message off `chunk`. `None` if the message goes on in the next chunk; `chunk` is empty then. Pending while the message
+    /// is decompressed. After an error the call is over, and the caller does not read the rest of the body.
+    #[inline]
+    pub(crate) fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        chunk: &mut Bytes,
+        turns: &Turns,
+    ) -> Poll<Result<Option<Message>, Status>> {
+        if self.inflating.is_none() {
+            match self.decoder.decode(chunk).map_err(malformed)? {
+                None => return Poll::Ready(Ok(None)),
+                Some(Envelope {
+                    compressed: false,
+                    message: body,
+                }) => {
+                    let compressed = false;
+                    return Poll::Ready(Ok(Some(Message { body, compressed })));
+                }
+                Some(envelope) => {
+                    if let Some(message) = self.begin(envelope.message, turns) {
+                        return Poll::Ready(message.map(Some));
+                    }
+                }
+            }
+        }
+        self.poll_inflating(cx)
     }
 
-    fn unpack(&self, envelope: Envelope) -> Result<Message, Status> {
-        let compressed = envelope.compressed;
-        let encoding = match self.encoding {
-            None if compressed => return Err(unsupported_encoding("gzip")),
-            encoding => encoding.unwrap_or(Encoding::Identity),
+    /// Decompresses a message. `None` if that takes a while.
+    #[cold]
+    fn begin(&mut self, message: Bytes, turns: &Turns) -> Option<Result<Message, Status>> {
+        match self.encoding {
+            None => Some(Err(unsupported_encoding("gzip"))),
+            Some(encoding) => {
+                let begun = Inflating::begin(turns, message, encoding, self.limit);
+                begun.map_or_else(
+                    |later| {
+                        self.inflating = Some(later);
+                        None
+                    },
+                    |now| Some(unpacked(now)),
+                )
+            }
+        }
+    }
+
+    #[cold]
+    fn poll_inflating(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Status>> {
+        let Some(inflating) = &mut self.inflating else {
+            return Poll::Ready(Ok(None));
         };
-        let body = encoding::decompress(envelope, encoding, self.limit)
-            .map_err(|error| Status::new(error.code(), error.to_string()))?;
-        Ok(Message { body, compressed })
+        let message = ready!(inflating.poll(cx));
+        self.inflating = None;
+        Poll::Ready(unpacked(message).map(Some))
+    }
+
+    /// Whether a message is being decompressed.
+    pub(crate) const fn is_inflating(&self) -> bool {
+        self.inflating.is_some()
     }
 
     /// Ends the body.
@@ -55,6 +108,8 @@ impl Messages {
 #[derive(Debug)]
 pub(crate) struct Collector {
     messages: Messages,
+    /// The rest of a chunk, while a message of the chunk is decompressed.
+    rest: Bytes,
     message: Option<Message>,
     #[cfg(feature = "__internals")]
     bare: bool,
@@ -64,26 +119,57 @@ impl Collector {
     pub(crate) fn new(call: &Call) -> Self {
         Self {
             messages: Messages::new(call),
+            rest: Bytes::new(),
             message: None,
             #[cfg(feature = "__internals")]
             bare: call.bare,
         }
     }
 
-    /// Takes the next chunk of the body. After an error the call is over, and the caller does not read the rest of the body.
+    /// Takes the next chunk of the body. Pending while a message of the chunk is decompressed; [`poll_rest`](Self::poll_rest) goes on then.
+    /// After an error the call is over, and the caller does not read the rest of the body.
     #[inline]
-    pub(crate) fn push(&mut self, mut chunk: Bytes) -> Result<(), Status> {
+    pub(crate) fn poll_push(
+        &mut self,
+        mut chunk: Bytes,
+        cx: &mut Context<'_>,
+        turns: &Turns,
+    ) -> Poll<Result<(), Status>> {
         #[cfg(feature = "__internals")]
         if self.bare {
-            return Ok(());
+            return Poll::Ready(Ok(()));
         }
-        while let Some(message) = self.messages.next(&mut chunk)? {
+        loop {
+            let next = self.messages.poll_next(cx, &mut chunk, turns);
+            let Poll::Ready(next) = next else {
+                self.rest = chunk;
+                return Poll::Pending;
+            };
+            let Some(message) = next? else {
+                return Poll::Ready(Ok(()));
+            };
             if self.message.replace(message).is_some() {
                 let message = "more than one message in the request";
-                return Err(Status::new(Code::UNIMPLEMENTED, message));
+                return Poll::Ready(Err(Status::new(Code::UNIMPLEMENTED, message)));
             }
         }
-        Ok(())
+    }
+
+    /// Goes on with the chunk of which a message is decompressed.
+    #[cold]
+    pub(crate) fn poll_rest(
+        &mut self,
+        cx: &mut Context<'_>,
+        turns: &Turns,
+    ) -> Poll<Result<(), Status>> {
+        let rest = std::mem::take(&mut self.rest);
+        self.poll_push(rest, cx, turns)
+    }
+
+    /// Whether a message is being decompressed.
+    #[inline]
+    pub(crate) const fn is_inflating(&self) -> bool {
+        self.messages.is_inflating()
     }
 
     /// Ends the body, and returns the request's one message.
@@ -100,6 +186,15 @@ impl Collector {
             .take()
             .ok_or_else(|| Status::new(Code::UNIMPLEMENTED, "no message in the request"))
     }
+}
+
+/// A message that was compressed.
+fn unpacked(body: Result<Bytes, DecompressError>) -> Result<Message, Status> {
+    let body = body.map_err(|error| Status::new(error.code(), error.to_string()))?;
+    Ok(Message {
+        body,
+        compressed: true,
+    })
 }
 
 fn malformed(error: EnvelopeError) -> Status {

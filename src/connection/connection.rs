@@ -19,7 +19,7 @@ use super::stream::{Conditions, Turn};
 use super::tally::Tally;
 use super::timers::Timer;
 use super::waiting::Waiting;
-use crate::call::{Call, Refusal};
+use crate::call::{Call, Refusal, Turns};
 use crate::service::{PeerInfo, Service};
 
 pub(super) type Http2<T> = h2::server::Connection<Guard<T>, Bytes>;
@@ -37,6 +37,7 @@ pub(super) struct Connection<S: Service, T> {
     pub(super) host: Arc<Host<S>>,
     pub(super) link: Arc<Link>,
     pub(super) peer: PeerInfo,
+    pub(super) turns: Turns,
     pub(super) batch: Vec<Incoming>,
     pub(super) waiting: Waiting<S>,
     pub(super) tally: Tally,
@@ -80,6 +81,7 @@ where
             timer: Timer::default(),
             phase: Phase::Serving,
             http2,
+            turns: host.turns.of_connection(),
             host,
             waiting: Waiting::new(Arc::clone(&link)),
             link,
@@ -99,6 +101,7 @@ impl<S: Service, T> Connection<S, T> {
         let mut turn = Turn {
             host: &self.host,
             peer: &self.peer,
+            turns: &self.turns,
             tally: &mut self.tally,
             conditions: Conditions {
                 write_blocked: self.link.is_write_blocked(),

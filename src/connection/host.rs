@@ -2,7 +2,7 @@
 
 use super::config::Config;
 use super::tally::Counters;
-use crate::call::Prebuilt;
+use crate::call::{Prebuilt, Turns};
 use crate::service::Service;
 
 /// A service and everything it takes to serve it on a connection.
@@ -13,6 +13,7 @@ pub(crate) struct Host<S> {
     pub(super) http2: h2::server::Builder,
     pub(super) prebuilt: Prebuilt,
     pub(crate) counters: Counters,
+    pub(super) turns: Turns,
 }
 
 impl<S: Service> Host<S> {
@@ -24,6 +25,7 @@ impl<S: Service> Host<S> {
             http2,
             prebuilt: Prebuilt::new(),
             counters: Counters::default(),
+            turns: Turns::new(),
         }
     }
 }

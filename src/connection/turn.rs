@@ -198,7 +198,7 @@ impl Incoming {
             }
             // Most requests are complete by now, so the first read gets no waker.
             let mut cx = Context::from_waker(Waker::noop());
-            let Poll::Ready(read) = reading.read(&mut cx) else {
+            let Poll::Ready(read) = reading.read(turn.turns, &mut cx) else {
                 waiting.insert(State::Reading(Box::new(reading)), terms, turn);
                 return;
             };

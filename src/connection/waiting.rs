@@ -324,7 +324,7 @@ impl<S: Service> Waiter<S> {
                     }
                 }
             }
-            let read = match reading.read(cx) {
+            let read = match reading.read(at.turns, cx) {
                 Poll::Pending => return Progress::Waiting,
                 Poll::Ready(read) => read,
             };

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::host::Host;
 use super::replies::{Open, ResponseBody, Source};
-use crate::call::{self, Call, Chunks, Collector, Incoming, Refusal};
+use crate::call::{self, Call, Chunks, Collector, Incoming, Refusal, Turns};
 use crate::service::{Answer, Head, Message, PeerInfo, Requests, Service, contain, panicked};
 use crate::wire::code::Code;
 use crate::wire::status::Status;
@@ -41,7 +41,11 @@ pub(super) async fn answer<S: Service, B: Body + Send + 'static>(
         }
     }
     let source = if call.method.is_streaming() {
-        let requests = Requests::new(Incoming::new(Data(Box::pin(body)), &call));
+        let requests = Requests::new(Incoming::new(
+            Data(Box::pin(body)),
+            &call,
+            host.turns.clone(),
+        ));
         ask(&mut call, &peer, |head| {
             host.service.call_streaming(head, requests)
         })
@@ -55,7 +59,7 @@ pub(super) async fn answer<S: Service, B: Body + Send + 'static>(
             }
             (_, patience) => patience.map(|at| (at, late())),
         };
-        match collect(body, Collector::new(&call), until).await {
+        match collect(body, Collector::new(&call), &host.turns, until).await {
             Ok(message) => ask(&mut call, &peer, |head| host.service.call(head, message)),
             Err(status) => {
                 return only(call.trailers_only(&status));
@@ -124,12 +128,18 @@ fn ask<S: Service>(
 async fn collect<B: Body>(
     body: B,
     mut collector: Collector,
+    turns: &Turns,
     until: Option<(Instant, Status)>,
 ) -> Result<Message, Status> {
     let mut data = Data(pin!(body));
     let read = async {
         while let Some(chunk) = poll_fn(|cx| data.poll_chunk(cx)).await {
-            collector.push(chunk?)?;
+            let mut chunk = Some(chunk?);
+            poll_fn(|cx| match chunk.take() {
+                Some(chunk) => collector.poll_push(chunk, cx, turns),
+                None => collector.poll_rest(cx, turns),
+            })
+            .await?;
         }
         collector.finish()
     };

@@ -7,13 +7,14 @@ use std::sync::OnceLock;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use crate::call::Prebuilt;
+use crate::call::{Prebuilt, Turns};
 use crate::service::{Contained, Lifecycle, Service, contain};
 
 /// The service and everything that answering its calls needs.
 pub(super) struct Host<S> {
     pub(super) service: S,
     pub(super) prebuilt: Prebuilt,
+    pub(super) turns: Turns,
     phase: watch::Sender<Phase>,
     background: OnceLock<Option<AbortHandle>>,
 }
@@ -33,6 +34,7 @@ impl<S: Service> Host<S> {
         Self {
             service,
             prebuilt: Prebuilt::new(),
+            turns: Turns::new(),
             phase: watch::Sender::new(Phase::Serving),
             background: OnceLock::new(),
         }

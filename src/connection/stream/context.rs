@@ -2,12 +2,14 @@
 
 use super::super::host::Host;
 use super::super::tally::Tally;
+use crate::call::Turns;
 use crate::service::{PeerInfo, contain};
 
 /// The connection's state that calls need when they are polled.
 pub(in crate::connection) struct Turn<'a, S> {
     pub(in crate::connection) host: &'a Host<S>,
     pub(in crate::connection) peer: &'a PeerInfo,
+    pub(in crate::connection) turns: &'a Turns,
     pub(in crate::connection) tally: &'a mut Tally,
     pub(in crate::connection) conditions: Conditions,
 }

@@ -10,7 +10,7 @@ use super::context::Turn;
 use super::replying::{Progress, Replying, Source};
 use super::requests::Body;
 use super::sink::{Sink, refuse, send_refusal};
-use crate::call::{Call, Collector, Incoming, Prebuilt, Refusal};
+use crate::call::{Call, Collector, Incoming, Prebuilt, Refusal, Turns};
 use crate::service::{Answer, Head, Part, Requests, Service, contain, panicked};
 use crate::wire::code::Code;
 use crate::wire::status::Status;
@@ -28,8 +28,17 @@ pub(in crate::connection) enum Broken {
 fn read(
     body: &mut RecvStream,
     collector: &mut Collector,
+    turns: &Turns,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), Broken>> {
+    if collector.is_inflating() {
+        if let Err(status) = ready!(collector.poll_rest(cx, turns)) {
+            return Poll::Ready(Err(Broken::Refused(status)));
+        }
+        if body.is_end_stream() {
+            return Poll::Ready(Ok(()));
+        }
+    }
     loop {
         let chunk = match ready!(body.poll_data(cx)) {
             Some(Ok(chunk)) => chunk,
@@ -38,14 +47,18 @@ fn read(
             None => return Poll::Ready(Ok(())),
         };
         let len = chunk.len();
-        if let Err(status) = collector.push(chunk) {
+        let pushed = collector.poll_push(chunk, cx, turns);
+        if let Poll::Ready(Err(status)) = pushed {
             return Poll::Ready(Err(Broken::Refused(status)));
         }
-        if body.is_end_stream() {
+        if pushed.is_ready() && body.is_end_stream() {
             return Poll::Ready(Ok(()));
         }
         // An error means that the stream is gone. The next poll reports the stream's end.
         let _ = body.flow_control().release_capacity(len);
+        if pushed.is_pending() {
+            return Poll::Pending;
+        }
     }
 }
 
@@ -95,11 +108,19 @@ impl Reading {
     }
 
     /// Reads the bytes of the request that have arrived, unless the service reads the request itself.
-    pub(in crate::connection) fn read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+    pub(in crate::connection) fn read(
+        &mut self,
+        turns: &Turns,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Broken>> {
         if self.call.method.is_streaming() {
             return Poll::Ready(Ok(()));
         }
-        read(&mut self.body, &mut self.collector, cx)
+        // The body is not read while a message is decompressed, so a reset would not be seen.
+        if self.collector.is_inflating() && self.respond.poll_reset(cx).is_ready() {
+            return Poll::Ready(Err(Broken::Gone));
+        }
+        read(&mut self.body, &mut self.collector, turns, cx)
     }
 
     /// Called at the body's end. Gives the message to the service, or refuses the call.
@@ -144,7 +165,7 @@ pub(in crate::connection) fn begin<S: Service>(
     respond: SendResponse<Bytes>,
     call: Call,
 ) -> Finished<S> {
-    let requests = Requests::new(Incoming::new(Body::new(body), &call));
+    let requests = Requests::new(Incoming::new(Body::new(body), &call, at.turns.clone()));
     dispatch(at, respond, call, |service, head| {
         service.call_streaming(head, requests)
     })
