@@ -1,8 +1,12 @@
 //! The state that a connection's task shares with its socket, the wakers of its streams and the server's drain.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Wake, Waker};
+use std::task::{Context, Wake, Waker};
+
+use tokio::task::yield_now;
 
 use super::phase::Phase;
 
@@ -213,6 +217,14 @@ impl Link {
     pub(super) fn is_write_blocked(&self) -> bool {
         self.write_blocked.load(Relaxed)
     }
+}
+
+/// Wakes the task once the runtime has polled every other task that is ready, and its sockets. A task that wakes itself at once comes back
+/// up to 60 times before tokio looks at its sockets.
+#[cold]
+pub(super) fn yield_to_others(cx: &mut Context<'_>) {
+    // The first poll gives the waker to the runtime, and is never ready.
+    let _ = pin!(yield_now()).poll(cx);
 }
 
 /// Wakes one stream of a connection: adds the stream to the list and wakes the task.

@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::connection::{Connection, Http2, Incoming};
+use super::link::yield_to_others;
 use super::stream::{Finished, Reading, Turn, begin, send_refusal};
 use super::waiting::{State, Terms, Waiting};
 use crate::call::{self, Call, Collector, Refusal};
@@ -63,6 +64,8 @@ where
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
         // The number of requests that one turn answers before other tasks run.
         let mut budget = self.host.config.streams().max(TURN);
+        // The number of polls of waiting calls, likewise.
+        let mut polls = budget;
         for _ in 0..ROUNDS {
             if self.depart(cx).is_ready() {
                 return Poll::Ready(Closed::Cleanly);
@@ -71,7 +74,7 @@ where
                 return Poll::Ready(closed);
             }
             self.answer();
-            self.with_waiting(|waiting, turn| waiting.poll_ready(turn));
+            polls -= self.with_waiting(|waiting, turn| waiting.poll_ready(polls, turn));
             // The server counts the calls before the peer can see an answer.
             self.tell();
             // Only this poll gets the task's waker. This poll also writes everything, so h2 needs no earlier wake.
@@ -83,6 +86,9 @@ where
                     break;
                 }
                 continue;
+            }
+            if polls == 0 {
+                break;
             }
             if self.departure_is_under_way() {
                 continue;
@@ -98,7 +104,7 @@ where
                 return Poll::Pending;
             }
         }
-        cx.waker().wake_by_ref();
+        yield_to_others(cx);
         Poll::Pending
     }
 
@@ -155,7 +161,7 @@ where
             // There are more calls than streams, so some of the waiting calls have been reset. These calls end first, so that there are
             // never more handlers than streams.
             if crowded {
-                waiting.poll_ready(turn);
+                waiting.poll_ready(usize::MAX, turn);
             }
             for incoming in batch.drain(..) {
                 incoming.answer(waiting, turn);

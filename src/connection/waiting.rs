@@ -104,7 +104,7 @@ impl<S: Service> Waiting<S> {
         let max = at.host.config.max_long_lived_streams.unwrap_or(usize::MAX);
         if Terms::of(call).long_lived && self.long_lived >= max {
             // Calls that the peer has reset free their places here.
-            self.poll_ready(at);
+            self.poll_ready(usize::MAX, at);
             if self.long_lived >= max {
                 return Err(Box::new(call.trailers_only(&too_many_calls())).into());
             }
@@ -154,14 +154,22 @@ impl<S: Service> Waiting<S> {
         self.wakers.get(key as usize)
     }
 
-    /// Polls the calls that were woken since the last poll.
-    pub(super) fn poll_ready(&mut self, at: &mut Turn<'_, S>) {
+    /// Polls the calls that were woken since the last poll, at most `most` of them, and returns their number. The others stay ready.
+    pub(super) fn poll_ready(&mut self, most: usize, at: &mut Turn<'_, S>) -> usize {
         let mut ready = std::mem::take(&mut self.ready);
-        self.link.take(&mut ready);
-        for key in ready.drain(..) {
+        if ready.is_empty() {
+            self.link.take(&mut ready);
+        } else {
+            let mut woken = Vec::new();
+            self.link.take(&mut woken);
+            ready.append(&mut woken);
+        }
+        let now = ready.len().min(most);
+        for key in ready.drain(..now) {
             self.poll_call(key, at);
         }
         self.ready = ready;
+        now
     }
 
     /// Polls all calls, on the rare events that concern all of them.

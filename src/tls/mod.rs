@@ -26,11 +26,14 @@
 //! # }
 //! ```
 
+mod chain;
 #[cfg(feature = "client")]
 mod client;
 mod error;
 mod pem;
+mod records;
 mod server;
+mod turns;
 mod words;
 
 #[cfg(feature = "client")]

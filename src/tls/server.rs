@@ -14,10 +14,12 @@ use rustls::{ServerConfig, ServerConnection};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
+use super::chain::Bounded;
 use super::error::What;
 use super::pem::Source;
+use super::records::{Records, Secured};
+use super::turns::Turns;
 use super::{H2, TlsError, refused_identity};
 
 /// How long a refused client may take to read the reason.
@@ -82,7 +84,7 @@ impl ServerPem {
                 let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider)
                     .build()
                     .map_err(TlsError::verifier)?;
-                builder.with_client_cert_verifier(verifier)
+                builder.with_client_cert_verifier(Arc::new(Bounded(verifier)))
             }
         };
         let certificates = self.certificates.certificates("the certificate")?;
@@ -112,6 +114,7 @@ impl fmt::Debug for ServerPem {
 #[derive(Clone)]
 pub struct ServerTls {
     current: Arc<RwLock<Current>>,
+    turns: Turns,
 }
 
 struct Current {
@@ -130,6 +133,7 @@ impl ServerTls {
         let config = Arc::new(pem.config()?);
         Ok(Self {
             current: Arc::new(RwLock::new(Current { pem, config })),
+            turns: Turns::default(),
         })
     }
 
@@ -165,17 +169,19 @@ impl ServerTls {
     pub(crate) fn accept<T>(
         &self,
         io: T,
-    ) -> impl Future<Output = io::Result<(TlsStream<T>, Certificates)>> + Send + use<T>
+    ) -> impl Future<Output = io::Result<(Secured<T>, Certificates)>> + Send + use<T>
     where
         T: AsyncRead + AsyncWrite + Send + Unpin,
     {
         let config = self.with_current(|current| Arc::clone(&current.config));
+        let turns = self.turns.clone();
         async move {
-            match TlsAcceptor::from(config).accept(io).into_fallible().await {
+            let handshake = TlsAcceptor::from(config).accept(Records::new(io));
+            match turns.take(handshake.into_fallible()).await {
                 // rustls refuses a client that offers only other protocols, and accepts one that offers none.
                 Ok(stream) if stream.get_ref().1.alpn_protocol() == Some(H2) => {
                     let certificates = certificates(stream.get_ref().1);
-                    Ok((stream, certificates))
+                    Ok((Secured::new(stream), certificates))
                 }
                 Ok(stream) => {
                     hang_up(stream).await;
@@ -186,7 +192,7 @@ impl ServerTls {
                 }
                 Err((error, io)) => {
                     if error.kind() == ErrorKind::InvalidData {
-                        hang_up(io).await;
+                        hang_up(io.into_inner()).await;
                     }
                     Err(error)
                 }

@@ -1,14 +1,14 @@
 //! Reads from the socket for h2.
 
 use std::future::Future;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, sleep_until};
 
-use super::super::super::link::Link;
+use super::super::super::link::{Link, yield_to_others};
 use super::super::frames::Heads;
 use super::super::policy::Policy;
 use super::{Guard, add};
@@ -31,7 +31,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
         }
         let most = this.allowance();
         if most == 0 {
-            cx.waker().wake_by_ref();
+            yield_to_others(cx);
             return Poll::Pending;
         }
         if !this.held.is_empty() {
@@ -42,6 +42,14 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
         if result.is_pending() {
             this.wait(cx);
             return Poll::Pending;
+        }
+        if let Poll::Ready(Err(error)) = &result {
+            if error.kind() == ErrorKind::QuotaExceeded {
+                // TLS has counted too many records in vain.
+                this.link.set_flooded();
+                this.detour = true;
+                return Poll::Pending;
+            }
         }
         let place = this.policy.place();
         if !this.take_in(buf, before, place) && matches!(result, Poll::Ready(Ok(()))) {
@@ -65,7 +73,7 @@ impl<T: AsyncRead + Unpin> Guard<T> {
                 }
                 break;
             }
-            let io = self.io.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+            let io = self.io.as_mut().ok_or(ErrorKind::NotConnected)?;
             let Poll::Ready(n) = self.held.poll_more(cx, io, self.largest_frame)? else {
                 self.wait(cx);
                 return Poll::Pending;
