@@ -44,7 +44,10 @@ class Server:
         limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors,) * 2)
         self.process = subprocess.Popen([SERVER, which, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL,
                                         preexec_fn=limit, env={**os.environ, "RUST_BACKTRACE": "0"})
-        host, port = self.process.stdout.readline().split()[-1].rsplit(":", 1)
+        words = self.process.stdout.readline().split()
+        # Of a server with TLS: "TLS ADDR mutual ADDR listening on ADDR".
+        self.addresses = {"plain": words[-1], "tls": words[1], "mutual": words[3 % len(words)]}
+        host, port = words[-1].rsplit(":", 1)
         self.address = (host, int(port))
 
     def memory(self, key):

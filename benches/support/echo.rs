@@ -9,6 +9,7 @@ use bytes::Bytes;
 use grpc_health::router::{Request, Response, Router, Streaming};
 use grpc_health::service::Service;
 use tonic::body::Body;
+use tonic::codec::CompressionEncoding;
 use tonic_prost::ProstCodec;
 
 /// What is echoed.
@@ -72,7 +73,8 @@ impl tower_service::Service<http::Request<Body>> for TonicEcho {
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         Box::pin(async move {
-            let mut grpc = tonic::server::Grpc::new(ProstCodec::<Payload, Payload>::default());
+            let mut grpc = tonic::server::Grpc::new(ProstCodec::<Payload, Payload>::default())
+                .accept_compressed(CompressionEncoding::Gzip);
             Ok(match request.uri().path() {
                 UNARY => grpc.unary(Handler, request).await,
                 BIDI => grpc.streaming(Handler, request).await,

@@ -1,8 +1,9 @@
 //! The servers that the scripts measure: ours alone and behind a router, tonic-health and the floor, on the same runtime. The router
 //! and tonic have an echo service, too.
 //!
-//! `bench_server ours|router|wide|tonic|floor [--listen ADDR] [--max-streams N] [--rash]` prints `listening on ADDR`. With `--rash` a Check of
-//! `panic` panics. The end of stdin ends the process; each line of it is answered by one:
+//! `bench_server ours|router|wide|tonic|floor [--listen ADDR] [--max-streams N] [--rash] [--tls]` prints `listening on ADDR`. With `--rash` a
+//! Check of `panic` panics. With `--tls` (features `gzip` and `tls`) the server listens with TLS and with mutual TLS, too, prints both
+//! addresses before ADDR, and reads gzip. The end of stdin ends the process; each line of it is answered by one:
 //! * `cpu`: the nanoseconds of CPU that the process has used so far;
 //! * `tasks`: how many tasks of its runtime have not ended;
 //! * `flip TIMES PAUSE`: the status of `""` is changed so many times, with so many microseconds between; `flipped`;
@@ -15,6 +16,8 @@ mod echo;
 mod floor;
 mod host;
 mod rash;
+#[cfg(all(feature = "gzip", feature = "tls"))]
+mod secure;
 
 use std::env;
 use std::error::Error;
@@ -35,14 +38,14 @@ use tonic_health::server::HealthReporter;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-const USAGE: &str =
-    "usage: bench_server ours|router|wide|tonic|floor [--listen ADDR] [--max-streams N] [--rash]";
+const USAGE: &str = "usage: bench_server ours|router|wide|tonic|floor [--listen ADDR] [--max-streams N] [--rash] [--tls]";
 
 struct Options {
     server: String,
     listen: String,
     max_streams: u32,
     rash: bool,
+    tls: bool,
 }
 
 impl Options {
@@ -53,10 +56,15 @@ impl Options {
             listen: "127.0.0.1:0".to_owned(),
             max_streams: floor::MAX_STREAMS,
             rash: false,
+            tls: false,
         };
         while let Some(option) = args.next() {
             if option == "--rash" {
                 options.rash = true;
+                continue;
+            }
+            if option == "--tls" {
+                options.tls = true;
                 continue;
             }
             let value = args.next().ok_or(USAGE)?;
@@ -139,7 +147,15 @@ async fn serve(
     stop: &Notify,
 ) -> Result<(), BoxError> {
     let listener = TcpListener::bind(&options.listen).await?;
-    println!("listening on {}", listener.local_addr()?);
+    let plain = listener.local_addr()?;
+    #[cfg(all(feature = "gzip", feature = "tls"))]
+    if options.tls {
+        return secure::serve(&options.server, listener, registry, reporter).await;
+    }
+    if options.tls {
+        return Err("--tls needs the features gzip and tls".into());
+    }
+    println!("listening on {plain}");
     match options.server.as_str() {
         "floor" => floor::serve(listener, options.max_streams).await?,
         "tonic" => {

@@ -263,3 +263,63 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Secured<T> {
         self.0.is_write_vectored()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads records of these lengths, which bring so many bytes.
+    fn settle(account: &mut Account, records: &[u16], brought: u64, now: Instant) -> bool {
+        for len in records {
+            account.read(&[23, 3, 3]);
+            account.read(&len.to_be_bytes());
+            account.read(&vec![0; usize::from(*len)]);
+        }
+        account.delivered += brought;
+        account.settle(|| now)
+    }
+
+    #[test]
+    fn a_burst_of_records_in_vain_is_there_at_once_and_again_after_30_s() {
+        let mut account = Account::new();
+        let start = account.forgiven;
+        let burst = |account: &mut Account, now| {
+            (0..5_000)
+                .take_while(|_| settle(account, &[22], 0, now))
+                .count()
+        };
+        assert_eq!(burst(&mut account, start), 1_000);
+        account.debt = BURST * WORTH;
+        assert_eq!(burst(&mut account, start + REFILL / 10), 100);
+        account.debt = BURST * WORTH;
+        assert_eq!(burst(&mut account, start + 2 * REFILL), 1_000);
+    }
+
+    #[test]
+    fn records_that_bring_a_frame_are_never_in_vain() {
+        let mut account = Account::new();
+        let now = account.forgiven;
+        for _ in 0..100_000 {
+            // A frame's head alone; a key update and a PING; one byte and the rest of a frame, as Java splits records.
+            assert!(settle(&mut account, &[26], 9, now));
+            assert!(settle(&mut account, &[22, 34], 17, now));
+            assert!(settle(&mut account, &[18, 40], 24, now));
+            assert!(account.debt <= SUSPECT);
+        }
+    }
+
+    #[test]
+    fn records_are_counted_in_pieces_of_any_size() {
+        let mut bytes = Vec::new();
+        for len in [0u16, 1, 300, 0, 0, 7] {
+            bytes.extend([23, 3, 3]);
+            bytes.extend(len.to_be_bytes());
+            bytes.extend(vec![0xff; usize::from(len)]);
+        }
+        for size in 1..=bytes.len() {
+            let mut account = Account::new();
+            bytes.chunks(size).for_each(|piece| account.read(piece));
+            assert_eq!(account.records, 6, "{size}");
+        }
+    }
+}

@@ -48,3 +48,51 @@ async fn woken() {
     })
     .await;
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn handshakes_take_a_step_each_time_that_others_have_run() {
+        let others = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&others);
+        let other = tokio::spawn(async move {
+            loop {
+                count.fetch_add(1, Relaxed);
+                yield_now().await;
+            }
+        });
+        let steps = Arc::new(Mutex::new(Vec::new()));
+        let turns = Turns::default();
+        let mut handshakes = JoinSet::new();
+        for _ in 0..40 {
+            let (turns, steps, others) = (turns.clone(), Arc::clone(&steps), Arc::clone(&others));
+            handshakes.spawn(async move {
+                let mut left = 3;
+                let handshake = poll_fn(move |cx| {
+                    steps.lock().unwrap().push(others.load(Relaxed));
+                    left -= 1;
+                    if left == 0 {
+                        return Poll::Ready(());
+                    }
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                });
+                turns.take(handshake).await;
+            });
+        }
+        while let Some(done) = handshakes.join_next().await {
+            done.unwrap();
+        }
+        other.abort();
+        let steps = steps.lock().unwrap();
+        assert_eq!(steps.len(), 120);
+        assert!(steps.windows(2).all(|two| two[0] < two[1]), "{steps:?}");
+    }
+}

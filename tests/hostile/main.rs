@@ -27,3 +27,5 @@ mod states;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(feature = "gzip")]
+mod turns;

@@ -75,14 +75,22 @@ const ROWS: &[Row] = &[
     (26, "a service that panics", &["row_59_a_panic_costs_one_call"], ""),
     (27, "TLS: renegotiation, key updates, long chains",
         &["a_chain_of_a_thousand_certificates_is_refused",
+          "chains_within_the_limits_are_verified_and_others_refused_unverified",
+          "key_updates_that_bring_nothing_end_the_connection", "records_of_one_byte_end_the_connection",
           "both_versions_are_spoken_and_no_session_is_resumed"],
         "renegotiation is not in rustls; tests/lockfile.rs holds its version"),
+    (28, "work that takes long",
+        &["a28_others_have_a_turn_for_each_slice_of_a_message_that_decompresses_slowly",
+          "a28_a_message_waits_for_one_message_of_each_other_connection_not_for_all",
+          "a28_a_call_ends_while_its_message_is_decompressed",
+          "a28_calls_that_are_always_ready_do_not_keep_a_turn_going",
+          "handshakes_take_a_step_each_time_that_others_have_run"], ""),
 ];
 
 #[test]
 fn every_attack_has_tests_or_a_reason() {
     let numbers: Vec<_> = ROWS.iter().map(|(number, ..)| *number).collect();
-    assert_eq!(numbers, (1..=27).collect::<Vec<_>>());
+    assert_eq!(numbers, (1..=28).collect::<Vec<_>>());
     for (number, what, tests, reason) in ROWS {
         assert!(!tests.is_empty() || !reason.is_empty(), "{number}: {what}");
     }

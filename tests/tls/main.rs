@@ -13,3 +13,4 @@ mod handshake;
 mod identity;
 mod mutual;
 mod replace;
+mod turns;

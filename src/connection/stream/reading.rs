@@ -116,11 +116,12 @@ impl Reading {
         if self.call.method.is_streaming() {
             return Poll::Ready(Ok(()));
         }
+        let read = read(&mut self.body, &mut self.collector, turns, cx);
         // The body is not read while a message is decompressed, so a reset would not be seen.
         if self.collector.is_inflating() && self.respond.poll_reset(cx).is_ready() {
             return Poll::Ready(Err(Broken::Gone));
         }
-        read(&mut self.body, &mut self.collector, turns, cx)
+        read
     }
 
     /// Called at the body's end. Gives the message to the service, or refuses the call.
