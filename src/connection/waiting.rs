@@ -96,7 +96,12 @@ impl<S: Service> Waiting<S> {
     /// Whether a call other than a long-lived call is being answered.
     pub(super) fn is_answering(&self) -> bool {
         let mut calls = self.calls.iter();
-        calls.any(|(_, call)| !call.long_lived && matches!(call.state, State::Replying(_)))
+        calls.any(|(_, call)| match &call.state {
+            State::Replying(_) => !call.long_lived,
+            // The request has arrived, as far as the client has sent it.
+            State::Reading(reading) => reading.collector.is_inflating(),
+            State::Over => false,
+        })
     }
 
     /// Refuses a long-lived call if as many of them wait as the limit allows.

@@ -83,6 +83,7 @@ const ROWS: &[Row] = &[
         &["a28_others_have_a_turn_for_each_slice_of_a_message_that_decompresses_slowly",
           "a28_a_message_waits_for_one_message_of_each_other_connection_not_for_all",
           "a28_a_call_ends_while_its_message_is_decompressed",
+          "a28_a_client_that_closes_its_side_behind_a_compressed_message_is_answered",
           "a28_calls_that_are_always_ready_do_not_keep_a_turn_going",
           "handshakes_take_a_step_each_time_that_others_have_run"], ""),
 ];

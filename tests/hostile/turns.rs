@@ -223,6 +223,18 @@ async fn a28_a_call_ends_while_its_message_is_decompressed() {
     assert_eq!(host.server.stats().deadlines_exceeded, 2);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a28_a_client_that_closes_its_side_behind_a_compressed_message_is_answered() {
+    let host = Host::new();
+    let (mut peer, task) = host.connect().await;
+    let stream = ask(&mut peer, LEN, &empty_blocks(128 << 10)).await;
+    peer.finish().await;
+    peer.expect_unary_ok(stream).await;
+    peer.recv_to_end().await;
+    task.await.expect("no panic");
+    assert_eq!(host.server.stats().connection_errors, 0);
+}
+
 /// Calls that are always ready are polled as often in a turn as a connection may have streams.
 #[tokio::test(start_paused = true)]
 async fn a28_calls_that_are_always_ready_do_not_keep_a_turn_going() {

@@ -43,13 +43,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
             this.wait(cx);
             return Poll::Pending;
         }
-        if let Poll::Ready(Err(error)) = &result {
-            if error.kind() == ErrorKind::QuotaExceeded {
-                // TLS has counted too many records in vain.
-                this.link.set_flooded();
-                this.detour = true;
-                return Poll::Pending;
-            }
+        if this.is_flooded(&result) {
+            return Poll::Pending;
         }
         let place = this.policy.place();
         if !this.take_in(buf, before, place) && matches!(result, Poll::Ready(Ok(()))) {
@@ -74,7 +69,11 @@ impl<T: AsyncRead + Unpin> Guard<T> {
                 break;
             }
             let io = self.io.as_mut().ok_or(ErrorKind::NotConnected)?;
-            let Poll::Ready(n) = self.held.poll_more(cx, io, self.largest_frame)? else {
+            let more = self.held.poll_more(cx, io, self.largest_frame);
+            if self.is_flooded(&more) {
+                return Poll::Pending;
+            }
+            let Poll::Ready(n) = more? else {
                 self.wait(cx);
                 return Poll::Pending;
             };
@@ -145,6 +144,20 @@ impl<T> Guard<T> {
         let free = self.repairer.read(bytes);
         self.detour |= free < bytes.len();
         free
+    }
+
+    /// Whether TLS has counted too many records in vain. The connection ends then, as after a flood of frames.
+    #[inline]
+    fn is_flooded<R>(&mut self, read: &Poll<io::Result<R>>) -> bool {
+        let flooded = match read {
+            Poll::Ready(Err(error)) => error.kind() == ErrorKind::QuotaExceeded,
+            _ => false,
+        };
+        if flooded {
+            self.link.set_flooded();
+            self.detour = true;
+        }
+        flooded
     }
 
     /// Called when the peer has closed its side.
