@@ -1,4 +1,6 @@
-"""S24: clients that make the server work for long. `cargo build --release --features gzip,tls --example bench_server --example bench_turns`.
+"""S24: clients that make the server work for long.
+
+    cargo build --release --features gzip,tls --example bench_server --example bench_turns
 
 The server has one core, and the attacker has the other one.
 """

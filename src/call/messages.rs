@@ -36,8 +36,8 @@ impl Messages {
         }
     }
 
-    /// Takes the next message off `chunk`. `None` if the message goes on in the next chunk; `chunk` is empty then. Pending while the message
-    /// is decompressed. After an error the call is over, and the caller does not read the rest of the body.
+    /// Takes the next message off `chunk`. `None` if the message goes on in the next chunk; `chunk` is empty then. Pending while the
+    /// message is decompressed. After an error the call is over, and the caller does not read the rest of the body.
     #[inline]
     pub(crate) fn poll_next(
         &mut self,
