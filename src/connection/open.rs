@@ -18,12 +18,14 @@ use super::phase::Phase;
 use crate::service::{PeerInfo, Service};
 
 /// Serves one connection to its end. `opening` completes with the connection's byte stream and its peer, at once or after a TLS handshake.
-/// `opened` is called when the HTTP/2 handshake has succeeded.
+/// `opened` is called when the HTTP/2 handshake has succeeded, and `over` when the connection has ended, before the server reads on for a
+/// while after an error.
 pub(crate) async fn serve<S, T>(
     host: Arc<Host<S>>,
     link: Arc<Link>,
     opening: impl Future<Output = io::Result<(T, PeerInfo)>>,
     opened: impl FnOnce(),
+    over: impl FnOnce(),
 ) where
     S: Service,
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -45,6 +47,7 @@ pub(crate) async fn serve<S, T>(
             host.counters.connections_timed_out.fetch_add(1, Relaxed);
         }
     }
+    over();
     if let Some(lingering) = rest {
         lingering.close(&link).await;
     }
