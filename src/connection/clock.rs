@@ -49,11 +49,8 @@ where
         let doing = match (busy, self.waiting.len() > 0) {
             (true, true) if self.waiting.only_long_lived() => Doing::Watching,
             (true, _) => Doing::Working,
-            (false, _) if self.called => Doing::Idle,
-            (false, _) => match self.doing {
-                Doing::Unused | Doing::Arriving => Doing::Unused,
-                Doing::Idle | Doing::Watching | Doing::Working => Doing::Idle,
-            },
+            (false, _) if self.called || self.doing.has_called() => Doing::Idle,
+            (false, _) => Doing::Unused,
         };
         if self.called || doing != self.doing {
             self.called = false;

@@ -19,6 +19,13 @@ pub(crate) enum Doing {
     Working,
 }
 
+impl Doing {
+    /// Whether a connection that does this has had a call.
+    pub(crate) const fn has_called(self) -> bool {
+        matches!(self, Self::Idle | Self::Watching | Self::Working)
+    }
+}
+
 /// What a connection does, and since when, in milliseconds of the server's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Standing {

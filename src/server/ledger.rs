@@ -10,65 +10,12 @@ use std::sync::Arc;
 use slab::Slab;
 
 use super::crowd::{Crowd, Rank};
+use super::limits::{ARRIVAL, Evicted, Limits, Seat};
 use crate::connection::{Doing, Standing};
 use crate::service::Address;
 
 /// How many connections are asked, at most, before one makes room.
 const ASKED: usize = 32;
-
-/// How long, in milliseconds, a client may take for its first call after the handshake before its connection counts as unused.
-pub(super) const ARRIVAL: u64 = 2_000;
-
-/// A connection, as the ledger sees it.
-pub(super) trait Seat {
-    /// What the connection does now.
-    fn standing(&self) -> Standing;
-    /// Tells the connection to complete its calls and to close.
-    fn leave(&self);
-    /// Tells the connection to close at once.
-    fn cut(&self);
-}
-
-/// The limits of one listener.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    pub(super) connections: usize,
-    pub(super) per_address: Option<usize>,
-    pub(super) handshakes: usize,
-}
-
-impl Limits {
-    /// How many of the places only connections may take that have had no call yet.
-    pub(super) const fn reserve(&self) -> usize {
-        self.connections / 50
-    }
-
-    /// How many connections may leave at once, and complete calls.
-    pub(super) const fn leaving(&self) -> usize {
-        self.connections / 16 + 1
-    }
-
-    /// How many connections without a place may not have closed yet.
-    pub(super) const fn going(&self) -> usize {
-        self.connections / 4 + 16
-    }
-
-    /// How many handshakes one address may have in progress.
-    pub(super) const fn handshakes_of(&self, address: Address) -> usize {
-        if address.is_local() {
-            self.handshakes
-        } else {
-            self.handshakes.div_ceil(2)
-        }
-    }
-}
-
-/// The number of connections that have made room.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Evicted {
-    pub(super) handshakes: u64,
-    pub(super) connections: u64,
-}
 
 #[derive(Debug)]
 struct Entry<L> {
@@ -213,7 +160,7 @@ impl<L: Seat> Ledger<L> {
             .flat_map(Crowd::busiest);
         keys.take(enough.saturating_mul(4))
             .filter_map(|key| self.entries.get(key))
-            .filter(|entry| has_called(entry.seat.standing().doing))
+            .filter(|entry| entry.seat.standing().doing.has_called())
             .take(enough)
             .count()
     }
@@ -265,7 +212,7 @@ impl<L: Seat> Ledger<L> {
                 return false;
             };
             let standing = entry.seat.standing();
-            let works = noted.doing == Doing::Working && standing.doing == Doing::Working;
+            let works = standing.doing == Doing::Working;
             if asked == ASKED {
                 // A call may complete, so this harms only an address that has more than it gives to the newcomer.
                 return (!works || self.holds_more(from, newcomer)) && self.evict(key);
@@ -274,7 +221,7 @@ impl<L: Seat> Ledger<L> {
                 // To the end of the queue of those that work: another one may have become idle since it was asked.
                 self.note(key, Standing::new(Doing::Working, now));
             } else if standing == noted
-                || (noted.doing == Doing::Arriving && !has_called(standing.doing))
+                || (noted.doing == Doing::Arriving && !standing.doing.has_called())
             {
                 return self.evict(key);
             } else {
@@ -339,7 +286,7 @@ impl<L: Seat> Ledger<L> {
             if self.is_seated(key, number) {
                 let doing = self.entries.get(key).map(|entry| entry.seat.standing());
                 let unused = Standing::new(Doing::Unused, since);
-                let standing = doing.filter(|standing| has_called(standing.doing));
+                let standing = doing.filter(|standing| standing.doing.has_called());
                 self.note(key, standing.unwrap_or(unused));
             }
         }
@@ -447,7 +394,5 @@ fn is_in<L>(entries: &Slab<Entry<L>>, key: usize, number: u64) -> bool {
     entries.get(key).is_some_and(|entry| entry.number == number)
 }
 
-/// Whether a connection that does this has had a call.
-const fn has_called(doing: Doing) -> bool {
-    matches!(doing, Doing::Idle | Doing::Watching | Doing::Working)
-}
+#[cfg(test)]
+mod tests;

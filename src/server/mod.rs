@@ -13,6 +13,7 @@ mod crowd;
 mod drain;
 mod handle;
 mod ledger;
+mod limits;
 mod listener;
 mod listeners;
 mod places;

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::config::Config;
-use super::ledger::{Evicted, Ledger, Limits, Seat};
+use super::ledger::Ledger;
+use super::limits::{Evicted, Limits, Seat};
 use crate::connection::{Link, Standing};
 use crate::service::Address;
 

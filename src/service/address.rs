@@ -26,7 +26,7 @@ impl Address {
         }
     }
 
-    fn of_ip(ip: IpAddr) -> Self {
+    pub(crate) fn of_ip(ip: IpAddr) -> Self {
         match ip.to_canonical() {
             IpAddr::V4(ip) => Self::V4(ip.to_bits()),
             IpAddr::V6(ip) => Self::V6(u64::try_from(ip.to_bits() >> 64).unwrap_or_default()),
