@@ -14,6 +14,7 @@
 mod arena;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod descriptors;
+mod door;
 mod flips;
 mod floods;
 mod headers;
