@@ -2,11 +2,12 @@
 
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
@@ -61,6 +62,18 @@ enum Failed {
     Gone,
 }
 
+type Handshake<T> = Pin<Box<h2::server::Handshake<Guard<T>, Bytes>>>;
+
+/// Begins the HTTP/2 handshake. Boxed: it is large, and a client may be long in its TLS handshake before.
+fn begin<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
+    host: &Host<S>,
+    link: &Arc<Link>,
+    io: T,
+) -> (Handshake<T>, Lingering<T>) {
+    let (guard, lingering) = Guard::new(io, Arc::clone(link), &host.config);
+    (Box::pin(host.http2.handshake(guard)), lingering)
+}
+
 /// Makes a connection of a byte stream by exchanging HTTP/2 prefaces with the client. `None` if the server is cut before that is done.
 async fn arrive<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
     host: &Arc<Host<S>>,
@@ -73,9 +86,9 @@ async fn arrive<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
             ErrorKind::InvalidData => Failed::Refused,
             _ => Failed::Gone,
         })?;
-        let (guard, lingering) = Guard::new(io, Arc::clone(link), &host.config);
+        let (handshake, lingering) = begin(host, link, io);
         *rest = Some(lingering);
-        let http2 = match host.http2.handshake(guard).await {
+        let http2 = match handshake.await {
             Ok(http2) => http2,
             Err(error) if error.is_io() => return Err(Failed::Gone),
             Err(_) if link.bytes_read.load(Relaxed) == 0 => return Err(Failed::Gone),

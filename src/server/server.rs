@@ -279,8 +279,8 @@ fn listen<S: Service>(loops: &mut JoinSet<()>, shared: &Arc<Shared<S>>, listener
             prepare(&io, config);
             let tls = tls.clone();
             async move {
-                // A client that says nothing costs a socket, and no state of TLS.
-                io.readable().await?;
+                // A client that says nothing costs a socket, and no state of TLS. A new socket may count as readable before it is.
+                io.peek(&mut [0]).await?;
                 let (io, certificates) = Box::pin(tls.accept(io)).await?;
                 Ok((
                     io,

@@ -18,6 +18,7 @@ mod door;
 mod flips;
 mod floods;
 mod headers;
+mod listeners;
 mod memory;
 mod messages;
 mod readers;
