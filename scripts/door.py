@@ -17,7 +17,7 @@ from peer import DATA, LIMIT, PREFACE, SETTINGS, Peer, Server, call, frame
 HELLO = PREFACE + frame(SETTINGS, 0, 0) + frame(SETTINGS, 1, 0)
 
 
-def hoard(address, source, count, first, ready, over):
+def hoard(address, source, count, first, come, over, result):
     """Holds `count` connections that say `first`, and opens another one for each that the server closes."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
@@ -56,45 +56,45 @@ def hoard(address, source, count, first, ready, over):
         return closed
 
     for _ in range(count):
+        if over.is_set():
+            break
         one()
         if opened % 100 == 0:
             replace(0)
-    ready.put(len(held))
+    come.set()
     while not over.is_set():
         for _ in range(replace(0.05)):
             one()
-    ready.put((opened, failed))
+    result.put((len(held), opened, failed))
 
 
 def attack(which, name, attackers, count, first):
     """The attackers come and stay for 5 s more; new clients come all the while."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     server = Server(which, descriptors=limit)
-    over, queues, processes = multiprocessing.Event(), [], []
+    over, result, come, processes = multiprocessing.Event(), multiprocessing.Queue(), [], []
     rss, cpu, start = server.memory("VmRSS"), server.cpu(), time.monotonic()
     for n in range(attackers):
-        queue = multiprocessing.Queue()
-        arguments = (server.address, f"127.0.0.{n + 2}", count // attackers, first, queue, over)
+        come.append(multiprocessing.Event())
+        arguments = (server.address, f"127.0.0.{n + 2}", count // attackers, first, come[-1], over, result)
         processes.append(multiprocessing.Process(target=hoard, args=arguments, daemon=True))
-        queues.append(queue)
         processes[-1].start()
     ahead(server)
     times, refused, end = [], 0, None
     while end is None or time.monotonic() < end:
-        if end is None and (all(not queue.empty() for queue in queues) or time.monotonic() > start + 120):
+        if end is None and (all(event.is_set() for event in come) or time.monotonic() > start + 180):
             end = time.monotonic() + 5
         took = check(server)
         refused += took is None
         times += [took] if took is not None else []
         time.sleep(0.01)
-    held = [queue.get(timeout=10) if not queue.empty() else 0 for queue in queues]
     over.set()
-    ends = [queue.get(timeout=30) for queue in queues]
+    held, opened, failed = map(sum, zip(*(result.get(timeout=60) for _ in processes)))
     for process in processes:
         process.join(10)
     at = lambda share: sorted(times)[min(int(len(times) * share), len(times) - 1)] * 1000 if times else float("nan")
     grown = (server.memory("VmHWM") - rss) / 1024
-    print(f"| {name} | {sum(held):,} held, {sum(opened for opened, _ in ends):,} opened; {time.monotonic() - start:.1f} s | {grown:.1f} | "
+    print(f"| {name} | {held:,} held, {opened:,} opened, {failed:,} failed; {time.monotonic() - start:.1f} s | {grown:.1f} | "
           f"{server.cpu() - cpu:.2f} | {len(times) + refused} new clients, {refused} refused, p50 {at(0.5):.1f} ms, p99 {at(0.99):.1f} ms |",
           flush=True)
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
