@@ -22,6 +22,7 @@ mod secure;
 use std::env;
 use std::error::Error;
 use std::io::{self, BufRead};
+use std::net::SocketAddr;
 use std::process;
 use std::sync::Arc;
 use std::thread;
@@ -30,7 +31,7 @@ use grpc_health::service::Service;
 use grpc_health::{HealthService, Registry, Server, ServingStatus};
 use host::{Host, Setter};
 use rash::Rash;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Notify;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::pb::health_server::HealthServer;
@@ -140,13 +141,21 @@ fn obey_stdin(mut host: Host) -> Result<(), BoxError> {
     Ok(())
 }
 
+/// Listens with the backlog of [`Server::bind`], for every server: tokio's own is smaller.
+fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(1_024)
+}
+
 async fn serve(
     options: Options,
     registry: Registry,
     reporter: HealthReporter,
     stop: &Notify,
 ) -> Result<(), BoxError> {
-    let listener = TcpListener::bind(&options.listen).await?;
+    let listener = listen(options.listen.parse()?)?;
     let plain = listener.local_addr()?;
     #[cfg(all(feature = "gzip", feature = "tls"))]
     if options.tls {

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::connection::Connection;
 use super::lifetime::{Activity, Verdict};
 use super::phase::Phase;
+use super::standing::{Doing, Standing};
 use crate::service::Service;
 
 impl<S, T> Connection<S, T>
@@ -21,7 +22,13 @@ where
     pub(super) fn look_at_the_clock(&mut self, cx: &mut Context<'_>) -> bool {
         loop {
             let now = Instant::now();
-            self.lifetime.observe(now, self.activity());
+            if self.link.is_to_leave() && self.phase < Phase::Closing {
+                self.obey(Verdict::Leave, now);
+                return true;
+            }
+            let activity = self.activity();
+            self.tell_standing(now, activity.busy);
+            self.lifetime.observe(now, activity);
             let times = [self.waiting.next_deadline(), self.lifetime.next()];
             let next = times.into_iter().flatten().min();
             if next.is_some_and(|next| next <= now) {
@@ -34,6 +41,22 @@ where
             if self.timer.poll(cx, now, next).is_pending() {
                 return false;
             }
+        }
+    }
+
+    /// Tells the server what the connection does, if that has changed or calls have come.
+    fn tell_standing(&mut self, now: Instant, busy: bool) {
+        let doing = match (busy, self.waiting.len() > 0) {
+            (true, true) if self.waiting.only_long_lived() => Doing::Watching,
+            (true, _) => Doing::Working,
+            (false, _) if self.called || self.doing.has_called() => Doing::Idle,
+            (false, _) => Doing::Unused,
+        };
+        if self.called || doing != self.doing {
+            self.called = false;
+            self.doing = doing;
+            let since = self.host.millis(now);
+            self.link.set_standing(Standing::new(doing, since));
         }
     }
 

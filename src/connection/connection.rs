@@ -15,6 +15,7 @@ use super::host::Host;
 use super::lifetime::Lifetime;
 use super::link::Link;
 use super::phase::Phase;
+use super::standing::Doing;
 use super::stream::{Conditions, Turn};
 use super::tally::Tally;
 use super::timers::Timer;
@@ -46,6 +47,9 @@ pub(super) struct Connection<S: Service, T> {
     pub(super) phase: Phase,
     pub(super) lifetime: Lifetime,
     pub(super) timer: Timer,
+    /// What the server was last told that the connection does, and whether calls have come since.
+    pub(super) doing: Doing,
+    pub(super) called: bool,
     pub(super) ping_pong: Option<PingPong>,
 }
 
@@ -79,6 +83,8 @@ where
             ping_pong: http2.ping_pong(),
             lifetime: Lifetime::new(&host.config, Instant::now()),
             timer: Timer::default(),
+            doing: Doing::Arriving,
+            called: false,
             phase: Phase::Serving,
             http2,
             turns: host.turns.of_connection(),

@@ -1,5 +1,7 @@
 //! The state that all connections of a server share.
 
+use tokio::time::Instant;
+
 use super::config::Config;
 use super::tally::Counters;
 use crate::call::{Prebuilt, Turns};
@@ -14,6 +16,7 @@ pub(crate) struct Host<S> {
     pub(super) prebuilt: Prebuilt,
     pub(crate) counters: Counters,
     pub(super) turns: Turns,
+    start: Instant,
 }
 
 impl<S: Service> Host<S> {
@@ -26,6 +29,13 @@ impl<S: Service> Host<S> {
             prebuilt: Prebuilt::new(),
             counters: Counters::default(),
             turns: Turns::new(),
+            start: Instant::now(),
         }
+    }
+
+    /// How many milliseconds the server is old at `now`.
+    pub(crate) fn millis(&self, now: Instant) -> u64 {
+        let age = now.saturating_duration_since(self.start).as_millis();
+        u64::try_from(age).unwrap_or(u64::MAX)
     }
 }

@@ -9,12 +9,16 @@ use std::task::{Context, Wake, Waker};
 use tokio::task::yield_now;
 
 use super::phase::Phase;
+use super::standing::{Standing, Stands};
 
 /// The shared state of one connection, behind an `Arc`.
 #[derive(Debug)]
 pub(crate) struct Link {
     ready: Mutex<Ready>,
     phase: AtomicU8,
+    /// Whether the connection has to make room for another: `Closing` if it may complete its calls, `Cut` if not.
+    room: AtomicU8,
+    stands: Stands,
     /// The guard writes these three, and the connection reads them. Both run in one task, so the orderings are relaxed.
     pub(super) write_blocked: AtomicBool,
     pub(super) bytes_read: AtomicU64,
@@ -52,6 +56,8 @@ impl Link {
         Self {
             ready: Mutex::default(),
             phase: AtomicU8::new(Phase::Serving as u8),
+            room: AtomicU8::new(Phase::Serving as u8),
+            stands: Stands::new(),
             write_blocked: AtomicBool::new(false),
             bytes_read: AtomicU64::new(0),
             bytes_written: AtomicU64::new(0),
@@ -114,9 +120,47 @@ impl Link {
         }
     }
 
-    /// The phase of the server's drain.
+    /// The phase of the server's drain, or `Cut` if the connection is cut to make room.
     pub(crate) fn phase(&self) -> Phase {
-        Phase::from_u8(self.phase.load(Relaxed))
+        let phase = Phase::from_u8(self.phase.load(Relaxed));
+        match self.room() {
+            Phase::Cut => phase.max(Phase::Cut),
+            _ => phase,
+        }
+    }
+
+    fn room(&self) -> Phase {
+        Phase::from_u8(self.room.load(Relaxed))
+    }
+
+    /// Tells the connection to make room for another: to send GOAWAY, complete its calls and close.
+    pub(crate) fn leave(&self) {
+        self.make_room(Phase::Closing);
+    }
+
+    /// Tells the connection to make room for another at once.
+    pub(crate) fn cut(&self) {
+        self.make_room(Phase::Cut);
+    }
+
+    fn make_room(&self, phase: Phase) {
+        self.room.fetch_max(phase as u8, Relaxed);
+        self.notify();
+    }
+
+    /// Whether the connection has to make room and may complete its calls.
+    pub(super) fn is_to_leave(&self) -> bool {
+        self.room() == Phase::Closing
+    }
+
+    /// What the connection does.
+    pub(crate) fn standing(&self) -> Standing {
+        self.stands.get()
+    }
+
+    /// Tells the server what the connection does.
+    pub(super) fn set_standing(&self, standing: Standing) {
+        self.stands.set(standing);
     }
 
     /// Tells the connection the phase of the server's drain.
@@ -140,6 +184,11 @@ impl Link {
 
     pub(super) fn is_late(&self) -> bool {
         self.late.load(Relaxed)
+    }
+
+    /// Whether the connection ends because of a flood.
+    pub(crate) fn is_flood(&self) -> bool {
+        self.is_flooded() && !self.is_late()
     }
 
     pub(super) fn is_flooded(&self) -> bool {

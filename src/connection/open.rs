@@ -2,11 +2,12 @@
 
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
@@ -18,12 +19,14 @@ use super::phase::Phase;
 use crate::service::{PeerInfo, Service};
 
 /// Serves one connection to its end. `opening` completes with the connection's byte stream and its peer, at once or after a TLS handshake.
-/// `opened` is called when the HTTP/2 handshake has succeeded.
+/// `opened` is called when the HTTP/2 handshake has succeeded, and `over` when the connection has ended, before the server reads on for a
+/// while after an error.
 pub(crate) async fn serve<S, T>(
     host: Arc<Host<S>>,
     link: Arc<Link>,
     opening: impl Future<Output = io::Result<(T, PeerInfo)>>,
     opened: impl FnOnce(),
+    over: impl FnOnce(),
 ) where
     S: Service,
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -45,6 +48,7 @@ pub(crate) async fn serve<S, T>(
             host.counters.connections_timed_out.fetch_add(1, Relaxed);
         }
     }
+    over();
     if let Some(lingering) = rest {
         lingering.close(&link).await;
     }
@@ -56,6 +60,18 @@ enum Failed {
     Refused,
     /// The peer went away, in TLS or before the first byte of HTTP/2, as a load balancer's probe does. This is not an error.
     Gone,
+}
+
+type Handshake<T> = Pin<Box<h2::server::Handshake<Guard<T>, Bytes>>>;
+
+/// Begins the HTTP/2 handshake. Boxed: it is large, and a client may be long in its TLS handshake before.
+fn begin<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
+    host: &Host<S>,
+    link: &Arc<Link>,
+    io: T,
+) -> (Handshake<T>, Lingering<T>) {
+    let (guard, lingering) = Guard::new(io, Arc::clone(link), &host.config);
+    (Box::pin(host.http2.handshake(guard)), lingering)
 }
 
 /// Makes a connection of a byte stream by exchanging HTTP/2 prefaces with the client. `None` if the server is cut before that is done.
@@ -70,9 +86,9 @@ async fn arrive<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
             ErrorKind::InvalidData => Failed::Refused,
             _ => Failed::Gone,
         })?;
-        let (guard, lingering) = Guard::new(io, Arc::clone(link), &host.config);
+        let (handshake, lingering) = begin(host, link, io);
         *rest = Some(lingering);
-        let http2 = match host.http2.handshake(guard).await {
+        let http2 = match handshake.await {
             Ok(http2) => http2,
             Err(error) if error.is_io() => return Err(Failed::Gone),
             Err(_) if link.bytes_read.load(Relaxed) == 0 => return Err(Failed::Gone),

@@ -156,6 +156,7 @@ where
     fn answer(&mut self) {
         let mut batch = std::mem::take(&mut self.batch);
         self.tally.calls += batch.len() as u64;
+        self.called |= !batch.is_empty();
         let crowded = self.waiting.len() + batch.len() > self.host.config.streams();
         self.with_waiting(|waiting, turn| {
             // There are more calls than streams, so some of the waiting calls have been reset. These calls end first, so that there are

@@ -93,6 +93,11 @@ impl<S: Service> Waiting<S> {
         self.calls.len()
     }
 
+    /// Whether all waiting calls are long-lived.
+    pub(super) fn only_long_lived(&self) -> bool {
+        self.long_lived == self.calls.len()
+    }
+
     /// Whether a call other than a long-lived call is being answered.
     pub(super) fn is_answering(&self) -> bool {
         let mut calls = self.calls.iter();

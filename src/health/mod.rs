@@ -7,6 +7,7 @@ mod list;
 pub(crate) mod reply;
 pub(crate) mod request;
 mod service;
+mod shares;
 mod watch;
 
 pub use list::LIST_LIMIT;

@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::future::Ready;
 
 use super::list::{self, LIST_LIMIT};
+use super::shares::Shares;
 use super::watch::WatchStream;
 use super::{reply, request};
 use crate::registry::{Registry, RegistryError, ServingStatus};
 use crate::service::{
-    Answer, Background, Drain, Head, Lifecycle, Limit, Message, Method, Reply, Service,
+    Answer, Background, Drain, Head, Lifecycle, Message, Method, PeerInfo, Reply, Service,
     Unimplemented, unknown_method,
 };
 use crate::wire::code::Code;
@@ -46,7 +47,7 @@ pub struct HealthService {
     registry: Registry,
     list_limit: usize,
     max_watches: usize,
-    watches: Limit,
+    watches: Shares,
 }
 
 impl HealthService {
@@ -57,7 +58,7 @@ impl HealthService {
             registry,
             list_limit: LIST_LIMIT,
             max_watches: MAX_WATCHES,
-            watches: Limit::default(),
+            watches: Shares::default(),
         }
     }
 
@@ -70,7 +71,9 @@ impl HealthService {
     }
 
     /// Limits how many `Watch` calls may be open at once, on all connections together. Default: 65,536. A further `Watch` gets
-    /// `RESOURCE_EXHAUSTED` (8). [`Builder::max_long_lived_streams`](crate::server::Builder::max_long_lived_streams) limits those of one
+    /// `RESOURCE_EXHAUSTED` (8). The last eighth of the calls is for IP addresses that have less than an equal share, and the first half of
+    /// that eighth also for connections that have fewer than four. Peers without an address, such as those on Unix sockets, have no
+    /// share: only the limit itself holds for them. [`Builder::max_long_lived_streams`](crate::server::Builder::max_long_lived_streams) limits those of one
     /// connection.
     #[must_use]
     pub const fn max_watches(mut self, watches: usize) -> Self {
@@ -104,11 +107,11 @@ impl HealthService {
         }
     }
 
-    fn watch(&self, message: &[u8]) -> Result<WatchStream, Status> {
+    fn watch(&self, peer: &PeerInfo, message: &[u8]) -> Result<WatchStream, Status> {
         let name = self.name(message)?;
         let open = self
             .watches
-            .open(self.max_watches)
+            .open(self.max_watches, peer)
             .ok_or_else(|| Status::new(Code::RESOURCE_EXHAUSTED, "too many watches"))?;
         let watcher = self
             .registry
@@ -139,7 +142,7 @@ impl Service for HealthService {
         let message = &message.body;
         match head.method() {
             CHECK => Answer::Now(self.check(message)),
-            WATCH => match self.watch(message) {
+            WATCH => match self.watch(head.peer(), message) {
                 Ok(stream) => Answer::Stream(stream),
                 Err(status) => Answer::Now(Err(status)),
             },

@@ -6,22 +6,23 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 
 use crate::health::reply;
+use crate::health::shares::Share;
 use crate::registry::Watcher;
-use crate::service::{Open, Reply};
+use crate::service::Reply;
 
 /// The stream of replies to one `Watch`: the current status, then every other status that the service takes. It never ends by itself.
 #[derive(Debug)]
 #[must_use = "a stream does nothing unless it is polled"]
 pub struct WatchStream {
     watcher: Watcher,
-    _open: Open,
+    _share: Share,
 }
 
 impl WatchStream {
-    pub(super) const fn new(watcher: Watcher, open: Open) -> Self {
+    pub(super) const fn new(watcher: Watcher, share: Share) -> Self {
         Self {
             watcher,
-            _open: open,
+            _share: share,
         }
     }
 }

@@ -2,34 +2,91 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 
+use super::drain::Member;
+use super::places::{Place, Places};
 use super::shared::Shared;
 use crate::connection::{self, Link};
-use crate::service::{PeerInfo, Service};
+use crate::service::{Address, PeerInfo, Service};
 
-/// Serves one connection from `addr` to its end. `opening` completes with the connection's byte stream and its peer.
-pub(super) async fn serve<S, T>(
+/// With so many connections that have had a call, an address is one of many clients, and does not wait for the flood of one of them.
+const MANY: usize = 16;
+
+/// A connection that has a place.
+pub(super) struct Arrival<S> {
     shared: Arc<Shared<S>>,
-    opening: impl Future<Output = io::Result<(T, PeerInfo)>>,
-    addr: Option<SocketAddr>,
-) where
-    S: Service,
-    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    shared.start_background();
-    shared.counters.connections.fetch_add(1, Relaxed);
-    let ip = addr.map(|addr| addr.ip());
-    let Some(mut place) = shared.places.take(&shared.config, ip) else {
-        shared.counters.connections_refused.fetch_add(1, Relaxed);
-        return;
-    };
-    let link = Arc::new(Link::new());
-    let _member = shared.drain.join(Arc::clone(&link));
-    let host = Arc::clone(&shared.host);
-    connection::serve(host, link, opening, || place.settle()).await;
+    address: Address,
+    places: Arc<Places>,
+    place: Place,
+    link: Arc<Link>,
+    _member: Member,
+}
+
+impl<S: Service> Arrival<S> {
+    /// Takes one of `places` for a connection of `peer`. `None` if the connection is to be closed at once.
+    pub(super) fn admit(
+        shared: &Arc<Shared<S>>,
+        places: &Arc<Places>,
+        peer: &PeerInfo,
+    ) -> Option<Self> {
+        shared.start_background();
+        let counters = &shared.counters;
+        counters.connections.fetch_add(1, Relaxed);
+        let now = shared.host.millis(Instant::now());
+        let address = Address::of(peer);
+        if shared.waits().is_waiting(now, address) {
+            counters.connections_barred.fetch_add(1, Relaxed);
+            return None;
+        }
+        let link = Arc::new(Link::new());
+        let (place, evicted) = places.take(now, address, Arc::clone(&link));
+        counters
+            .handshakes_evicted
+            .fetch_add(evicted.handshakes, Relaxed);
+        counters
+            .connections_evicted
+            .fetch_add(evicted.connections, Relaxed);
+        let Some(place) = place else {
+            counters.connections_refused.fetch_add(1, Relaxed);
+            return None;
+        };
+        Some(Self {
+            shared: Arc::clone(shared),
+            address,
+            places: Arc::clone(places),
+            place,
+            _member: shared.drain.join(Arc::clone(&link)),
+            link,
+        })
+    }
+
+    /// Serves the connection to its end. `opening` completes with the connection's byte stream and its peer.
+    pub(super) async fn serve<T>(self, opening: impl Future<Output = io::Result<(T, PeerInfo)>>)
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let host = Arc::clone(&self.shared.host);
+        let now = || self.shared.host.millis(Instant::now());
+        let opened = || self.place.settle(now());
+        let over = || self.remember(now());
+        connection::serve(host, Arc::clone(&self.link), opening, opened, over).await;
+    }
+
+    /// Makes the peer wait at the door if the connection has ended for a flood.
+    fn remember(&self, now: u64) {
+        let wait = self.shared.config.flood_wait.as_millis();
+        if self.link.is_flood()
+            && wait > 0
+            && !self.address.is_local()
+            && !self.places.are_used(self.address, MANY)
+        {
+            let wait = u64::try_from(wait).unwrap_or(u64::MAX);
+            self.shared.waits().begin(now, self.address, wait);
+        }
+    }
 }

@@ -11,9 +11,6 @@ use crate::service::Service;
 #[cfg(feature = "tls")]
 use crate::tls::ServerTls;
 
-/// How many connections may wait to be accepted, unless the system allows fewer. tokio has the same number.
-const BACKLOG: i32 = 1024;
-
 /// How many times to look for a port that is free on every address.
 const ATTEMPTS: usize = 16;
 
@@ -40,7 +37,7 @@ impl<S: Service> Server<S> {
     /// The errors of resolving a name and of binding a TCP socket, such as an address in use, and `InvalidInput` if the server has shut down.
     /// The server then has no new listener.
     pub async fn bind(&self, addr: impl ToSocketAddrs) -> io::Result<()> {
-        let mut bound = listeners(addr).await?.into_iter();
+        let mut bound = listeners(addr, self.backlog()).await?.into_iter();
         bound.try_for_each(|listener| self.add_listener(listener))
     }
 
@@ -55,29 +52,29 @@ impl<S: Service> Server<S> {
     /// The errors of resolving a name and of binding a TCP socket, such as an address in use. The server then has no new listener.
     #[cfg(feature = "tls")]
     pub async fn bind_tls(&self, addr: impl ToSocketAddrs, tls: &ServerTls) -> io::Result<()> {
-        let mut bound = listeners(addr).await?.into_iter();
+        let mut bound = listeners(addr, self.backlog()).await?.into_iter();
         bound.try_for_each(|listener| self.add_tls_listener(listener, tls))
     }
 }
 
 /// Listens on every address that `addr` stands for.
-async fn listeners(addr: impl ToSocketAddrs) -> io::Result<Vec<TcpListener>> {
+async fn listeners(addr: impl ToSocketAddrs, backlog: u32) -> io::Result<Vec<TcpListener>> {
     let addrs: Vec<_> = lookup_host(addr).await?.collect();
     bind_all(&addrs, |addr| {
-        let listener = listen(addr)?;
+        let listener = listen(addr, backlog)?;
         let addr = listener.local_addr()?;
         Ok((listener, addr))
     })
 }
 
-fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+fn listen(addr: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
     // A restarted server finds old connections in TIME_WAIT. On Windows the option means something else.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
     take_ipv4_too(&socket, addr)?;
     socket.bind(&addr.into())?;
-    socket.listen(BACKLOG)?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     socket.set_nonblocking(true)?;
     TcpListener::from_std(socket.into())
 }

@@ -56,7 +56,7 @@ impl<S: Service> Server<S> {
     /// Outside a tokio runtime with I/O enabled.
     pub async fn bind_unix_with_mode(&self, path: impl AsRef<Path>, mode: u32) -> io::Result<()> {
         let path = path.as_ref();
-        let listener = UnixServer::bind(path, mode).await?;
+        let listener = UnixServer::bind(path, mode, self.backlog()).await?;
         self.insert(Listener::Unix(listener), |state| {
             state.unix.push(path.to_owned());
         })

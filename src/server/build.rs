@@ -123,6 +123,8 @@ mod tests {
             max_connections(7_777),
             max_connections_per_ip(Some(7_777)),
             max_handshakes(7_777),
+            flood_wait(odd),
+            backlog(7_777),
             shutdown_linger(odd),
             shutdown_deadline(odd),
         ];

@@ -9,8 +9,11 @@ mod bind_unix;
 mod build;
 mod builder;
 mod config;
+mod crowd;
 mod drain;
 mod handle;
+mod ledger;
+mod limits;
 mod listener;
 mod listeners;
 mod places;
@@ -20,6 +23,7 @@ mod shared;
 mod stats;
 #[cfg(unix)]
 mod unix;
+mod waits;
 
 pub use builder::{Builder, NoService};
 pub use handle::DrainHandle;

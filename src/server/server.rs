@@ -15,11 +15,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::arrival;
+use super::arrival::Arrival;
 use super::config::Config;
 use super::handle::DrainHandle;
 use super::listener::{Accept, accept_loop};
 use super::listeners::{Listener, Listeners, State};
+use super::places::Places;
 use super::shared::Shared;
 use super::stats::Stats;
 use crate::connection::{self, Phase};
@@ -42,6 +43,10 @@ impl<S: Service> Server<S> {
             shared: Arc::new(Shared::new(service, config, connection)),
             listeners: Arc::default(),
         }
+    }
+
+    pub(super) fn backlog(&self) -> u32 {
+        self.shared.config.backlog
     }
 
     #[cfg(unix)]
@@ -219,8 +224,12 @@ impl<S: Service> Server<S> {
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let addr = peer.remote_addr;
-        arrival::serve(Arc::clone(&self.shared), ready(Ok((io, peer))), addr)
+        let shared = Arc::clone(&self.shared);
+        async move {
+            if let Some(arrival) = Arrival::admit(&shared, &shared.places, &peer) {
+                arrival.serve(ready(Ok((io, peer)))).await;
+            }
+        }
     }
 
     /// Shuts the server down, in this order:
@@ -268,9 +277,11 @@ fn listen<S: Service>(loops: &mut JoinSet<()>, shared: &Arc<Shared<S>>, listener
         #[cfg(feature = "tls")]
         Listener::Tls(tcp, tls) => loops.spawn(accept(shared, tcp, move |io, peer, config| {
             prepare(&io, config);
-            let secured = tls.accept(io);
+            let tls = tls.clone();
             async move {
-                let (io, certificates) = secured.await?;
+                // A client that says nothing costs a socket, and no state of TLS. A new socket may count as readable before it is.
+                io.peek(&mut [0]).await?;
+                let (io, certificates) = Box::pin(tls.accept(io)).await?;
                 Ok((
                     io,
                     PeerInfo {
@@ -298,10 +309,13 @@ async fn accept<S, L, F, T>(
     F: Future<Output = io::Result<(T, PeerInfo)>> + Send + 'static,
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let places = Arc::new(Places::new(&shared.config));
     let connected = |io, peer: PeerInfo| {
-        let addr = peer.remote_addr;
-        let opening = open(io, peer, &shared.host.config);
-        tokio::spawn(arrival::serve(Arc::clone(&shared), opening, addr));
+        // A connection that is not admitted costs no task.
+        if let Some(arrival) = Arrival::admit(&shared, &places, &peer) {
+            let opening = open(io, peer, &shared.host.config);
+            tokio::spawn(arrival.serve(opening));
+        }
     };
     let failed = |_: &io::Error| {
         shared.counters.accept_errors.fetch_add(1, Relaxed);

@@ -1,7 +1,7 @@
 //! The state that all clones of a server, and all its tasks, share.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::task::AbortHandle;
 
@@ -9,6 +9,7 @@ use super::config::Config;
 use super::drain::{Drain, Times};
 use super::places::Places;
 use super::stats::{Counters, Stats};
+use super::waits::Waits;
 use crate::connection::{self, Host};
 use crate::service::{Contained, Lifecycle, Service, contain};
 
@@ -20,7 +21,9 @@ pub(super) struct Shared<S> {
     pub(super) config: Config,
     pub(super) counters: Counters,
     pub(super) drain: Arc<Drain>,
+    /// The places of the connections that no listener has accepted. Each listener has places of its own.
     pub(super) places: Arc<Places>,
+    waits: Mutex<Waits>,
     background: OnceLock<Option<AbortHandle>>,
 }
 
@@ -28,12 +31,18 @@ impl<S: Service> Shared<S> {
     pub(super) fn new(service: S, config: Config, connection: connection::Config) -> Self {
         Self {
             host: Arc::new(Host::new(service, connection)),
+            places: Arc::new(Places::new(&config)),
+            waits: Mutex::default(),
             config,
             counters: Counters::default(),
             drain: Arc::new(Drain::new()),
-            places: Arc::default(),
             background: OnceLock::new(),
         }
+    }
+
+    /// The addresses that wait at the door.
+    pub(super) fn waits(&self) -> MutexGuard<'_, Waits> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The server's counters at this moment.

@@ -18,8 +18,16 @@ pub struct Stats {
     /// Connections that ended with an error of TLS or of HTTP/2, or whose socket ended within a call. A socket that the peer closes or
     /// resets between calls, or after the peer has cancelled all calls, is not an error.
     pub connection_errors: u64,
-    /// Connections that were closed at once because there were too many connections or handshakes.
+    /// Connections that were closed at once because there were too many connections or handshakes, and no other connection could make room.
     pub connections_refused: u64,
+    /// Connections that were closed at once because their address waits after a flood ([`flood_wait`](super::Builder::flood_wait)).
+    pub connections_barred: u64,
+    /// Connections that were sent GOAWAY to make room for others, since there were
+    /// [`max_connections`](super::Builder::max_connections).
+    pub connections_evicted: u64,
+    /// Connections that were closed in their handshake to make room for others, since there were
+    /// [`max_handshakes`](super::Builder::max_handshakes) or [`max_connections`](super::Builder::max_connections).
+    pub handshakes_evicted: u64,
     /// Connections that the server closed because the peer sent nothing, did not read, or did not complete the handshake or a header block
     /// in time.
     pub connections_timed_out: u64,
@@ -54,6 +62,9 @@ pub struct Stats {
 pub(super) struct Counters {
     pub(super) connections: AtomicU64,
     pub(super) connections_refused: AtomicU64,
+    pub(super) connections_barred: AtomicU64,
+    pub(super) connections_evicted: AtomicU64,
+    pub(super) handshakes_evicted: AtomicU64,
     pub(super) accept_errors: AtomicU64,
 }
 
@@ -68,6 +79,9 @@ impl Stats {
             connections: server.connections.load(Relaxed),
             connection_errors: connection.connection_errors.load(Relaxed),
             connections_refused: server.connections_refused.load(Relaxed),
+            connections_barred: server.connections_barred.load(Relaxed),
+            connections_evicted: server.connections_evicted.load(Relaxed),
+            handshakes_evicted: server.handshakes_evicted.load(Relaxed),
             connections_timed_out: connection.connections_timed_out.load(Relaxed),
             floods: connection.floods.load(Relaxed),
             accept_errors: server.accept_errors.load(Relaxed),

@@ -21,9 +21,6 @@ use crate::service::{PeerInfo, UnixCredentials, UnixPeer};
 /// The mode of a socket's file: only the server's own user may connect.
 pub(super) const DEFAULT_MODE: u32 = 0o600;
 
-/// The number of connections that may wait to be accepted, unless the system allows fewer. tokio has the same for TCP.
-const BACKLOG: i32 = 1024;
-
 /// How often to bind a path when other servers remove it at the same time.
 const ATTEMPTS: usize = 3;
 
@@ -64,7 +61,7 @@ impl From<UnixListener> for UnixServer {
 }
 
 impl UnixServer {
-    pub(super) async fn bind(path: &Path, mode: u32) -> io::Result<Self> {
+    pub(super) async fn bind(path: &Path, mode: u32, backlog: u32) -> io::Result<Self> {
         if mode > 0o777 {
             return Err(invalid("the socket's mode is not between 0000 and 0777"));
         }
@@ -75,18 +72,20 @@ impl UnixServer {
                 if cfg!(not(any(target_os = "linux", target_os = "android"))) {
                     return Err(ErrorKind::Unsupported.into());
                 }
+                let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+                socket.bind(&SockAddr::unix(prefixed(0, name))?)?;
                 Ok(Self {
                     _file: None,
-                    listener: UnixListener::bind(prefixed(0, name))?,
+                    listener: listen(socket, backlog)?,
                 })
             }
             bytes if bytes.contains(&0) => Err(invalid("the socket's path contains a NUL")),
             // The process may change its working directory before the file is removed.
-            _ => Self::bind_file(path, &path::absolute(path)?, mode).await,
+            _ => Self::bind_file(path, &path::absolute(path)?, mode, backlog).await,
         }
     }
 
-    async fn bind_file(path: &Path, absolute: &Path, mode: u32) -> io::Result<Self> {
+    async fn bind_file(path: &Path, absolute: &Path, mode: u32, backlog: u32) -> io::Result<Self> {
         let addr = SockAddr::unix(path)?;
         let aside = aside(path);
         // Checked at every start: a path that is too long for `aside` must not fail only at the start after a crash.
@@ -102,18 +101,23 @@ impl UnixServer {
                 }
                 Err(error) => return Err(error),
             };
-            socket.listen(BACKLOG)?;
+            let listener = listen(socket, backlog)?;
             // Between `bind` and `listen`, another server may have taken our file for a stale one and removed it.
             if file.is_in_place() {
-                socket.set_nonblocking(true)?;
                 return Ok(Self {
                     _file: Some(file),
-                    listener: UnixListener::from_std(OwnedFd::from(socket).into())?,
+                    listener,
                 });
             }
         }
         Err(in_use())
     }
+}
+
+fn listen(socket: Socket, backlog: u32) -> io::Result<UnixListener> {
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    socket.set_nonblocking(true)?;
+    UnixListener::from_std(OwnedFd::from(socket).into())
 }
 
 /// Binds a socket to the file at `path`, which has its mode before anybody can connect: nobody can before `listen`.

@@ -3,6 +3,7 @@
 //! The module knows nothing of sockets, HTTP/2 or health checking. A host (such as [`Server`](crate::Server)) turns an HTTP/2 request into
 //! a [`Head`] and one message, or a stream of messages, gives both to the service, and turns the service's [`Answer`] into frames.
 
+mod address;
 mod admission;
 mod answer;
 mod contain;
@@ -16,6 +17,7 @@ mod request;
 #[expect(clippy::module_inception, reason = "the trait of the module's name")]
 mod service;
 
+pub(crate) use address::Address;
 pub use admission::{Admission, Decision};
 pub use answer::{Answer, Part, Reply};
 pub(crate) use answer::{panicked, unknown_method};

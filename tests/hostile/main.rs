@@ -14,9 +14,11 @@
 mod arena;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod descriptors;
+mod door;
 mod flips;
 mod floods;
 mod headers;
+mod listeners;
 mod memory;
 mod messages;
 mod readers;

@@ -265,11 +265,104 @@ async fn as_many_handshakes_as_were_set_may_be_unfinished_and_any_number_finishe
     assert_eq!(first.check("").await, SERVING);
     assert_eq!(second.check("").await, SERVING);
     assert_eq!(server.stats().connections_refused, 0);
-    let (_third, _task) = dial(&server, PIPE, 1);
+    let (mut third, evicted) = dial(&server, PIPE, 1);
     tokio::task::yield_now().await;
     let start = Instant::now();
-    let (_fourth, refused) = dial(&server, PIPE, 1);
-    refused.await.unwrap();
+    let (mut fourth, _task) = dial(&server, PIPE, 2);
+    evicted.await.unwrap();
     assert_eq!(start.elapsed(), Duration::ZERO);
-    assert_eq!(server.stats().connections_refused, 1);
+    third.recv_to_end().await;
+    assert!(matches!(
+        fourth.recv().await,
+        Frame::Settings { ack: false, .. }
+    ));
+    let stats = server.stats();
+    assert_eq!(
+        (stats.connections_refused, stats.handshakes_evicted),
+        (0, 1)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_many_connections_as_were_set_stay_and_one_more_makes_the_idle_one_go() {
+    let server = serve(builder().max_connections(2));
+    let mut first = connect(&server).await;
+    let mut second = connect(&server).await;
+    assert_eq!(second.check("").await, SERVING);
+    assert_eq!(first.check("").await, SERVING);
+    assert_eq!(server.stats().connections_evicted, 0);
+    // Clients that have just come have their time.
+    tokio::time::sleep(2 * SECOND).await;
+    assert_eq!(first.check("").await, SERVING);
+    let mut third = connect(&server).await;
+    second.expect_goaway(NO_ERROR).await;
+    second.recv_to_end().await;
+    assert_eq!(third.check("").await, SERVING);
+    assert_eq!(first.check("").await, SERVING);
+    assert_eq!(server.stats().connections_evicted, 1);
+}
+
+/// Sends more PINGs than a client may.
+async fn flood(server: &Server<HealthService>) {
+    let (ours, theirs) = tokio::io::duplex(PIPE);
+    let peer = PeerInfo::from(std::net::SocketAddr::from(([192, 0, 2, 1], 5)));
+    host::spawn(server.serve_connection_with(theirs, peer));
+    let mut peer = Peer::handshake(ours, &[]).await;
+    let sent = peer.flood(&frame::ping([7; 8]).repeat(1_000)).await;
+    assert!(matches!(
+        sent.last(),
+        Some(Frame::GoAway {
+            code: ENHANCE_YOUR_CALM,
+            ..
+        })
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_waits_after_a_flood_for_as_long_as_was_set() {
+    let server = serve(builder().flood_wait(60 * SECOND));
+    flood(&server).await;
+    tokio::time::sleep(58 * SECOND).await;
+    let (_barred, task) = dial(&server, PIPE, 1);
+    task.await.unwrap();
+    assert_eq!(server.stats().connections_barred, 1);
+    tokio::time::sleep(2 * SECOND).await;
+    flood(&server).await;
+
+    let server = serve(builder().flood_wait(Duration::ZERO));
+    flood(&server).await;
+    flood(&server).await;
+    assert_eq!(server.stats().connections_barred, 0);
+}
+
+/// Nobody accepts, so what waits is what the system lets wait: one more than the number, on Linux.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn as_many_connections_wait_to_be_accepted_as_were_set() {
+    let server = serve(builder().backlog(2));
+    server.bind("127.0.0.1:0").await.unwrap();
+    let addr = server.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        waiting.push(tokio::net::TcpStream::connect(addr).await.unwrap());
+    }
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    socket.connect(&addr.into()).unwrap_err();
+    assert!(socket.peer_addr().is_err(), "connected");
+
+    let path = std::env::temp_dir().join(format!("grpc-health-backlog-{}", std::process::id()));
+    server.bind_unix(&path).await.unwrap();
+    let connect = || {
+        let socket =
+            socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        socket
+            .connect(&socket2::SockAddr::unix(&path).unwrap())
+            .map(|()| socket)
+    };
+    let all: Vec<_> = (0..3).map(|_| connect().unwrap()).collect();
+    let error = connect().unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+    drop(all);
 }

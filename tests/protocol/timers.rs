@@ -228,11 +228,16 @@ async fn row_67_a_silent_peer_is_asked_whether_it_is_there() {
 async fn connections_over_the_limit_are_closed_at_once_and_the_others_stay() {
     let served = Served::new(Server::builder().max_connections(1));
     let (mut first, first_task) = served.connect(PIPE, &[]).await;
+    // A connection without a call to complete would make room.
+    let call = first.start_call(&Request::new(CHECK)).await;
+    first.ping().await;
     let start = Instant::now();
     let (_second, second_task) = served.dial(PIPE);
     second_task.await.unwrap();
     assert_eq!(start.elapsed(), Duration::ZERO);
-    assert_eq!(first.check("").await, SERVING);
+    let body = health_request("");
+    first.send(&frame::data(call, true, &body)).await;
+    assert_eq!(first.expect_unary_ok(call).await, SERVING);
     drop(first);
     first_task.await.unwrap();
     let (mut third, _task) = served.connect(PIPE, &[]).await;

@@ -1,0 +1,133 @@
+"""The door, S21: peers that take all places, and the clients that come meanwhile. A part of attack.py.
+
+Each attacker is a process of its own, with an address of its own under 127/8. New clients come from a third address, each with a connection
+for one Check, as a kubelet's.
+"""
+
+import multiprocessing
+import os
+import resource
+import select
+import socket
+import sys
+import time
+
+from peer import DATA, LIMIT, PREFACE, SETTINGS, Peer, Server, call, frame
+
+HELLO = PREFACE + frame(SETTINGS, 0, 0) + frame(SETTINGS, 1, 0)
+
+
+def hoard(address, source, count, first, come, over, result):
+    """Holds `count` connections that say `first`, and opens another one for each that the server closes."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    held, poll, opened, failed = {}, select.epoll(), 0, 0
+
+    def one():
+        nonlocal opened, failed
+        try:
+            peer = socket.socket()
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            peer.bind((source, 0))
+            peer.settimeout(5)
+            peer.connect(address)
+            peer.send(first)
+        except OSError:
+            failed += 1
+            peer.close()
+            return
+        peer.setblocking(False)
+        held[peer.fileno()] = peer
+        poll.register(peer.fileno(), select.EPOLLIN)
+        opened += 1
+
+    def replace(timeout):
+        closed = 0
+        for descriptor, _ in poll.poll(timeout):
+            peer = held[descriptor]
+            try:
+                if peer.recv(1 << 16):
+                    continue
+            except OSError:
+                pass
+            poll.unregister(descriptor)
+            held.pop(descriptor).close()
+            closed += 1
+        return closed
+
+    for _ in range(count):
+        if over.is_set():
+            break
+        one()
+        if opened % 100 == 0:
+            replace(0)
+    come.set()
+    while not over.is_set():
+        for _ in range(replace(0.05)):
+            one()
+    result.put((len(held), opened, failed))
+
+
+def attack(which, name, attackers, count, first):
+    """The attackers come and stay for 5 s more; new clients come all the while."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    server = Server(which, descriptors=limit)
+    over, result, come, processes = multiprocessing.Event(), multiprocessing.Queue(), [], []
+    rss, cpu, start = server.memory("VmRSS"), server.cpu(), time.monotonic()
+    for n in range(attackers):
+        come.append(multiprocessing.Event())
+        arguments = (server.address, f"127.0.0.{n + 2}", count // attackers, first, come[-1], over, result)
+        processes.append(multiprocessing.Process(target=hoard, args=arguments, daemon=True))
+        processes[-1].start()
+    ahead(server)
+    times, refused, end = [], 0, None
+    while end is None or time.monotonic() < end:
+        if end is None and (all(event.is_set() for event in come) or time.monotonic() > start + 180):
+            end = time.monotonic() + 5
+        took = check(server)
+        refused += took is None
+        times += [took] if took is not None else []
+        time.sleep(0.01)
+    over.set()
+    held, opened, failed = map(sum, zip(*(result.get(timeout=60) for _ in processes)))
+    for process in processes:
+        process.join(10)
+    at = lambda share: sorted(times)[min(int(len(times) * share), len(times) - 1)] * 1000 if times else float("nan")
+    grown = (server.memory("VmHWM") - rss) / 1024
+    print(f"| {name} | {held:,} held, {opened:,} opened, {failed:,} failed; {time.monotonic() - start:.1f} s | {grown:.1f} | "
+          f"{server.cpu() - cpu:.2f} | {len(times) + refused} new clients, {refused} refused, p50 {at(0.5):.1f} ms, p99 {at(0.99):.1f} ms |",
+          flush=True)
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    server.end()
+
+
+def ahead(server):
+    """Lets the server and the new clients go ahead of whatever else the machine does, if they may (as root)."""
+    try:
+        for thread in [0, *map(int, os.listdir(f"/proc/{server.process.pid}/task"))]:
+            os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(1))
+        os.sched_setaffinity(server.process.pid, {0})
+    except PermissionError:
+        print("no real-time priority: what else runs on the machine is in the times", file=sys.stderr)
+
+
+def check(server):
+    """How long a new client's Check takes, from the connect on; `None` if it fails."""
+    start = time.monotonic()
+    try:
+        peer = Peer(server)
+        peer.send(call(1, "Check"))
+        while not peer.frames.get(DATA) and not peer.closed and time.monotonic() < start + LIMIT:
+            peer.receive(1)
+        answered = peer.frames.get(DATA)
+        peer.socket.close()
+    except OSError:
+        return None
+    return time.monotonic() - start if answered else None
+
+
+ATTACKS = {
+    "S21 2,100 silent sockets": lambda which, name: attack(which, name, 1, 2_100, b""),
+    "S21 10,100 with a Watch": lambda which, name: attack(which, name, 1, 10_100, HELLO + call(1, "Watch")),
+    "S21 20,000 idle, two addresses": lambda which, name: attack(which, name, 2, 20_000, HELLO),
+}

@@ -1,0 +1,395 @@
+//! The ledger against a plain model, and the rules one by one.
+
+use std::sync::Mutex;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// A scripted connection.
+#[derive(Debug)]
+struct Client {
+    standing: Mutex<Standing>,
+    told: Mutex<Option<&'static str>>,
+}
+
+impl Client {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            standing: Mutex::new(Standing::new(Doing::Arriving, 0)),
+            told: Mutex::default(),
+        })
+    }
+
+    fn does(&self, doing: Doing, since: u64) {
+        *self.standing.lock().unwrap() = Standing::new(doing, since);
+    }
+
+    fn told(&self) -> Option<&'static str> {
+        *self.told.lock().unwrap()
+    }
+}
+
+impl Seat for Client {
+    fn standing(&self) -> Standing {
+        *self.standing.lock().unwrap()
+    }
+
+    fn leave(&self) {
+        *self.told.lock().unwrap() = Some("leave");
+    }
+
+    fn cut(&self) {
+        *self.told.lock().unwrap() = Some("cut");
+    }
+}
+
+const fn limits(connections: usize, handshakes: usize) -> Limits {
+    Limits {
+        connections,
+        per_address: None,
+        handshakes,
+    }
+}
+
+/// A ledger, and the clients that have come.
+struct Door {
+    ledger: Ledger<Client>,
+    now: u64,
+}
+
+impl Door {
+    fn new(limits: Limits) -> Self {
+        Self {
+            ledger: Ledger::new(limits),
+            now: 0,
+        }
+    }
+
+    fn come(&mut self, address: u32) -> Option<(Arc<Client>, usize)> {
+        let client = Client::new();
+        let address = Address::V4(address);
+        let key = self.ledger.admit(self.now, address, Arc::clone(&client))?;
+        Some((client, key))
+    }
+
+    /// A client comes from `address`, and does this from now on.
+    fn settled(&mut self, address: u32, doing: Doing) -> Arc<Client> {
+        let (client, key) = self.come(address).expect("a place");
+        self.ledger.settle(self.now, key);
+        client.does(doing, self.now);
+        self.now += 1;
+        client
+    }
+
+    /// All clients have had their time for a first call.
+    fn wait(&mut self) {
+        self.now += ARRIVAL;
+    }
+}
+
+#[test]
+fn the_connection_that_does_least_for_longest_of_the_address_that_holds_most_makes_room() {
+    let mut door = Door::new(limits(8, 8));
+    // Another address's idle connection is older than all, and stays.
+    let other = door.settled(1, Doing::Unused);
+    let hoard = [
+        Doing::Watching,
+        Doing::Working,
+        Doing::Idle,
+        Doing::Idle,
+        Doing::Unused,
+        Doing::Unused,
+    ]
+    .map(|doing| door.settled(2, doing));
+    let another = door.settled(3, Doing::Idle);
+    door.wait();
+    for leaver in [4, 5, 2, 3] {
+        assert_eq!(hoard[leaver].told(), None);
+        // From addresses that hold nothing.
+        door.settled(10 + u32::try_from(leaver).unwrap(), Doing::Working);
+        assert_eq!(hoard[leaver].told(), Some("leave"));
+    }
+    for stays in [&other, &another, &hoard[0], &hoard[1]] {
+        assert_eq!(stays.told(), None);
+    }
+}
+
+#[test]
+fn a_call_that_has_come_since_keeps_a_connection() {
+    let mut door = Door::new(limits(3, 3));
+    let clients = [1, 1, 1].map(|address| door.settled(address, Doing::Unused));
+    door.wait();
+    clients[0].does(Doing::Idle, door.now);
+    door.settled(2, Doing::Unused);
+    assert_eq!(clients[0].told(), None);
+    assert_eq!(clients[1].told(), Some("leave"));
+}
+
+#[test]
+fn a_client_that_has_just_come_has_time_for_its_first_call() {
+    let mut door = Door::new(limits(3, 3));
+    let watching = [1, 1].map(|address| door.settled(address, Doing::Watching));
+    door.wait();
+    let fresh = door.settled(1, Doing::Unused);
+    door.settled(1, Doing::Watching);
+    assert_eq!(fresh.told(), None);
+    assert_eq!(watching[0].told(), Some("leave"));
+    door.wait();
+    door.settled(1, Doing::Watching);
+    assert_eq!(fresh.told(), Some("leave"));
+}
+
+#[test]
+fn work_makes_no_room_for_the_same_address_and_some_for_one_that_has_less() {
+    let mut door = Door::new(limits(4, 4));
+    let busy = [1, 1, 1, 1].map(|address| door.settled(address, Doing::Working));
+    door.wait();
+    assert!(door.come(1).is_none());
+    assert!(busy.iter().all(|client| client.told().is_none()));
+    door.settled(2, Doing::Working);
+    let told: Vec<_> = busy.iter().filter_map(|client| client.told()).collect();
+    assert_eq!(told, ["leave"]);
+}
+
+#[test]
+fn the_last_places_are_for_connections_that_have_had_no_call() {
+    let mut door = Door::new(limits(100, 100));
+    // 98 clients at work, each at an address of its own, and room for two more.
+    let busy: Vec<_> = (0..98).map(|n| door.settled(n, Doing::Working)).collect();
+    let reserved: Vec<_> = (0..5)
+        .map(|n| door.settled(200 + n, Doing::Working))
+        .collect();
+    assert!(busy.iter().all(|client| client.told().is_none()));
+    let told: Vec<_> = reserved.iter().map(|client| client.told()).collect();
+    let leave = Some("leave");
+    assert_eq!(told, [leave, leave, leave, None, None]);
+    // Not for one that is there already.
+    assert!(door.come(7).is_none());
+}
+
+#[test]
+fn the_oldest_handshake_of_the_address_that_has_most_makes_room() {
+    let mut door = Door::new(limits(100, 8));
+    let (slow, _) = door.come(1).unwrap();
+    door.now += 1;
+    let hoard: Vec<_> = (0..8)
+        .map(|_| {
+            door.now += 1;
+            door.come(2).unwrap().0
+        })
+        .collect();
+    // An address has half of them.
+    let cut = hoard
+        .iter()
+        .filter(|client| client.told() == Some("cut"))
+        .count();
+    assert_eq!(
+        (cut, hoard[3].told(), hoard[4].told()),
+        (4, Some("cut"), None)
+    );
+    for n in 3..6 {
+        door.come(n).unwrap();
+    }
+    assert_eq!(hoard[4].told(), None);
+    door.come(6).unwrap();
+    assert_eq!((hoard[4].told(), hoard[5].told()), (Some("cut"), None));
+    assert_eq!(slow.told(), None);
+    assert_eq!(
+        door.ledger.take_evicted(),
+        Evicted {
+            handshakes: 5,
+            connections: 0
+        }
+    );
+}
+
+#[test]
+fn a_connection_over_loopback_counts_as_a_sixteenth() {
+    let mut door = Door::new(limits(24, 24));
+    let loopback = 0x7f00_0001;
+    let proxy: Vec<_> = (0..22)
+        .map(|_| door.settled(loopback, Doing::Unused))
+        .collect();
+    let remote = [1, 1].map(|address| door.settled(address, Doing::Unused));
+    door.wait();
+    door.settled(2, Doing::Working);
+    assert!(proxy.iter().all(|client| client.told().is_none()));
+    assert_eq!(remote[0].told(), Some("leave"));
+}
+
+#[test]
+fn those_that_leave_are_few_and_the_oldest_is_cut_for_one_more() {
+    let mut door = Door::new(limits(32, 32));
+    let first: Vec<_> = (0..32).map(|_| door.settled(1, Doing::Idle)).collect();
+    door.wait();
+    for _ in 0..4 {
+        door.settled(1, Doing::Idle);
+    }
+    let told: Vec<_> = first.iter().take(4).map(|client| client.told()).collect();
+    let (cut, leave) = (Some("cut"), Some("leave"));
+    assert_eq!(told, [cut, leave, leave, leave]);
+}
+
+#[test]
+fn connections_that_were_cut_and_have_not_closed_are_few() {
+    let limits = limits(32, 32);
+    let mut door = Door::new(limits);
+    let mut come = 0;
+    while door.come(1).is_some() {
+        come += 1;
+        assert!(come < 1_000, "no bound");
+    }
+    // An address has half of the handshakes.
+    assert_eq!(come, 16 + limits.going() + 1);
+}
+
+#[test]
+fn an_address_has_as_many_connections_as_were_set() {
+    let mut door = Door::new(Limits {
+        per_address: Some(2),
+        ..limits(100, 100)
+    });
+    let (_, first) = door.come(1).unwrap();
+    door.come(1).unwrap();
+    assert!(door.come(1).is_none());
+    door.come(2).unwrap();
+    door.ledger.remove(first);
+    door.come(1).unwrap();
+}
+
+#[test]
+fn connections_that_have_had_a_call_are_counted_up_to_a_number() {
+    let mut door = Door::new(limits(100, 100));
+    for doing in [Doing::Unused, Doing::Idle, Doing::Watching, Doing::Working] {
+        door.settled(1, doing);
+    }
+    assert_eq!(door.ledger.used(Address::V4(1), 16), 3);
+    assert_eq!(door.ledger.used(Address::V4(1), 2), 2);
+    assert_eq!(door.ledger.used(Address::V4(2), 2), 0);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Come(u32),
+    Settle(usize),
+    Do(usize, u8),
+    End(usize),
+    Wait(u16),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (0_u32..6).prop_map(Step::Come),
+        4 => any::<usize>().prop_map(Step::Settle),
+        4 => (any::<usize>(), 0_u8..4).prop_map(|(n, doing)| Step::Do(n, doing)),
+        2 => any::<usize>().prop_map(Step::End),
+        1 => (0_u16..3_000).prop_map(Step::Wait),
+    ]
+}
+
+/// What the model knows of a connection.
+struct Known {
+    client: Arc<Client>,
+    key: usize,
+    address: u32,
+    handshake: bool,
+}
+
+fn seated(all: &[Known]) -> impl Iterator<Item = &Known> {
+    all.iter().filter(|known| known.client.told().is_none())
+}
+
+fn held(all: &[Known], address: u32) -> usize {
+    seated(all).filter(|known| known.address == address).count()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn counts_hold_and_nobody_makes_room_out_of_turn(
+        steps in proptest::collection::vec(step(), 1..200),
+        (connections, handshakes) in (1_usize..20, 1_usize..20),
+    ) {
+        let limits = limits(connections, handshakes);
+        let mut door = Door::new(limits);
+        let mut all: Vec<Known> = Vec::new();
+        for step in steps {
+            door.now += 1;
+            let pick = |n: usize| n.checked_rem(all.len());
+            match step {
+                Step::Come(address) => {
+                    let before: Vec<_> = all.iter().map(|known| known.client.told()).collect();
+                    let most = (0..6).map(|other| held(&all, other)).max().unwrap();
+                    let full = seated(&all).count() >= connections;
+                    let own = held(&all, address);
+                    let going = all.len() - seated(&all).count();
+                    let came = door.come(address);
+                    let evicted: Vec<_> = all.iter().zip(&before)
+                        .filter(|(known, before)| before.is_none() && known.client.told().is_some())
+                        .map(|(known, _)| known)
+                        .collect();
+                    prop_assert!(evicted.len() <= 2);
+                    for known in &evicted {
+                        if known.handshake {
+                            continue;
+                        }
+                        // Only at the limit, and of the newcomer's address or of one that held the most.
+                        prop_assert!(full);
+                        let of = held(&all, known.address) + 1;
+                        prop_assert!(known.address == address || of + 1 >= most, "{of} of {most}");
+                        let works = known.client.standing().doing == Doing::Working;
+                        prop_assert!(!works || of > own + 1, "work made room: {of}, {own}");
+                    }
+                    match came {
+                        Some((client, key)) => all.push(Known { client, key, address, handshake: true }),
+                        // A newcomer from an address without connections is refused only if nobody holds more than one, or if
+                        // those that were told to go are still there.
+                        None => prop_assert!(own > 0 || most <= 1 || going > limits.going()),
+                    }
+                }
+                Step::Settle(n) => if let Some(n) = pick(n) {
+                    let known = &mut all[n];
+                    door.ledger.settle(door.now, known.key);
+                    if known.handshake {
+                        known.client.does(Doing::Unused, door.now);
+                    }
+                    known.handshake = false;
+                },
+                Step::Do(n, doing) => if let Some(n) = pick(n) {
+                    let doing = [Doing::Idle, Doing::Watching, Doing::Working, Doing::Idle][usize::from(doing)];
+                    if !all[n].handshake {
+                        all[n].client.does(doing, door.now);
+                    }
+                },
+                Step::End(n) => if let Some(n) = pick(n) {
+                    let known = all.swap_remove(n);
+                    door.ledger.remove(known.key);
+                },
+                Step::Wait(time) => door.now += u64::from(time),
+            }
+            let ledger = &door.ledger;
+            let handshaking = seated(&all).filter(|known| known.handshake).count();
+            prop_assert_eq!((ledger.seated, ledger.handshakes), (seated(&all).count(), handshaking));
+            prop_assert_eq!(ledger.entries.len(), all.len());
+            prop_assert!(ledger.seated <= connections && handshaking <= handshakes);
+            let leaving = all.iter().filter(|known| known.client.told() == Some("leave")).count();
+            prop_assert_eq!(ledger.are_leaving, leaving);
+            prop_assert!(leaving <= limits.leaving());
+            prop_assert!(all.len() - ledger.seated <= limits.going() + 2);
+            for address in 0..6 {
+                let of = seated(&all).filter(|known| known.address == address && known.handshake).count();
+                prop_assert!(of <= limits.handshakes_of(Address::V4(address)).max(1));
+            }
+            prop_assert_eq!(ledger.crowds.len(), ledger.by_places.len());
+        }
+        for known in all {
+            door.ledger.remove(known.key);
+        }
+        let ledger = &door.ledger;
+        prop_assert!(ledger.entries.is_empty() && ledger.crowds.is_empty());
+        prop_assert!(ledger.by_places.is_empty() && ledger.by_handshakes.is_empty());
+        prop_assert_eq!((ledger.seated, ledger.handshakes, ledger.are_leaving), (0, 0, 0));
+    }
+}

@@ -1,0 +1,80 @@
+//! The door of real listeners.
+
+use grpc_health::{HealthService, Registry, Server};
+use tokio::net::TcpStream;
+
+use crate::support::frame;
+use crate::support::grpc::{CHECK, Request, SERVING, health_request};
+use crate::support::peer::Peer;
+
+async fn connect(addr: std::net::SocketAddr) -> Peer<TcpStream> {
+    let io = TcpStream::connect(addr).await.unwrap();
+    io.set_nodelay(true).unwrap();
+    Peer::handshake_real_clock(io).await
+}
+
+#[tokio::test]
+async fn a18_a_listener_for_probes_is_not_filled_by_another() {
+    let server = Server::builder()
+        .max_connections(1)
+        .service(HealthService::new(Registry::new()))
+        .build();
+    server.bind("127.0.0.1:0").await.unwrap();
+    server.bind("127.0.0.1:0").await.unwrap();
+    let served = tokio::spawn(server.serve());
+    let [network, probes] = server.local_addrs()[..] else {
+        panic!("{server:?}")
+    };
+    // A call that is not complete keeps the one place.
+    let mut busy = connect(network).await;
+    let call = busy.start_call(&Request::new(CHECK)).await;
+    busy.ping().await;
+    for _ in 0..3 {
+        assert_eq!(connect(probes).await.check("").await, SERVING);
+    }
+    let stats = server.stats();
+    assert_eq!(
+        (stats.connections_refused, stats.connections_open >= 1),
+        (0, true)
+    );
+    busy.send(&frame::data(call, true, &health_request("")))
+        .await;
+    assert_eq!(busy.expect_unary_ok(call).await, SERVING);
+    drop(busy);
+    server.shutdown().await;
+    served.await.unwrap().unwrap();
+}
+
+#[cfg(feature = "tls")]
+#[path = "../support/certs.rs"]
+mod certs;
+
+/// rustls alone takes 10 KiB for a client, before the client's first byte.
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn a17_silent_sockets_hold_no_state_of_tls() {
+    use grpc_health::tls::{ServerPem, ServerTls};
+
+    use crate::arena::count;
+    use crate::memory::Memory;
+
+    let identity = certs::Ca::new("ca").server();
+    let tls = ServerTls::new(ServerPem::new(identity.cert, identity.key)).unwrap();
+    let service = HealthService::new(Registry::new());
+    let server = Server::builder().service(service).build();
+    server.bind_tls("127.0.0.1:0", &tls).await.unwrap();
+    let addr = server.local_addr().unwrap();
+    tokio::spawn(server.serve());
+    let memory = Memory::mark();
+    let mut silent = Vec::new();
+    for n in 1..=count(50, 1_000) {
+        silent.push(TcpStream::connect(addr).await.unwrap());
+        while server.stats().connections < n as u64 {
+            tokio::task::yield_now().await;
+        }
+    }
+    // Each task has been polled by now.
+    tokio::task::yield_now().await;
+    memory.assert_peak_below(silent.len() * (8 << 10));
+    assert_eq!(server.stats().connections_open, silent.len() as u64);
+}
