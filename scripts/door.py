@@ -95,8 +95,8 @@ def attack(which, name, attackers, count, first):
     at = lambda share: sorted(times)[min(int(len(times) * share), len(times) - 1)] * 1000 if times else float("nan")
     grown = (server.memory("VmHWM") - rss) / 1024
     print(f"| {name} | {held:,} held, {opened:,} opened, {failed:,} failed; {time.monotonic() - start:.1f} s | {grown:.1f} | "
-          f"{server.cpu() - cpu:.2f} | {len(times) + refused} new clients, {refused} refused, p50 {at(0.5):.1f} ms, p99 {at(0.99):.1f} ms |",
-          flush=True)
+          f"{server.cpu() - cpu:.2f} | {len(times) + refused} new clients, {refused} refused, p50 {at(0.5):.1f} ms, "
+          f"p99 {at(0.99):.1f} ms |", flush=True)
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     server.end()
 

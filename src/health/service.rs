@@ -73,8 +73,8 @@ impl HealthService {
     /// Limits how many `Watch` calls may be open at once, on all connections together. Default: 65,536. A further `Watch` gets
     /// `RESOURCE_EXHAUSTED` (8). The last eighth of the calls is for IP addresses that have less than an equal share, and the first half of
     /// that eighth also for connections that have fewer than four. Peers without an address, such as those on Unix sockets, have no
-    /// share: only the limit itself holds for them. [`Builder::max_long_lived_streams`](crate::server::Builder::max_long_lived_streams) limits those of one
-    /// connection.
+    /// share: only the limit itself holds for them.
+    /// [`Builder::max_long_lived_streams`](crate::server::Builder::max_long_lived_streams) limits those of one connection.
     #[must_use]
     pub const fn max_watches(mut self, watches: usize) -> Self {
         self.max_watches = watches;

@@ -1,8 +1,8 @@
 //! How the places for `Watch` calls are shared between peers.
 //!
-//! While there are many places left, anyone may have them. The last eighth is for addresses that have less than an equal share, and its first
-//! half also for connections that have few Watches: a proxy may bring a thousand users over one address, and a client that opens Watches on
-//! many connections takes none of what is left.
+//! While there are many places left, anyone may have them. The last eighth is for addresses that have less than an equal share, and its
+//! first half also for connections that have few Watches: a proxy may bring a thousand users over one address, and a client that opens
+//! Watches on many connections takes none of what is left.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -295,8 +295,8 @@ impl<S> Builder<S> {
     }
 
     /// Limits how long calls may take to complete after a GOAWAY that the server has sent for a connection's age or idleness ([gRFC
-    /// A9](https://github.com/grpc/proposal/blob/master/A9-server-side-conn-mgt.md)). Default: 10 s. Then the server closes the connection. The
-    /// same holds for a connection that makes room for another ([`max_connections`](Self::max_connections)).
+    /// A9](https://github.com/grpc/proposal/blob/master/A9-server-side-conn-mgt.md)). Default: 10 s. Then the server closes the connection.
+    /// The same holds for a connection that makes room for another ([`max_connections`](Self::max_connections)).
     pub const fn max_connection_age_grace(mut self, grace: Duration) -> Self {
         self.connection.max_connection_age_grace = grace;
         self

@@ -39,8 +39,8 @@ impl Places {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a place for the connection `link` from `address`, until the result is dropped, and makes room if there is none. `None` if there
-    /// can be no place. The times are in milliseconds of the server's life.
+    /// Takes a place for the connection `link` from `address`, until the result is dropped, and makes room if there is none. `None` if
+    /// there can be no place. The times are in milliseconds of the server's life.
     pub(super) fn take(
         self: &Arc<Self>,
         now: u64,
