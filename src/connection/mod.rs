@@ -4,6 +4,8 @@
 //! A connection is one future, which owns its h2 connection and answers calls itself. The state that it shares with other connections is in
 //! its [`Host`]; the server reaches it through its [`Link`].
 
+#[allow(dead_code, reason = "the budgets of the server use this next")]
+mod budget;
 mod clock;
 mod config;
 #[expect(clippy::module_inception, reason = "the type of the module's name")]
