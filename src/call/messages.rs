@@ -45,6 +45,12 @@ impl Messages {
         Ok(Message { body, compressed })
     }
 
+    /// How many bytes of the message under way have arrived, and how many bytes the message has. `None` between two messages.
+    #[inline]
+    pub(crate) fn partial(&self) -> Option<(usize, usize)> {
+        self.decoder.partial()
+    }
+
     /// Ends the body.
     pub(crate) fn finish(&self) -> Result<(), Status> {
         self.decoder.finish().map_err(malformed)
@@ -84,6 +90,12 @@ impl Collector {
             }
         }
         Ok(())
+    }
+
+    /// How many bytes of the message have arrived, and how many bytes the message has. `None` before the message, and once it is whole.
+    #[inline]
+    pub(crate) fn partial(&self) -> Option<(usize, usize)> {
+        self.messages.partial()
     }
 
     /// Ends the body, and returns the request's one message.

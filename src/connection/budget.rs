@@ -17,6 +17,8 @@ const PART: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Budget {
     limit: usize,
+    /// The most bytes that one share may take.
+    most: usize,
     used: AtomicUsize,
     /// The length of `queue`, so that the shares need no lock while nobody waits.
     waiting: AtomicUsize,
@@ -34,10 +36,16 @@ struct Place {
 }
 
 impl Budget {
-    /// A budget of `limit` bytes.
+    /// A budget of `limit` bytes, of which one share may hold a quarter.
     pub(crate) fn new(limit: usize) -> Arc<Self> {
+        Self::with_most(limit, limit / PART)
+    }
+
+    /// A budget of `limit` bytes, of which one share may hold `most` bytes.
+    pub(crate) fn with_most(limit: usize, most: usize) -> Arc<Self> {
         Arc::new(Self {
             limit,
+            most,
             used: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             queue: Mutex::default(),
@@ -52,12 +60,20 @@ impl Budget {
 
     /// The most bytes that one share may [take](Share::try_take).
     pub(crate) const fn most(&self) -> usize {
-        self.limit / PART
+        self.most
     }
 
     /// Whether a connection waits for room.
     pub(crate) fn is_wanted(&self) -> bool {
         self.waiting.load(Relaxed) > 0
+    }
+
+    /// Whether a connection waits for more room than there is.
+    pub(crate) fn is_short(&self) -> bool {
+        self.is_wanted() && {
+            let first = self.queue().front().map_or(0, |place| place.bytes);
+            self.used.load(SeqCst).saturating_add(first) > self.limit
+        }
     }
 
     fn queue(&self) -> MutexGuard<'_, VecDeque<Place>> {

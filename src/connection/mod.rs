@@ -4,7 +4,6 @@
 //! A connection is one future, which owns its h2 connection and answers calls itself. The state that it shares with other connections is in
 //! its [`Host`]; the server reaches it through its [`Link`].
 
-#[allow(dead_code, reason = "the budgets of the server use this next")]
 mod budget;
 mod clock;
 mod config;
@@ -13,11 +12,13 @@ mod connection;
 mod depart;
 pub(crate) mod guard;
 mod host;
+mod intake;
 mod lifetime;
 mod link;
 mod open;
 mod patience;
 mod phase;
+mod receiving;
 mod stream;
 mod tally;
 mod timers;

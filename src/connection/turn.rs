@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::connection::{Connection, Http2, Incoming};
-use super::stream::{Finished, Reading, Turn, begin, send_refusal};
+use super::stream::{Finished, Inbox, Reading, Turn, begin, send_refusal};
 use super::waiting::{State, Terms, Waiting};
 use crate::call::{self, Call, Collector, Refusal};
 use crate::service::{Service, contain, panicked};
@@ -72,6 +72,7 @@ where
             }
             self.answer();
             self.with_waiting(|waiting, turn| waiting.poll_ready(turn));
+            self.receive();
             // The server counts the calls before the peer can see an answer.
             self.tell();
             // Only this poll gets the task's waker. This poll also writes everything, so h2 needs no earlier wake.
@@ -124,7 +125,7 @@ where
                 let (mut parts, body) = request.into_parts();
                 let call = self.judge(&mut parts);
                 self.batch.push(Incoming {
-                    body,
+                    inbox: Inbox::new(body),
                     respond,
                     call,
                 });
@@ -168,7 +169,7 @@ where
 impl Incoming {
     fn answer<S: Service>(self, waiting: &mut Waiting<S>, turn: &mut Turn<'_, S>) {
         let Self {
-            body,
+            inbox,
             mut respond,
             call,
         } = self;
@@ -183,10 +184,10 @@ impl Incoming {
         let terms = Terms::of(&call);
         let decided = call.is_decided();
         let finished = if decided && call.method.is_streaming() {
-            begin(turn, body, respond, call)
+            begin(turn, inbox, respond, call)
         } else {
             let mut reading = Reading {
-                body,
+                inbox,
                 respond,
                 collector: Collector::new(&call),
                 call,
@@ -198,7 +199,7 @@ impl Incoming {
             }
             // Most requests are complete by now, so the first read gets no waker.
             let mut cx = Context::from_waker(Waker::noop());
-            let Poll::Ready(read) = reading.read(&mut cx) else {
+            let Poll::Ready(read) = reading.read(turn.bodies, &mut cx) else {
                 waiting.insert(State::Reading(Box::new(reading)), terms, turn);
                 return;
             };

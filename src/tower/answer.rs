@@ -128,7 +128,7 @@ async fn collect<B: Body>(
 ) -> Result<Message, Status> {
     let mut data = Data(pin!(body));
     let read = async {
-        while let Some(chunk) = poll_fn(|cx| data.poll_chunk(cx)).await {
+        while let Some(chunk) = poll_fn(|cx| data.poll_chunk(None, cx)).await {
             collector.push(chunk?)?;
         }
         collector.finish()
@@ -147,7 +147,11 @@ where
     P: std::ops::DerefMut,
     P::Target: Body,
 {
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
+    fn poll_chunk(
+        &mut self,
+        _: Option<(usize, usize)>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Status>>> {
         loop {
             let Some(frame) = ready!(self.0.as_mut().poll_frame(cx)) else {
                 return Poll::Ready(None);

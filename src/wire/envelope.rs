@@ -142,6 +142,16 @@ impl Decoder {
         }))
     }
 
+    /// How many bytes of the message under way have arrived, and how many bytes the message has. `None` outside a message.
+    #[must_use]
+    #[inline]
+    pub fn partial(&self) -> Option<(usize, usize)> {
+        match &self.state {
+            State::Message(_, len, buf) => Some((buf.len(), *len)),
+            State::Prefix(..) | State::Failed(_) => None,
+        }
+    }
+
     /// Checks that the stream may end here: not inside an envelope.
     ///
     /// # Errors

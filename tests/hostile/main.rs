@@ -20,6 +20,7 @@ mod headers;
 mod memory;
 mod messages;
 mod readers;
+mod receiving;
 mod replies;
 mod rows;
 mod slow;
