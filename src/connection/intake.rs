@@ -76,11 +76,12 @@ pub(super) struct Intake {
     read_before: u64,
     /// Since when the requests have used up all of the connection's window.
     blocked: Option<Instant>,
-    /// The windows that h2 has been told.
+    /// The windows that h2 has been told: the connection's, and the streams'.
     told: (u32, u32),
-    /// The streams' window before that.
-    told_before: u32,
+    /// The window that would fit the messages that have come; zero if all have fitted into the first window.
     wanted_window: usize,
+    /// The window for which the budget has room; zero if the streams keep their first window.
+    wide: usize,
 }
 
 impl Intake {
@@ -102,8 +103,8 @@ impl Intake {
             read_before: 0,
             blocked: None,
             told: (open, window),
-            told_before: window,
             wanted_window: 0,
+            wide: 0,
         }
     }
 
@@ -134,21 +135,49 @@ impl Intake {
         self.messages.give_back(excess);
         // Half of the open window is free, so that a few small requests cost no budget.
         let due = holding.held.saturating_sub(self.open / 2);
-        let charged = self.unread.held();
-        if due <= charged {
-            self.unread.give_back(charged - due);
+        self.wide = self.widest();
+        let wide = self.wide.saturating_mul(holding.bodies);
+        if self.wide > 0 && self.charge(due.max(wide)).is_ok() {
             self.unread.leave();
             return;
         }
-        let missing = due - charged;
-        match self.unread.try_take(missing) {
-            Ok(()) => {}
-            Err(Full::Share) => {
-                let room = self.unread.budget().most().saturating_sub(charged);
-                let _ = self.unread.try_take(room);
-                self.unread.leave();
+        self.wide = 0;
+        match self.charge(due) {
+            Err(Full::Budget) => {
+                let missing = due.saturating_sub(self.unread.held());
+                self.unread.wait(missing, &self.waker);
             }
-            Err(Full::Budget) => self.unread.wait(missing, &self.waker),
+            _ => self.unread.leave(),
+        }
+    }
+
+    /// Takes as much of the budget for unread bytes as makes `due` bytes in all, or gives back what is more.
+    fn charge(&mut self, due: usize) -> Result<(), Full> {
+        let charged = self.unread.held();
+        if due <= charged {
+            self.unread.give_back(charged - due);
+            return Ok(());
+        }
+        let most = self.unread.budget().most();
+        let taken = self.unread.try_take(due.min(most).saturating_sub(charged));
+        taken.and_then(|()| if due > most { Err(Full::Share) } else { Ok(()) })
+    }
+
+    /// The window that the streams may have if the budget has room for all of them; zero if they keep their first window. A window grows into
+    /// half of the connection's room, so that a few more streams do not make the window smaller again at once.
+    fn widest(&self) -> usize {
+        if self.wanted_window == 0 || self.holding.bodies == 0 {
+            return 0;
+        }
+        let room = self.unread.budget().most() / self.holding.bodies;
+        let fitting = self.wanted_window.min(self.most_window).min(room / 2);
+        let kept = size(self.told.1).min(room);
+        let window = fitting.max(kept);
+        let window = window - window % STEP;
+        if window > self.stream_window {
+            window
+        } else {
+            0
         }
     }
 
@@ -190,19 +219,18 @@ impl Intake {
         }
     }
 
-    /// How many bytes the requests hold beyond everything that the connection's window allows. A client that was let in for a message and
-    /// sends other messages in its place gets so far.
+    /// How many bytes the requests hold far beyond everything that the connection's window allows. A client that was let in for a message
+    /// and sends other messages in its place gets so far.
     pub(super) fn overdraft(&self) -> usize {
-        let allowed = self.open + self.unread.held() + self.messages.held();
+        let allowed = self.open.saturating_add(self.target());
         self.holding.held.saturating_sub(allowed)
     }
 
-    /// Whether others wait for room that this connection has.
-    pub(super) fn is_wanted(&self) -> bool {
-        let own = self.waits && self.messages.held() > 0;
-        own || [&self.messages, &self.unread]
-            .iter()
-            .any(|share| share.held() > 0 && share.budget().is_short())
+    /// Whether others wait for the room of a request that holds `held` bytes, and for which `granted` bytes are set aside.
+    pub(super) fn is_wanted(&self, held: usize, granted: usize) -> bool {
+        let messages = self.waits || self.messages.budget().is_short();
+        let unread = self.unread.held() > 0 && self.unread.budget().is_short();
+        (granted > 0 && messages) || (held > 0 && unread)
     }
 
     /// When to look whether others wait for the room that the connection has.
@@ -226,10 +254,14 @@ impl Intake {
         true
     }
 
+    /// Whether the streams have wider windows than at first.
+    fn is_wide(&self) -> bool {
+        size(self.told.1) > self.stream_window
+    }
+
     /// Sets the time of the next look, if the connection has room or wide windows.
     pub(super) fn look_again(&mut self, now: Instant) {
-        let is_wide = size(self.told.1) > self.stream_window;
-        if self.look_at.is_none() && (is_wide || self.is_active()) {
+        if self.look_at.is_none() && (self.is_wide() || self.is_active()) {
             self.look_at = now.checked_add(PERIOD);
         }
     }
@@ -255,36 +287,37 @@ impl Intake {
         self.open + self.unread.held() + self.messages.held()
     }
 
-    /// The window of each stream: wide enough for the messages that come, as far as all streams' windows together have room.
+    /// The window of each stream. Without requests the window stays as it is until the connection has been quiet for a while.
     fn window(&self) -> usize {
-        let now = size(self.told.1);
-        let share = self.unread.budget().most() / self.holding.bodies.max(1);
-        let fitting = self.wanted_window.min(self.most_window).min(share);
-        let window = if self.wanted_window == 0 || share.saturating_mul(2) < now {
-            fitting
-        } else {
-            fitting.max(now)
-        };
-        (window - window % STEP).max(self.stream_window)
+        if self.holding.bodies == 0 && self.wanted_window > 0 {
+            return size(self.told.1);
+        }
+        self.wide.max(self.stream_window)
     }
 
-    /// The connection's window and the streams' window, where they have changed since the last call.
-    pub(super) fn changes(&mut self) -> (Option<u32>, Option<u32>) {
-        let target = u32::try_from(self.target()).unwrap_or(MAX_WINDOW);
-        let target = target.min(MAX_WINDOW);
-        let window = u32::try_from(self.window()).unwrap_or(MAX_WINDOW);
-        let changed = (
-            (target != self.told.0).then_some(target),
-            (window != self.told.1).then_some(window),
+    /// The streams' window, if it has changed.
+    pub(super) fn stream_window(&self) -> Option<u32> {
+        let window = as_window(self.window());
+        (window != self.told.1).then_some(window)
+    }
+
+    /// The connection's window, if it has changed.
+    pub(super) fn connection_window(&self) -> Option<u32> {
+        let mut target = as_window(self.target());
+        if self.stream_window() < Some(self.told.1) && self.stream_window().is_some() {
+            // The client has not heard of the smaller windows of its streams, and must not fill the larger ones.
+            target = target.min(self.told.0);
+        }
+        (target != self.told.0).then_some(target)
+    }
+
+    /// Called when h2 has been told the windows.
+    pub(super) fn tell(&mut self, connection: Option<u32>, stream: Option<u32>) {
+        let (connection_before, stream_before) = self.told;
+        self.told = (
+            connection.unwrap_or(connection_before),
+            stream.unwrap_or(stream_before),
         );
-        self.told_before = self.told.1;
-        self.told = (target, window);
-        changed
-    }
-
-    /// Called when h2 has not taken a window of the streams: the connection tells h2 again later.
-    pub(super) const fn retry_window(&mut self) {
-        self.told.1 = self.told_before;
     }
 
     /// Called when a request was given up that held so many bytes.
@@ -306,6 +339,10 @@ const STEP: usize = 16 << 10;
 
 /// The largest flow-control window (RFC 9113, section 6.9.1).
 const MAX_WINDOW: u32 = (1 << 31) - 1;
+
+fn as_window(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(MAX_WINDOW).min(MAX_WINDOW)
+}
 
 fn size(bytes: u32) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)

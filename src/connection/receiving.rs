@@ -97,15 +97,15 @@ where
 
     /// Tells h2 the windows.
     fn open_windows(&mut self) {
-        let told = self.intake.changes();
-        if let Some(window) = told.0 {
-            self.http2.set_target_window_size(window);
-        }
-        if let Some(window) = told.1 {
-            // An error means that the client has not acknowledged the SETTINGS before.
-            if self.http2.set_initial_window_size(window).is_err() {
-                self.intake.retry_window();
+        if let Some(window) = self.intake.stream_window() {
+            // An error means that the client has not acknowledged the SETTINGS before. The connection asks again at the next look.
+            if self.http2.set_initial_window_size(window).is_ok() {
+                self.intake.tell(None, Some(window));
             }
+        }
+        if let Some(window) = self.intake.connection_window() {
+            self.http2.set_target_window_size(window);
+            self.intake.tell(Some(window), None);
         }
     }
 
@@ -143,11 +143,11 @@ where
         let mut blocked = now.is_some_and(|now| self.intake.is_blocked(now));
         for ((_, held, granted), body) in stuck {
             let goes_on = match now {
-                Some(_) => self.intake.is_wanted() || std::mem::take(&mut blocked),
+                Some(_) => self.intake.is_wanted(held, granted) || std::mem::take(&mut blocked),
                 None => self.intake.overdraft() > 0,
             };
             if !goes_on {
-                return;
+                continue;
             }
             match body {
                 Body::Own(key) => self.with_waiting(|waiting, turn| waiting.give_up(key, turn)),

@@ -138,6 +138,7 @@ impl Inbox {
     pub(in crate::connection) fn grant(&mut self, bytes: usize) {
         self.granted = bytes;
         self.ticket = None;
+        self.pace.since = None;
         self.release(0);
     }
 
