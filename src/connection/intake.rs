@@ -254,6 +254,17 @@ impl Intake {
         true
     }
 
+    /// The window that the streams have now.
+    pub(super) fn streams_window(&self) -> usize {
+        size(self.told.1)
+    }
+
+    /// Called when a request uses its window up again and again.
+    pub(super) fn widen(&mut self) {
+        let twice = size(self.told.1).saturating_mul(2).saturating_add(STEP);
+        self.wanted_window = self.wanted_window.max(twice);
+    }
+
     /// Whether the streams have wider windows than at first.
     fn is_wide(&self) -> bool {
         size(self.told.1) > self.stream_window

@@ -44,11 +44,14 @@ where
         let mut large = Vec::new();
         let window = self.bodies.window;
         let mut tickets = self.tickets;
+        let (current, now) = (self.intake.streams_window(), Instant::now());
+        let mut is_fast = false;
         let mut add = |inbox: &mut Inbox| {
             holding.granted += inbox.granted();
             // The bytes of a message that was let in are among those granted.
             holding.held += inbox.held();
             holding.bodies += 1;
+            is_fast |= inbox.is_fast(current, now);
             let len = inbox.wanted(window)?;
             Some((inbox.ticket(&mut tickets), len))
         };
@@ -70,6 +73,9 @@ where
             }
         }
         self.tickets = tickets;
+        if is_fast {
+            self.intake.widen();
+        }
         self.intake.settle(holding);
         self.let_in(large);
         if self.intake.overdraft() > 0 {

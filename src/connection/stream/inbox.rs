@@ -1,6 +1,7 @@
 //! The bytes of one request that the server holds, and their window.
 
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
@@ -10,6 +11,10 @@ use crate::wire::envelope::PREFIX_LEN;
 
 /// How many bytes of the window are returned at once while there is more to read. A smaller number would cost a call of h2 for every frame.
 const HELD: usize = 4 << 10;
+
+/// How many windows of bytes a request brings within a second before its window grows. The window then fits a round trip of up to a quarter of
+/// a second.
+const FAST: u64 = 4;
 
 /// A message of which only a part has arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +51,9 @@ struct Pace {
     /// The value of `arrived` when the request was last found to be fast enough, and when that was.
     seen: u64,
     since: Option<Instant>,
+    /// The value of `arrived` at the last look at how fast the request arrives, and when that was.
+    marked: u64,
+    marked_at: Option<Instant>,
 }
 
 impl Inbox {
@@ -168,6 +176,18 @@ impl Inbox {
             pace.since = None;
         }
         *pace.since.get_or_insert(now)
+    }
+
+    /// Whether the request has used up [`FAST`] windows of `window` bytes within a second.
+    pub(in crate::connection) fn is_fast(&mut self, window: usize, now: Instant) -> bool {
+        let pace = &mut self.pace;
+        let at = *pace.marked_at.get_or_insert(now);
+        if pace.arrived - pace.marked < FAST.saturating_mul(window as u64) {
+            return false;
+        }
+        pace.marked = pace.arrived;
+        pace.marked_at = Some(now);
+        now.saturating_duration_since(at) <= Duration::from_secs(1)
     }
 
     /// Gives up the bytes that nobody has asked for, and the room of the message.
