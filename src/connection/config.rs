@@ -195,7 +195,7 @@ impl Config {
             empty: self.empty_frame_burst,
             refill: self.burst_refill,
             late_streams: self.reset_streams(),
-            stream_window: self.max_stream_window.max(self.initial_stream_window),
+            stream_window: self.initial_stream_window,
         }
     }
 

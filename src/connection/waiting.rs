@@ -1,5 +1,7 @@
 //! The calls of a connection that were not answered in the turn of their arrival: their places, wakers and deadlines.
 
+mod requests;
+
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -9,9 +11,7 @@ use tokio::time::Instant;
 
 use super::link::{Link, StreamWaker};
 use super::patience::{Patience, Verdict};
-use super::stream::{
-    Finished, Inbox, Progress, Reading, Replying, Turn, discard, is_given_up, refuse,
-};
+use super::stream::{Finished, Progress, Reading, Replying, Turn, discard, is_given_up, refuse};
 use super::tally::Tally;
 use super::timers::Deadlines;
 use crate::call::{Call, Refusal, deadline_exceeded, exhausted, no_request, too_many_calls};
@@ -234,50 +234,6 @@ impl<S: Service> Waiting<S> {
             at.tally.expired += u64::from(!given_up);
             discard(call, &mut at.tally.panics);
         }
-    }
-
-    /// The requests that the connection itself reads, with the numbers of their places.
-    pub(super) fn inboxes(&mut self) -> impl Iterator<Item = (u32, &mut Inbox)> {
-        self.calls
-            .iter_mut()
-            .filter_map(|(key, call)| match &mut call.state {
-                State::Reading(reading) => {
-                    // Nobody has asked for these bytes: the service decides about the call.
-                    if !reading.call.is_decided() {
-                        reading.inbox.drain(None);
-                    }
-                    Some((u32::try_from(key).ok()?, &mut reading.inbox))
-                }
-                _ => None,
-            })
-    }
-
-    /// Lets the message of the call in place `key` arrive, for which `bytes` have been set aside. From now on the client has the time for a
-    /// request again.
-    pub(super) fn grant(&mut self, key: u32, bytes: usize, at: &mut Turn<'_, S>) {
-        let Some(call) = self.calls.get_mut(key as usize) else {
-            return;
-        };
-        if let State::Reading(reading) = &mut call.state {
-            reading.inbox.grant(bytes);
-            let allowed = body_timeout(&reading.call, at);
-            call.patience.await_request(allowed, Instant::now());
-            call.arm(key, &mut self.deadlines);
-        }
-    }
-
-    /// Refuses the call in place `key`, for whose request there is no room.
-    pub(super) fn give_up(&mut self, key: u32, at: &mut Turn<'_, S>) {
-        let Some(mut call) = self.remove(key) else {
-            return;
-        };
-        if let Some(armed) = call.armed {
-            self.deadlines.remove(armed, key);
-        }
-        if let State::Reading(reading) = &mut call.state {
-            refuse(&mut reading.respond, &mut reading.call, &exhausted());
-        }
-        discard(call, &mut at.tally.panics);
     }
 
     /// Whether there are calls that the peer has not cancelled. For the connection's end.
