@@ -20,7 +20,7 @@ sys.dont_write_bytecode = True
 import door
 from peer import (CONTINUATION, DATA, GOAWAY, HEADERS, LIMIT, PING, PREFACE, PRIORITY, RST, SETTINGS, WINDOW, Neighbour, Peer, Server,
                   block, call, frame)
-from attacks import turns
+from attacks import receiving, turns
 
 
 def flood(server, frames, count=1_000_000, before=b""):
@@ -217,10 +217,11 @@ ATTACKS = {
     "S13 unknown": lambda s: flood(s, frame(0xfa, 0, 0)),
     "S13 PING, nothing read": unread,
     "S15 panic": panics,
+    **receiving.ATTACKS,
     **turns.ATTACKS,
 }
 # Attacks on another server than `Server`.
-SERVERS = dict.fromkeys(turns.ATTACKS, turns.Secured)
+SERVERS = dict.fromkeys(receiving.ATTACKS, receiving.Echo) | dict.fromkeys(turns.ATTACKS, turns.Secured)
 
 
 def descriptors(which):

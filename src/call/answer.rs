@@ -36,6 +36,12 @@ pub(crate) fn too_many_calls() -> Status {
     Status::new(Code::RESOURCE_EXHAUSTED, message)
 }
 
+/// The status of a call for whose request the server has no memory.
+pub(crate) fn exhausted() -> Status {
+    let message = "the server has no room for the request";
+    Status::new(Code::RESOURCE_EXHAUSTED, message)
+}
+
 /// The status of a call whose header list is `len` bytes long, uncompressed.
 pub(crate) fn too_many_headers(len: usize, max: usize) -> Status {
     let message = format!("metadata of {len} bytes; the limit is {max}");

@@ -15,8 +15,16 @@ use crate::wire::status::Status;
 
 /// A request's body, as a transport has it.
 pub(crate) trait Chunks {
-    /// The next piece of the body; `None` at the end. The caller is done with the piece before.
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>>;
+    /// The next piece of the body; `None` at the end. The caller is done with the piece before, except for `partial`: how many bytes of a
+    /// message have arrived, and how long the message is.
+    fn poll_chunk(
+        &mut self,
+        partial: Option<(usize, usize)>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Status>>>;
+
+    /// Called when a message is whole that was `partial`.
+    fn end_message(&mut self) {}
 }
 
 /// The status that a service sees when the client is gone before the end of the request.
@@ -31,6 +39,8 @@ pub(crate) struct Incoming<B> {
     /// The bytes that are read and not decoded yet.
     chunk: Bytes,
     turns: Turns,
+    /// Whether a part of a message has arrived.
+    torn: bool,
     over: bool,
 }
 
@@ -41,6 +51,7 @@ impl<B: Chunks> Incoming<B> {
             messages: Messages::new(call),
             chunk: Bytes::new(),
             turns,
+            torn: false,
             over: false,
         }
     }
@@ -49,9 +60,14 @@ impl<B: Chunks> Incoming<B> {
         loop {
             let next = self.messages.poll_next(cx, &mut self.chunk, &self.turns);
             if let Some(message) = ready!(next)? {
+                if std::mem::take(&mut self.torn) {
+                    self.body.end_message();
+                }
                 return Poll::Ready(Ok(Some(message)));
             }
-            match ready!(self.body.poll_chunk(cx)) {
+            let partial = self.messages.partial();
+            self.torn = partial.is_some();
+            match ready!(self.body.poll_chunk(partial, cx)) {
                 Some(chunk) => self.chunk = chunk?,
                 None => return Poll::Ready(self.messages.finish().map(|()| None)),
             }

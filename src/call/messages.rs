@@ -98,6 +98,12 @@ impl Messages {
         self.inflating.is_some()
     }
 
+    /// How many bytes of the message under way have arrived, and how many bytes the message has. `None` between two messages.
+    #[inline]
+    pub(crate) fn partial(&self) -> Option<(usize, usize)> {
+        self.decoder.partial()
+    }
+
     /// Ends the body.
     pub(crate) fn finish(&self) -> Result<(), Status> {
         self.decoder.finish().map_err(malformed)
@@ -170,6 +176,12 @@ impl Collector {
     #[inline]
     pub(crate) const fn is_inflating(&self) -> bool {
         self.messages.is_inflating()
+    }
+
+    /// How many bytes of the message have arrived, and how many bytes the message has. `None` before the message, and once it is whole.
+    #[inline]
+    pub(crate) fn partial(&self) -> Option<(usize, usize)> {
+        self.messages.partial()
     }
 
     /// Ends the body, and returns the request's one message.

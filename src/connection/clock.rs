@@ -29,10 +29,16 @@ where
             let activity = self.activity();
             self.tell_standing(now, activity.busy);
             self.lifetime.observe(now, activity);
-            let times = [self.waiting.next_deadline(), self.lifetime.next()];
+            self.intake.look_again(now);
+            let times = [
+                self.waiting.next_deadline(),
+                self.lifetime.next(),
+                self.intake.next(),
+            ];
             let next = times.into_iter().flatten().min();
             if next.is_some_and(|next| next <= now) {
                 self.with_waiting(|waiting, turn| waiting.expire(now, turn));
+                self.look_at_stuck(now);
                 while let Some(verdict) = self.lifetime.due(now) {
                     self.obey(verdict, now);
                 }

@@ -14,6 +14,8 @@ pub(crate) struct Config {
     pub(crate) max_long_lived_streams: Option<usize>,
     pub(crate) initial_stream_window: u32,
     pub(crate) initial_connection_window: Option<u32>,
+    pub(crate) max_stream_window: u32,
+    pub(crate) receive_budget: usize,
     pub(crate) max_frame_size: u32,
     pub(crate) max_header_list_size: u32,
     pub(crate) header_table_size: u32,
@@ -51,6 +53,12 @@ const DATA_BUDGET_PER_STREAM: usize = 32 << 10;
 const MIN_DATA_BUDGET: usize = 5 << 20;
 /// How many of the streams that were reset first h2 remembers, for good: the guard needs one of them, and does not know which h2 saw first.
 const SINKS: usize = 16;
+/// How many streams' windows the window of a connection has room for by default, without the budget.
+const OPEN_STREAMS: u32 = 4;
+/// The least budget for the bytes of requests: a quarter of the budget has room for the windows of a few streams.
+const LEAST_BUDGET: usize = 1 << 20;
+/// The window that every connection has at first, and that no setting makes smaller (RFC 9113, section 6.9.2).
+const LEAST_WINDOW: u32 = 65_535;
 /// The largest flow-control window (RFC 9113, section 6.9.1).
 const MAX_WINDOW: u32 = (1 << 31) - 1;
 /// The values of SETTINGS_MAX_FRAME_SIZE (RFC 9113, section 6.5.2).
@@ -63,6 +71,8 @@ impl Default for Config {
             max_long_lived_streams: None,
             initial_stream_window: 64 << 10,
             initial_connection_window: None,
+            max_stream_window: 1 << 20,
+            receive_budget: 64 << 20,
             max_frame_size: 16_384,
             max_header_list_size: 16 << 10,
             header_table_size: 4_096,
@@ -111,11 +121,17 @@ impl Config {
         let windows = [
             ("initial_stream_window", Some(self.initial_stream_window)),
             ("initial_connection_window", self.initial_connection_window),
+            ("max_stream_window", Some(self.max_stream_window)),
         ];
         for (name, window) in windows {
             let fits = window.is_none_or(|window| (1..=MAX_WINDOW).contains(&window));
             assert!(fits, "{name} is not between 1 and {MAX_WINDOW}: {window:?}");
         }
+        let budget = self.receive_budget;
+        assert!(
+            budget >= LEAST_BUDGET,
+            "receive_budget is less than {LEAST_BUDGET}: {budget}"
+        );
         let (frame, buffer) = (self.max_frame_size, self.max_send_buffer_size);
         assert!(
             FRAME_SIZES.contains(&frame),
@@ -133,15 +149,20 @@ impl Config {
             .unwrap_or_else(|| self.streams())
     }
 
-    /// The connection's window. By default it is as large as all streams' windows together, so that a handler that does not read holds up
-    /// only its own client, and no health check on the connection.
-    fn connection_window(&self) -> u32 {
+    /// How far the connection's window is open: by default as far as a few streams' windows together. What requests hold comes on top, from
+    /// the budget, so that a handler that does not read holds up only its own client, and no health check on the connection.
+    pub(super) fn connection_window(&self) -> u32 {
         let derived = || {
-            self.max_concurrent_streams
-                .saturating_mul(self.initial_stream_window)
-                .min(MAX_WINDOW)
+            let streams = self.max_concurrent_streams.min(OPEN_STREAMS);
+            let window = streams.saturating_mul(self.initial_stream_window);
+            window.clamp(LEAST_WINDOW, MAX_WINDOW)
         };
         self.initial_connection_window.unwrap_or_else(derived)
+    }
+
+    /// The first window of a stream as a count of things in memory.
+    pub(super) fn stream_window(&self) -> usize {
+        usize::try_from(self.initial_stream_window).unwrap_or(usize::MAX)
     }
 
     fn data_budget(&self) -> usize {
@@ -212,7 +233,15 @@ mod tests {
             let panic = std::panic::catch_unwind(|| config.check()).expect_err("refused");
             panic.downcast_ref::<String>().expect("a text").clone()
         };
-        let cases: [(Change, &str); 5] = [
+        let cases: [(Change, &str); 7] = [
+            (
+                |config| config.receive_budget = (1 << 20) - 1,
+                "receive_budget is less than 1048576",
+            ),
+            (
+                |config| config.max_stream_window = 1 << 31,
+                "max_stream_window is not between 1 and 2147483647",
+            ),
             (
                 |config| config.initial_stream_window = 0,
                 "initial_stream_window is not between 1 and 2147483647",
@@ -255,9 +284,9 @@ mod tests {
             let (resets, budget) = (config.reset_streams(), config.data_budget());
             (resets, budget, config.connection_window())
         };
-        assert_eq!(derived(&config), (256, 8 << 20, 16 << 20));
+        assert_eq!(derived(&config), (256, 8 << 20, 256 << 10));
         config.max_concurrent_streams = 10_000;
-        assert_eq!(derived(&config), (10_000, 327_680_000, 655_360_000));
+        assert_eq!(derived(&config), (10_000, 327_680_000, 256 << 10));
         config.max_concurrent_streams = 4;
         assert_eq!(derived(&config), (4, 5 << 20, 256 << 10));
         config.initial_stream_window = 1 << 30;

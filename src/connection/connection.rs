@@ -3,20 +3,22 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::Waker;
 
 use bytes::Bytes;
+use h2::PingPong;
 use h2::server::SendResponse;
-use h2::{PingPong, RecvStream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
 use super::guard::Guard;
 use super::host::Host;
+use super::intake::Intake;
 use super::lifetime::Lifetime;
 use super::link::Link;
 use super::phase::Phase;
 use super::standing::Doing;
-use super::stream::{Conditions, Turn};
+use super::stream::{Bodies, Conditions, Inbox, Turn};
 use super::tally::Tally;
 use super::timers::Timer;
 use super::waiting::Waiting;
@@ -27,7 +29,7 @@ pub(super) type Http2<T> = h2::server::Connection<Guard<T>, Bytes>;
 
 /// A request whose head has been checked.
 pub(super) struct Incoming {
-    pub(super) body: RecvStream,
+    pub(super) inbox: Inbox,
     pub(super) respond: SendResponse<Bytes>,
     pub(super) call: Result<Call, Refusal>,
 }
@@ -41,6 +43,10 @@ pub(super) struct Connection<S: Service, T> {
     pub(super) turns: Turns,
     pub(super) batch: Vec<Incoming>,
     pub(super) waiting: Waiting<S>,
+    pub(super) bodies: Bodies,
+    pub(super) intake: Intake,
+    /// How many messages have waited for room.
+    pub(super) tickets: u64,
     pub(super) tally: Tally,
     pub(super) departure: Departure,
     /// How far the connection itself has gone towards its end; the server's drain may be further.
@@ -79,6 +85,9 @@ where
         peer: PeerInfo,
     ) -> Self {
         link.set_keeps_end();
+        let waker = Waker::from(Arc::clone(&link));
+        let intake = Intake::new(&host.received, &host.config, waker);
+        let window = host.config.stream_window();
         Self {
             ping_pong: http2.ping_pong(),
             lifetime: Lifetime::new(&host.config, Instant::now()),
@@ -90,6 +99,9 @@ where
             turns: host.turns.of_connection(),
             host,
             waiting: Waiting::new(Arc::clone(&link)),
+            bodies: Bodies::new(Arc::clone(&link), window),
+            intake,
+            tickets: 0,
             link,
             peer,
             batch: Vec::new(),
@@ -109,6 +121,7 @@ impl<S: Service, T> Connection<S, T> {
             peer: &self.peer,
             turns: &self.turns,
             tally: &mut self.tally,
+            bodies: &mut self.bodies,
             conditions: Conditions {
                 write_blocked: self.link.is_write_blocked(),
                 ending: matches!(self.departure, Departure::Ending),

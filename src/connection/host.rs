@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 
 use super::config::Config;
+use super::intake::Budgets;
 use super::tally::Counters;
 use crate::call::{Prebuilt, Turns};
 use crate::service::Service;
@@ -17,11 +18,14 @@ pub(crate) struct Host<S> {
     pub(crate) counters: Counters,
     pub(super) turns: Turns,
     start: Instant,
+    /// The memory that the requests of all connections may take.
+    pub(super) received: Budgets,
 }
 
 impl<S: Service> Host<S> {
     pub(crate) fn new(service: S, config: Config) -> Self {
         let http2 = config.http2();
+        let received = Budgets::new(config.receive_budget);
         Self {
             service,
             config,
@@ -30,6 +34,7 @@ impl<S: Service> Host<S> {
             counters: Counters::default(),
             turns: Turns::new(),
             start: Instant::now(),
+            received,
         }
     }
 

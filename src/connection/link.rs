@@ -2,7 +2,8 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Wake, Waker};
 
@@ -36,6 +37,8 @@ pub(crate) struct Link {
     malformed: AtomicU64,
     /// How many calls the peer has cancelled after they had been open for a while, since the guard last asked.
     excused_resets: AtomicU32,
+    /// Whether the connection has to look at what its requests hold.
+    look: AtomicBool,
     /// Whether the connection has ended with an error.
     pub(super) failed: AtomicBool,
 }
@@ -68,6 +71,7 @@ impl Link {
             end_kept: AtomicBool::new(false),
             malformed: AtomicU64::new(0),
             excused_resets: AtomicU32::new(0),
+            look: AtomicBool::new(false),
             failed: AtomicBool::new(false),
         }
     }
@@ -263,6 +267,18 @@ impl Link {
         }
     }
 
+    /// Tells the task to look at what its requests hold. May be called from any task.
+    pub(super) fn look_at_bodies(&self) {
+        self.look.store(true, Release);
+        self.notify();
+    }
+
+    /// Whether the task has been told so since the last call.
+    #[inline]
+    pub(super) fn take_look(&self) -> bool {
+        self.look.load(Relaxed) && self.look.swap(false, AcqRel)
+    }
+
     pub(super) fn is_write_blocked(&self) -> bool {
         self.write_blocked.load(Relaxed)
     }
@@ -274,6 +290,17 @@ impl Link {
 pub(super) fn yield_to_others(cx: &mut Context<'_>) {
     // The first poll gives the waker to the runtime, and is never ready.
     let _ = pin!(yield_now()).poll(cx);
+}
+
+/// Room in the budget wakes a connection so.
+impl Wake for Link {
+    fn wake(self: Arc<Self>) {
+        self.look_at_bodies();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.look_at_bodies();
+    }
 }
 
 /// Wakes one stream of a connection: adds the stream to the list and wakes the task.
@@ -296,7 +323,7 @@ impl StreamWaker {
     /// Called before the stream is polled: a later wake queues the stream again.
     pub(super) fn dequeue(&self) {
         // Acquire: the next poll sees the writes before the wake that queued the stream.
-        self.queued.swap(false, std::sync::atomic::Ordering::AcqRel);
+        self.queued.swap(false, AcqRel);
     }
 }
 
@@ -307,7 +334,7 @@ impl Wake for StreamWaker {
 
     fn wake_by_ref(self: &Arc<Self>) {
         // Release: pairs with the acquire in `dequeue`, for wakes of a stream that is already queued.
-        if !self.queued.swap(true, std::sync::atomic::Ordering::AcqRel) {
+        if !self.queued.swap(true, AcqRel) {
             self.link.push(self.key);
         }
     }

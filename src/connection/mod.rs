@@ -4,6 +4,7 @@
 //! A connection is one future, which owns its h2 connection and answers calls itself. The state that it shares with other connections is in
 //! its [`Host`]; the server reaches it through its [`Link`].
 
+mod budget;
 mod clock;
 mod config;
 #[expect(clippy::module_inception, reason = "the type of the module's name")]
@@ -11,11 +12,13 @@ mod connection;
 mod depart;
 pub(crate) mod guard;
 mod host;
+mod intake;
 mod lifetime;
 mod link;
 mod open;
 mod patience;
 mod phase;
+mod receiving;
 mod standing;
 mod stream;
 mod tally;

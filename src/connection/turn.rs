@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::connection::{Connection, Http2, Incoming};
 use super::link::yield_to_others;
-use super::stream::{Finished, Reading, Turn, begin, send_refusal};
+use super::stream::{Finished, Inbox, Reading, Turn, begin, send_refusal};
 use super::waiting::{State, Terms, Waiting};
 use crate::call::{self, Call, Collector, Refusal};
 use crate::service::{Service, contain, panicked};
@@ -75,6 +75,7 @@ where
             }
             self.answer();
             polls -= self.with_waiting(|waiting, turn| waiting.poll_ready(polls, turn));
+            self.receive();
             // The server counts the calls before the peer can see an answer.
             self.tell();
             // Only this poll gets the task's waker. This poll also writes everything, so h2 needs no earlier wake.
@@ -130,7 +131,7 @@ where
                 let (mut parts, body) = request.into_parts();
                 let call = self.judge(&mut parts);
                 self.batch.push(Incoming {
-                    body,
+                    inbox: Inbox::new(body),
                     respond,
                     call,
                 });
@@ -175,7 +176,7 @@ where
 impl Incoming {
     fn answer<S: Service>(self, waiting: &mut Waiting<S>, turn: &mut Turn<'_, S>) {
         let Self {
-            body,
+            inbox,
             mut respond,
             call,
         } = self;
@@ -190,10 +191,10 @@ impl Incoming {
         let terms = Terms::of(&call);
         let decided = call.is_decided();
         let finished = if decided && call.method.is_streaming() {
-            begin(turn, body, respond, call)
+            begin(turn, inbox, respond, call)
         } else {
             let mut reading = Reading {
-                body,
+                inbox,
                 respond,
                 collector: Collector::new(&call),
                 call,
@@ -205,7 +206,7 @@ impl Incoming {
             }
             // Most requests are complete by now, so the first read gets no waker.
             let mut cx = Context::from_waker(Waker::noop());
-            let Poll::Ready(read) = reading.read(turn.turns, &mut cx) else {
+            let Poll::Ready(read) = reading.read(turn.turns, turn.bodies, &mut cx) else {
                 waiting.insert(State::Reading(Box::new(reading)), terms, turn);
                 return;
             };

@@ -1,5 +1,7 @@
 //! The calls of a connection that were not answered in the turn of their arrival: their places, wakers and deadlines.
 
+mod requests;
+
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -12,7 +14,7 @@ use super::patience::{Patience, Verdict};
 use super::stream::{Finished, Progress, Reading, Replying, Turn, discard, is_given_up, refuse};
 use super::tally::Tally;
 use super::timers::Deadlines;
-use crate::call::{Call, Refusal, deadline_exceeded, no_request, too_many_calls};
+use crate::call::{Call, Refusal, deadline_exceeded, exhausted, no_request, too_many_calls};
 use crate::service::{Drain, Service};
 
 /// A cancelled call that was open for this time is not part of a rapid reset: the call took one of the connection's streams for the time.
@@ -227,6 +229,12 @@ impl<S: Service> Waiting<S> {
                     replying.abandon(&at.host.config, &at.host.prebuilt);
                 }
                 State::Replying(replying) => replying.expire(&at.host.prebuilt),
+                State::Reading(reading)
+                    if verdict == Some(Verdict::Unasked)
+                        && reading.inbox.wanted(at.bodies.window).is_some() =>
+                {
+                    refuse(&mut reading.respond, &mut reading.call, &exhausted());
+                }
                 State::Reading(reading) if verdict == Some(Verdict::Unasked) => {
                     let within = body_timeout(&reading.call, at);
                     refuse(&mut reading.respond, &mut reading.call, &no_request(within));
@@ -342,7 +350,7 @@ impl<S: Service> Waiter<S> {
                     }
                 }
             }
-            let read = match reading.read(at.turns, cx) {
+            let read = match reading.read(at.turns, at.bodies, cx) {
                 Poll::Pending => return Progress::Waiting,
                 Poll::Ready(read) => read,
             };

@@ -92,6 +92,8 @@ mod tests {
             max_long_lived_streams(7_777),
             initial_stream_window(7_777),
             initial_connection_window(7_777),
+            max_stream_window(7_777),
+            receive_budget(7_777),
             max_frame_size(17_777),
             max_header_list_size(7_777),
             header_table_size(7_777),

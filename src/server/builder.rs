@@ -59,9 +59,9 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Limits how many bytes of one request a client may send before the handler has read them: the stream's [flow-control
+    /// Limits how many bytes of one request a client may send before the handler has read them: the stream's first [flow-control
     /// window](https://www.rfc-editor.org/rfc/rfc9113#section-6.9.2). Range: 1 to 2^31 - 1. Default: 65,536. The client waits while the
-    /// window is used up.
+    /// window is used up. The windows of a connection grow up to [`max_stream_window`](Self::max_stream_window).
     ///
     /// # Panics
     ///
@@ -71,15 +71,44 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Limits how many bytes of all requests on one connection a client may send before handlers have read them: the connection's
-    /// [flow-control window](https://www.rfc-editor.org/rfc/rfc9113#section-6.9.1). Range: 1 to 2^31 - 1. Default:
-    /// [`max_concurrent_streams`](Self::max_concurrent_streams) times [`initial_stream_window`](Self::initial_stream_window), 16 MiB if
-    /// neither is set. The client waits while the window is used up.
+    /// Limits how many bytes of all requests on one connection a client may send at once: the connection's [flow-control
+    /// window](https://www.rfc-editor.org/rfc/rfc9113#section-6.9.1). Range: 1 to 2^31 - 1. Default: four times
+    /// [`initial_stream_window`](Self::initial_stream_window), 262,144 if neither is set. The client waits while the window is used up.
     ///
-    /// A connection holds up to this many bytes for handlers that do not read. With a window smaller than the default, such handlers can
-    /// stop the other calls of the connection, health checks included.
+    /// The window grows by the bytes that the connection's requests hold, as far as the [`receive_budget`](Self::receive_budget) has room.
+    /// So handlers that do not read do not stop the other calls of the connection.
     pub const fn initial_connection_window(mut self, bytes: u32) -> Self {
         self.connection.initial_connection_window = Some(bytes);
+        self
+    }
+
+    /// Limits how far the window of each stream grows, in bytes. Range: 1 to 2^31 - 1. Default: 1,048,576. After a message that does not fit
+    /// into the window, the streams of its connection get a window for four such messages, as far as the
+    /// [`receive_budget`](Self::receive_budget) has room for all streams. The windows shrink when the connection has been quiet for ten
+    /// seconds. A value below [`initial_stream_window`](Self::initial_stream_window) means that the windows never grow.
+    ///
+    /// # Panics
+    ///
+    /// [`build`](Self::build) panics if `bytes` is out of range.
+    pub const fn max_stream_window(mut self, bytes: u32) -> Self {
+        self.connection.max_stream_window = bytes;
+        self
+    }
+
+    /// Limits the memory that unfinished and unread requests of all connections take together, in bytes. Least value: 1,048,576. Default:
+    /// 67,108,864 (64 MiB). Half of the budget is for messages longer than a stream's window: such a message waits until its whole length
+    /// has room. The other half is for all other bytes that handlers have not taken. One connection gets a quarter of the budget, and room
+    /// for one message. Each connection has half of its [`initial_connection_window`](Self::initial_connection_window) besides, so health
+    /// checks and small calls do not wait.
+    ///
+    /// While requests wait for room, a request that brings less than 4 KiB in two seconds is answered with `RESOURCE_EXHAUSTED` (8), and
+    /// so is a message that has waited for [`body_timeout`](Self::body_timeout).
+    ///
+    /// # Panics
+    ///
+    /// [`build`](Self::build) panics if `bytes` is less than 1,048,576.
+    pub const fn receive_budget(mut self, bytes: usize) -> Self {
+        self.connection.receive_budget = bytes;
         self
     }
 

@@ -133,7 +133,7 @@ async fn collect<B: Body>(
 ) -> Result<Message, Status> {
     let mut data = Data(pin!(body));
     let read = async {
-        while let Some(chunk) = poll_fn(|cx| data.poll_chunk(cx)).await {
+        while let Some(chunk) = poll_fn(|cx| data.poll_chunk(None, cx)).await {
             let mut chunk = Some(chunk?);
             poll_fn(|cx| match chunk.take() {
                 Some(chunk) => collector.poll_push(chunk, cx, turns),
@@ -157,7 +157,11 @@ where
     P: std::ops::DerefMut,
     P::Target: Body,
 {
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
+    fn poll_chunk(
+        &mut self,
+        _: Option<(usize, usize)>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Status>>> {
         loop {
             let Some(frame) = ready!(self.0.as_mut().poll_frame(cx)) else {
                 return Poll::Ready(None);

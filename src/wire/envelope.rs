@@ -142,12 +142,20 @@ impl Decoder {
         }))
     }
 
+    /// How many bytes of the message under way have arrived, and how many bytes the message has. `None` outside a message.
+    #[must_use]
+    pub fn partial(&self) -> Option<(usize, usize)> {
+        match &self.state {
+            State::Message(_, len, buf) => Some((buf.len(), *len)),
+            State::Prefix(..) | State::Failed(_) => None,
+        }
+    }
+
     /// Checks that the stream may end here: not inside an envelope.
     ///
     /// # Errors
     ///
-    /// [`Truncated`](EnvelopeError::Truncated) inside an envelope, or the error that
-    /// [`decode`](Self::decode) returned.
+    /// [`Truncated`](EnvelopeError::Truncated) inside an envelope, or the error that [`decode`](Self::decode) returned.
     pub fn finish(&self) -> Result<(), EnvelopeError> {
         match &self.state {
             State::Prefix(_, 0) => Ok(()),

@@ -22,6 +22,7 @@ mod listeners;
 mod memory;
 mod messages;
 mod readers;
+mod receiving;
 mod replies;
 mod rows;
 mod slow;

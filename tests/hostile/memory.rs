@@ -46,6 +46,11 @@ impl Memory {
     }
 
     /// The most that was in use at once since then, above what was in use then.
+    pub(crate) fn peak(&self) -> usize {
+        usize::try_from(PEAK.get() - self.0).unwrap_or_default()
+    }
+
+    /// The most that was in use at once since then, above what was in use then.
     pub(crate) fn assert_peak_below(&self, bytes: usize) {
         let peak = PEAK.get() - self.0;
         println!("{peak} bytes at most");

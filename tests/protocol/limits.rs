@@ -52,14 +52,14 @@ async fn the_limits_that_http2_can_tell_are_told() {
         expected.map(|(id, _)| told(id)),
         expected.map(|(_, value)| Some(value))
     );
-    // The connection's window can only be opened from the 65,535 that it has to begin with.
+    // Four streams' windows. The connection's window can only be opened from the 65,535 that it has to begin with.
     let mut hello = frame::PREFACE.to_vec();
     hello.extend(frame::settings(&[]));
     peer.send(&hello).await;
     let update = peer
         .skip_to(|frame| matches!(frame, Frame::WindowUpdate { .. }))
         .await;
-    let opened = 256 * 65_536 - 65_535;
+    let opened = 4 * 65_536 - 65_535;
     assert!(
         matches!(update, Frame::WindowUpdate { stream: 0, increment } if increment == opened),
         "{update:?}"

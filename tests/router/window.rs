@@ -250,3 +250,68 @@ async fn a_message_larger_than_the_window_is_asked_for_bit_by_bit() {
     }
     assert_eq!(peer.messages(stream).await, [b"100000"]);
 }
+
+/// The windows of streams in the SETTINGS that the server has sent so far.
+async fn windows(peer: &mut Peer) -> Vec<u32> {
+    let frames = peer.recv_until_idle().await;
+    let window = |frame: Frame| match frame {
+        Frame::Settings { ack: false, values } => {
+            let window = values.iter().find(|(name, _)| *name == 4);
+            window.map(|(_, window)| *window)
+        }
+        _ => None,
+    };
+    frames.into_iter().filter_map(window).collect()
+}
+
+/// A message of 100 kB makes room for four such messages, up to the limit. The room is taken back when the connection has been quiet.
+#[tokio::test(start_paused = true)]
+async fn windows_grow_for_a_message_that_does_not_fit_and_shrink_again() {
+    for (most, grown) in [(None, 409_600), (Some(100_000), 98_304)] {
+        let unary = router().unary("/t.T/U", |r: One| async move {
+            reply(r.into_inner().0.len().to_string())
+        });
+        let host = serve_with(unary, |limits| match most {
+            Some(most) => limits.max_stream_window(most),
+            None => limits,
+        });
+        let mut peer = host.connect_with(1 << 20, &[]).await;
+        let stream = peer.begin("/t.T/U").await;
+        peer.send_data(stream, false, &prefix(0, 100_000)).await;
+        fill(&mut peer, stream, 60_000).await;
+        assert_eq!(windows(&mut peer).await, [grown]);
+        peer.send(&frame::settings_ack()).await;
+        fill(&mut peer, stream, 40_000).await;
+        peer.end(stream).await;
+        assert_eq!(peer.messages(stream).await, [b"100000"]);
+        tokio::time::sleep(std::time::Duration::from_secs(9)).await;
+        assert_eq!(windows(&mut peer).await, []);
+        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        assert_eq!(windows(&mut peer).await, [65_536]);
+    }
+}
+
+/// A stream of small messages that uses its window up again and again gets a wider one, and a connection of health checks never does.
+#[tokio::test(start_paused = true)]
+async fn windows_grow_for_a_busy_stream_and_not_for_checks() {
+    let host = serve(router().client_streaming("/t.T/C", |r: Many| async move {
+        let mut messages = r.into_inner();
+        while messages.message().await?.is_some() {}
+        reply("")
+    }));
+    let mut peer = host.connect().await;
+    for _ in 0..2_000 {
+        assert_eq!(peer.check("").await, SERVING);
+    }
+    assert_eq!(windows(&mut peer).await, []);
+    let stream = peer.begin("/t.T/C").await;
+    for _ in 0..1_000 {
+        peer.say(stream, &[0; 1_000]).await;
+    }
+    let grown = windows(&mut peer).await;
+    assert!(
+        grown.first().is_some_and(|window| *window > 65_536),
+        "{grown:?}"
+    );
+    peer.expect_alive().await;
+}

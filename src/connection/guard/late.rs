@@ -16,6 +16,8 @@ use std::collections::VecDeque;
 use super::frames::{self, HEAD, Head, Heads};
 
 const STREAM_CLOSED: u32 = 0x5;
+/// SETTINGS_INITIAL_WINDOW_SIZE.
+const WINDOW: u8 = 0x4;
 
 /// The streams of one connection that the server has reset.
 #[derive(Debug)]
@@ -46,6 +48,13 @@ impl Late {
             allowance: 0,
             window: window as u64,
             block: None,
+        }
+    }
+
+    /// Called when the server writes SETTINGS, with the bytes of the payload that are at hand. The server sends the streams' window alone.
+    pub(super) fn widen(&mut self, payload: &[u8]) {
+        if let Some([0, WINDOW, window @ ..]) = payload.first_chunk::<6>() {
+            self.window = self.window.max(u32::from_be_bytes(*window).into());
         }
     }
 
@@ -225,6 +234,18 @@ mod tests {
         assert_eq!(sent, [1, 1, 1, 1, 1, 3, 3]);
         late.reset(5, Some(0));
         assert_eq!(redirected(&mut late, frames::DATA, 3), 1);
+    }
+
+    #[test]
+    fn wider_windows_have_room_for_more_late_bytes() {
+        let mut late = Late::new(9, 100);
+        late.widen(&[0, 4, 0, 0, 0, 200]);
+        // Neither a smaller window, nor another setting, nor a part of a setting.
+        late.widen(&[0, 4, 0, 0, 0, 1]);
+        late.widen(&[0, 3, 0, 0, 9, 9]);
+        late.widen(&[0, 4, 0, 9]);
+        late.reset(1, Some(0));
+        assert_eq!(late.allowance, 200);
     }
 
     #[test]

@@ -219,7 +219,10 @@ impl Policy {
                 }
                 // The peer must acknowledge these frames.
                 frames::PING if !head.has(frames::ACK) => self.ping.credit(1),
-                frames::SETTINGS if !head.has(frames::ACK) => self.settings.credit(1),
+                frames::SETTINGS if !head.has(frames::ACK) => {
+                    self.settings.credit(1);
+                    self.late.widen(bytes);
+                }
                 _ => {}
             }
         }

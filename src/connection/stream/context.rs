@@ -2,6 +2,7 @@
 
 use super::super::host::Host;
 use super::super::tally::Tally;
+use super::requests::Bodies;
 use crate::call::Turns;
 use crate::service::{PeerInfo, contain};
 
@@ -11,6 +12,7 @@ pub(in crate::connection) struct Turn<'a, S> {
     pub(in crate::connection) peer: &'a PeerInfo,
     pub(in crate::connection) turns: &'a Turns,
     pub(in crate::connection) tally: &'a mut Tally,
+    pub(in crate::connection) bodies: &'a mut Bodies,
     pub(in crate::connection) conditions: Conditions,
 }
 

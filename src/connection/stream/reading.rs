@@ -3,12 +3,12 @@
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use h2::RecvStream;
 use h2::server::SendResponse;
 
 use super::context::Turn;
+use super::inbox::{Inbox, Partial};
 use super::replying::{Progress, Replying, Source};
-use super::requests::Body;
+use super::requests::{Bodies, Body};
 use super::sink::{Sink, refuse, send_refusal};
 use crate::call::{Call, Collector, Incoming, Prebuilt, Refusal, Turns};
 use crate::service::{Answer, Head, Part, Requests, Service, contain, panicked};
@@ -24,48 +24,10 @@ pub(in crate::connection) enum Broken {
     Gone,
 }
 
-/// Reads the bytes of a request's body that have arrived.
-fn read(
-    body: &mut RecvStream,
-    collector: &mut Collector,
-    turns: &Turns,
-    cx: &mut Context<'_>,
-) -> Poll<Result<(), Broken>> {
-    if collector.is_inflating() {
-        if let Err(status) = ready!(collector.poll_rest(cx, turns)) {
-            return Poll::Ready(Err(Broken::Refused(status)));
-        }
-        if body.is_end_stream() {
-            return Poll::Ready(Ok(()));
-        }
-    }
-    loop {
-        let chunk = match ready!(body.poll_data(cx)) {
-            Some(Ok(chunk)) => chunk,
-            Some(Err(_)) => return Poll::Ready(Err(Broken::Gone)),
-            // A server ignores trailers.
-            None => return Poll::Ready(Ok(())),
-        };
-        let len = chunk.len();
-        let pushed = collector.poll_push(chunk, cx, turns);
-        if let Poll::Ready(Err(status)) = pushed {
-            return Poll::Ready(Err(Broken::Refused(status)));
-        }
-        if pushed.is_ready() && body.is_end_stream() {
-            return Poll::Ready(Ok(()));
-        }
-        // An error means that the stream is gone. The next poll reports the stream's end.
-        let _ = body.flow_control().release_capacity(len);
-        if pushed.is_pending() {
-            return Poll::Pending;
-        }
-    }
-}
-
 /// A request whose body is being read.
 #[derive(Debug)]
 pub(in crate::connection) struct Reading {
-    pub(in crate::connection) body: RecvStream,
+    pub(in crate::connection) inbox: Inbox,
     pub(in crate::connection) respond: SendResponse<Bytes>,
     pub(in crate::connection) collector: Collector,
     pub(in crate::connection) call: Call,
@@ -111,17 +73,56 @@ impl Reading {
     pub(in crate::connection) fn read(
         &mut self,
         turns: &Turns,
+        bodies: &Bodies,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Broken>> {
         if self.call.method.is_streaming() {
             return Poll::Ready(Ok(()));
         }
-        let read = read(&mut self.body, &mut self.collector, turns, cx);
+        let read = self.poll_body(turns, bodies, cx);
         // The body is not read while a message is decompressed, so a reset would not be seen.
         if self.collector.is_inflating() && self.respond.poll_reset(cx).is_ready() {
             return Poll::Ready(Err(Broken::Gone));
         }
         read
+    }
+
+    fn poll_body(
+        &mut self,
+        turns: &Turns,
+        bodies: &Bodies,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Broken>> {
+        let mut pushed = self
+            .collector
+            .is_inflating()
+            .then(|| self.collector.poll_rest(cx, turns));
+        loop {
+            if let Some(pushed) = pushed {
+                // The bytes of a message that is decompressed are still held.
+                if let Err(status) = ready!(pushed) {
+                    return Poll::Ready(Err(Broken::Refused(status)));
+                }
+                if self.inbox.is_at_end() {
+                    return Poll::Ready(Ok(()));
+                }
+                match self.collector.partial() {
+                    None => self.inbox.end_message(),
+                    Some((have, len)) => {
+                        if self.inbox.used(Some(Partial { have, len }), bodies.window) {
+                            bodies.ask_for_room();
+                        }
+                    }
+                }
+            }
+            let chunk = match ready!(self.inbox.poll(cx)) {
+                Some(Ok(chunk)) => chunk,
+                Some(Err(_)) => return Poll::Ready(Err(Broken::Gone)),
+                // A server ignores trailers.
+                None => return Poll::Ready(Ok(())),
+            };
+            pushed = Some(self.collector.poll_push(chunk, cx, turns));
+        }
     }
 
     /// Called at the body's end. Gives the message to the service, or refuses the call.
@@ -131,7 +132,7 @@ impl Reading {
         at: &mut Turn<'_, S>,
     ) -> Finished<S> {
         if self.call.method.is_streaming() {
-            return begin(at, self.body, self.respond, self.call);
+            return begin(at, self.inbox, self.respond, self.call);
         }
         let message = match read {
             Ok(()) => self.collector.finish(),
@@ -146,8 +147,7 @@ impl Reading {
                 // h2 returns the rest of the body's window to the connection only at the call's end. A call that goes on returns the window
                 // here.
                 if matches!(finished, Finished::Replying(_)) {
-                    let flow = self.body.flow_control();
-                    let _ = flow.release_capacity(flow.used_capacity());
+                    self.inbox.end_message();
                 }
                 finished
             }
@@ -162,11 +162,12 @@ impl Reading {
 /// Gives a stream of requests to the service.
 pub(in crate::connection) fn begin<S: Service>(
     at: &mut Turn<'_, S>,
-    body: RecvStream,
+    inbox: Inbox,
     respond: SendResponse<Bytes>,
     call: Call,
 ) -> Finished<S> {
-    let requests = Requests::new(Incoming::new(Body::new(body), &call, at.turns.clone()));
+    let body = Body::new(inbox, at.bodies);
+    let requests = Requests::new(Incoming::new(body, &call, at.turns.clone()));
     dispatch(at, respond, call, |service, head| {
         service.call_streaming(head, requests)
     })

@@ -1,0 +1,393 @@
+//! A number of bytes that all connections of a server share fairly.
+//!
+//! A [`Budget`] belongs to the server, and each connection has one [`Share`] of the budget. A share may hold a quarter of the budget at most.
+//! A connection that finds no room waits in a queue. The budget wakes only the first connection of the queue, and wakes the next connection
+//! when the first has taken its bytes or has left: a byte that is given back never wakes more than one task.
+
+use std::collections::VecDeque;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+/// The part of the budget that one share may hold: one in so many.
+const PART: usize = 4;
+
+/// Bytes that all connections of a server share.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    limit: usize,
+    /// The most bytes that one share may take.
+    most: usize,
+    used: AtomicUsize,
+    /// The length of `queue`, so that the shares need no lock while nobody waits.
+    waiting: AtomicUsize,
+    queue: Mutex<VecDeque<Place>>,
+}
+
+/// The place of a share in the queue.
+#[derive(Debug)]
+struct Place {
+    /// The address of the share's counter: unique while the share lives, and a share leaves the queue when it is dropped.
+    share: usize,
+    bytes: usize,
+    /// `None` once the share has been woken.
+    waker: Option<Waker>,
+}
+
+impl Budget {
+    /// A budget of `limit` bytes, of which one share may hold a quarter.
+    pub(crate) fn new(limit: usize) -> Arc<Self> {
+        Self::with_most(limit, limit / PART)
+    }
+
+    /// A budget of `limit` bytes, of which one share may hold `most` bytes.
+    pub(crate) fn with_most(limit: usize, most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            most,
+            used: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            queue: Mutex::default(),
+        })
+    }
+
+    /// The bytes that all shares hold now.
+    #[cfg(test)]
+    pub(crate) fn used(&self) -> usize {
+        self.used.load(Relaxed)
+    }
+
+    /// The most bytes that one share may [take](Share::try_take).
+    pub(crate) const fn most(&self) -> usize {
+        self.most
+    }
+
+    /// Whether a connection waits for room.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.waiting.load(Relaxed) > 0
+    }
+
+    /// Whether a connection waits for more room than there is.
+    pub(crate) fn is_short(&self) -> bool {
+        self.is_wanted() && {
+            let first = self.queue().front().map_or(0, |place| place.bytes);
+            self.used.load(SeqCst).saturating_add(first) > self.limit
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, VecDeque<Place>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes `bytes` if the limit allows.
+    fn take(&self, bytes: usize) -> bool {
+        let take = |used: usize| used.checked_add(bytes).filter(|used| *used <= self.limit);
+        self.used.fetch_update(SeqCst, SeqCst, take).is_ok()
+    }
+
+    /// Returns the waker of the first share of the queue, if the share has not been woken and its bytes have room now. The caller wakes
+    /// without the lock.
+    fn next(&self, queue: &mut VecDeque<Place>) -> Option<Waker> {
+        self.waiting.store(queue.len(), SeqCst);
+        let first = queue.front_mut()?;
+        let used = self.used.load(SeqCst);
+        let fits = used.saturating_add(first.bytes) <= self.limit;
+        fits.then(|| first.waker.take()).flatten()
+    }
+
+    fn wake_next(&self) {
+        // A share that joins writes `waiting` and then reads `used`; this thread has written `used` before it reads `waiting`. So one of the
+        // two sees the other.
+        if self.waiting.load(SeqCst) == 0 {
+            return;
+        }
+        let waker = self.next(&mut self.queue());
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// One connection's share of a [`Budget`]. Dropping the share gives its bytes back.
+#[derive(Debug)]
+pub(crate) struct Share {
+    budget: Arc<Budget>,
+    /// Boxed, so that the counter's address names the share in the queue.
+    held: Box<AtomicUsize>,
+    /// Whether the share has a place in the queue.
+    queued: bool,
+}
+
+/// Why a share gets no bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// The share would hold more than one share may hold. The share gets room when it gives bytes back.
+    Share,
+    /// The budget has no room, or other shares wait for room. The share gets room after [`Share::wait`].
+    Budget,
+}
+
+impl Share {
+    pub(crate) fn new(budget: &Arc<Budget>) -> Self {
+        Self {
+            budget: Arc::clone(budget),
+            held: Box::default(),
+            queued: false,
+        }
+    }
+
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// The bytes that the share holds.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Relaxed)
+    }
+
+    fn name(&self) -> usize {
+        std::ptr::from_ref::<AtomicUsize>(&self.held).addr()
+    }
+
+    /// Takes `bytes`, unless the share would hold too much or the budget has no room. Shares that wait come first.
+    pub(crate) fn try_take(&mut self, bytes: usize) -> Result<(), Full> {
+        let held = self.held();
+        if held.saturating_add(bytes) > self.budget.most() {
+            return Err(Full::Share);
+        }
+        if self.budget.waiting.load(Relaxed) > 0 {
+            return self.take_in_turn(bytes);
+        }
+        if !self.budget.take(bytes) {
+            return Err(Full::Budget);
+        }
+        self.held.store(held + bytes, Relaxed);
+        Ok(())
+    }
+
+    #[cold]
+    fn take_in_turn(&mut self, bytes: usize) -> Result<(), Full> {
+        let mut queue = self.budget.queue();
+        let first = queue.front().map(|place| place.share);
+        if first.is_some_and(|first| first != self.name()) || !self.budget.take(bytes) {
+            return Err(Full::Budget);
+        }
+        if first.is_some() {
+            queue.pop_front();
+        }
+        let waker = self.budget.next(&mut queue);
+        drop(queue);
+        self.queued = false;
+        self.held.store(self.held() + bytes, Relaxed);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        Ok(())
+    }
+
+    /// Takes `bytes` that are there already, whatever the limit. For the part that each connection is guaranteed.
+    pub(crate) fn take_anyway(&mut self, bytes: usize) {
+        // More than `usize::MAX` bytes cannot be there.
+        self.budget.used.fetch_add(bytes, SeqCst);
+        self.held.store(self.held() + bytes, Relaxed);
+    }
+
+    /// Gives `bytes` back, at most those that the share holds.
+    pub(crate) fn give_back(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.held());
+        if bytes == 0 {
+            return;
+        }
+        self.held.store(self.held() - bytes, Relaxed);
+        self.budget.used.fetch_sub(bytes, SeqCst);
+        self.budget.wake_next();
+    }
+
+    /// Waits for room for `bytes`: wakes `waker` once, when the share is the first of the queue and the budget has room. The share keeps its
+    /// place when it waits again, with the new `bytes` and `waker`. A share that wakes must take, wait again or [leave](Self::leave).
+    pub(crate) fn wait(&mut self, bytes: usize, waker: &Waker) {
+        let waker = waker.clone();
+        let mut queue = self.budget.queue();
+        let name = self.name();
+        let place = Place {
+            share: name,
+            bytes,
+            waker: Some(waker),
+        };
+        let before = match queue.iter_mut().find(|place| place.share == name) {
+            Some(old) => Some(std::mem::replace(old, place)),
+            None => {
+                queue.push_back(place);
+                None
+            }
+        };
+        let waker = self.budget.next(&mut queue);
+        drop(queue);
+        self.queued = true;
+        drop(before);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Waits no longer.
+    pub(crate) fn leave(&mut self) {
+        if !std::mem::take(&mut self.queued) {
+            return;
+        }
+        let mut queue = self.budget.queue();
+        let name = self.name();
+        let at = queue.iter().position(|place| place.share == name);
+        let place = at.and_then(|at| queue.remove(at));
+        let waker = self.budget.next(&mut queue);
+        drop(queue);
+        drop(place);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.leave();
+        self.give_back(self.held());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn counter() -> (Arc<Count>, Waker) {
+        let count = Arc::new(Count::default());
+        (Arc::clone(&count), Waker::from(count))
+    }
+
+    impl Count {
+        fn get(&self) -> usize {
+            self.0.load(Relaxed)
+        }
+    }
+
+    #[test]
+    fn one_share_holds_a_quarter_at_most_and_gives_everything_back() {
+        let budget = Budget::new(400);
+        let mut share = Share::new(&budget);
+        assert_eq!(share.try_take(100), Ok(()));
+        assert_eq!(share.try_take(1), Err(Full::Share));
+        share.give_back(60);
+        assert_eq!(share.try_take(60), Ok(()));
+        assert_eq!(share.try_take(usize::MAX), Err(Full::Share));
+        // The guaranteed part comes whatever is held.
+        share.take_anyway(1_000);
+        assert_eq!(budget.used(), 1_100);
+        share.give_back(usize::MAX);
+        assert_eq!(budget.used(), 0);
+        share.take_anyway(7);
+        drop(share);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn shares_wait_in_order_and_each_byte_wakes_one_at_most() {
+        let budget = Budget::new(400);
+        let mut holders: Vec<_> = (0..4).map(|_| Share::new(&budget)).collect();
+        for holder in &mut holders {
+            assert_eq!(holder.try_take(100), Ok(()));
+        }
+        let mut waiters: Vec<_> = (0..3).map(|_| Share::new(&budget)).collect();
+        let wakes: Vec<_> = waiters
+            .iter_mut()
+            .map(|waiter| {
+                assert_eq!(waiter.try_take(50), Err(Full::Budget));
+                let (count, waker) = counter();
+                waiter.wait(50, &waker);
+                count
+            })
+            .collect();
+        let woken = || wakes.iter().map(|count| count.get()).collect::<Vec<_>>();
+        holders[0].give_back(40);
+        assert_eq!(woken(), [0, 0, 0]);
+        holders[0].give_back(60);
+        assert_eq!(woken(), [1, 0, 0]);
+        // Nobody overtakes: neither the second nor a share that holds some bytes.
+        assert_eq!(waiters[1].try_take(50), Err(Full::Budget));
+        assert_eq!(holders[0].try_take(1), Err(Full::Budget));
+        assert_eq!(waiters[0].try_take(50), Ok(()));
+        assert_eq!(woken(), [1, 1, 0]);
+        // The second leaves without a byte.
+        waiters[1].leave();
+        assert_eq!(woken(), [1, 1, 1]);
+        drop(waiters.remove(2));
+        assert!(!budget.is_wanted());
+        assert_eq!(holders[0].try_take(50), Ok(()));
+        assert_eq!(budget.used(), 400);
+    }
+
+    #[test]
+    fn a_share_that_waits_again_keeps_its_place() {
+        let budget = Budget::new(400);
+        let mut holder = Share::new(&budget);
+        holder.take_anyway(400);
+        let (mut first, mut second) = (Share::new(&budget), Share::new(&budget));
+        let (count, waker) = counter();
+        first.wait(100, &waker);
+        second.wait(10, &Waker::noop().clone());
+        first.wait(20, &waker);
+        holder.give_back(20);
+        assert_eq!(count.get(), 1);
+        // Room that came before the share waits wakes the share at once.
+        first.wait(20, &waker);
+        assert_eq!(count.get(), 2);
+        drop(first);
+        assert_eq!(second.try_take(20), Ok(()));
+        assert_eq!(budget.used(), 400);
+    }
+
+    /// Each thread takes, waits and gives back. A wake that is lost hangs a thread, and a byte that is lost shows at the end.
+    #[test]
+    fn no_wake_and_no_byte_is_lost_between_threads() {
+        struct Thread(std::thread::Thread);
+        impl Wake for Thread {
+            fn wake(self: Arc<Self>) {
+                self.0.unpark();
+            }
+        }
+        let budget = Budget::new(100);
+        std::thread::scope(|scope| {
+            for number in 0..8_usize {
+                let budget = &budget;
+                scope.spawn(move || {
+                    let waker = Waker::from(Arc::new(Thread(std::thread::current())));
+                    let mut share = Share::new(budget);
+                    for round in 0..2_000 {
+                        let bytes = 1 + (number * 7 + round * 3) % 25;
+                        while share.try_take(bytes).is_err() {
+                            share.wait(bytes, &waker);
+                            if share.try_take(bytes).is_ok() {
+                                break;
+                            }
+                            std::thread::park();
+                        }
+                        share.give_back(bytes);
+                    }
+                });
+            }
+        });
+        assert_eq!((budget.used(), budget.is_wanted()), (0, false));
+    }
+}

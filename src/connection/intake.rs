@@ -1,0 +1,360 @@
+//! The memory that one connection's requests may take, and the windows that follow from the memory.
+//!
+//! A connection's window is open by a fixed number of bytes, and by as many bytes more as the server's budgets have room for. One half of
+//! the server's budget is for messages that do not fit into a stream's window: such a message waits until its whole length has room, so
+//! that every message that was let in can arrive whole. The other half is for the bytes that arrive without asking: those within the
+//! streams' windows. Messages therefore never wait for one another in a circle.
+
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::budget::{Budget, Full, Share};
+use super::config::Config;
+
+/// The bytes of a connection that are read before the connection counts what its requests hold.
+const LOOK: u64 = 32 << 10;
+
+/// How long a request may bring less than [`LEAST`] bytes while others wait for room.
+const STUCK: Duration = Duration::from_secs(2);
+pub(super) const LEAST: u64 = 4 << 10;
+
+/// How often a connection that holds room looks whether others wait for the room.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// After so many looks at a quiet connection the windows become small again.
+const QUIET: u32 = 10;
+
+/// The server's budget for the bytes of requests.
+#[derive(Debug)]
+pub(crate) struct Budgets {
+    messages: Arc<Budget>,
+    unread: Arc<Budget>,
+}
+
+impl Budgets {
+    pub(super) fn new(bytes: usize) -> Self {
+        Self {
+            messages: Budget::new(bytes / 2),
+            unread: Budget::with_most(bytes / 2, bytes / 4),
+        }
+    }
+}
+
+/// What the requests of a connection hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Holding {
+    /// The bytes whose window is not returned.
+    pub(super) held: usize,
+    /// The bytes set aside for messages that were let in.
+    pub(super) granted: usize,
+    /// How many requests are under way.
+    pub(super) bodies: usize,
+}
+
+/// One connection's part of the budget, and its windows.
+#[derive(Debug)]
+pub(super) struct Intake {
+    messages: Share,
+    unread: Share,
+    /// Wakes the connection, which then looks at its requests.
+    waker: Waker,
+    /// How far the connection's window is open without the budget, in bytes.
+    open: usize,
+    stream_window: usize,
+    most_window: usize,
+    holding: Holding,
+    /// Whether a message waits for room.
+    waits: bool,
+    /// The connection's counter of read bytes at the last look.
+    looked: u64,
+    look_at: Option<Instant>,
+    /// For how many looks the connection has been quiet, and the counter of read bytes at the last of them.
+    quiet: u32,
+    read_before: u64,
+    /// Since when the requests have used up all of the connection's window.
+    blocked: Option<Instant>,
+    /// The windows that h2 has been told: the connection's, and the streams'.
+    told: (u32, u32),
+    /// The window that would fit the messages that have come; zero if all have fitted into the first window.
+    wanted_window: usize,
+    /// The window for which the budget has room; zero if the streams keep their first window.
+    wide: usize,
+}
+
+impl Intake {
+    pub(super) fn new(budgets: &Budgets, config: &Config, waker: Waker) -> Self {
+        let open = config.connection_window();
+        let window = config.initial_stream_window;
+        Self {
+            messages: Share::new(&budgets.messages),
+            unread: Share::new(&budgets.unread),
+            waker,
+            open: size(open),
+            stream_window: size(window),
+            most_window: size(config.max_stream_window.max(window)),
+            holding: Holding::default(),
+            waits: false,
+            looked: 0,
+            look_at: None,
+            quiet: 0,
+            read_before: 0,
+            blocked: None,
+            told: (open, window),
+            wanted_window: 0,
+            wide: 0,
+        }
+    }
+
+    /// Whether the connection has to count what its requests hold. `read` is the number of bytes that the connection has read.
+    #[inline]
+    pub(super) fn is_due(&self, read: u64) -> bool {
+        read.wrapping_sub(self.looked) >= LOOK
+    }
+
+    /// Whether the connection has something of the budget, or waits for it.
+    #[inline]
+    pub(super) fn is_active(&self) -> bool {
+        self.waits || self.holding.held > self.open / 2 || self.has_room()
+    }
+
+    fn has_room(&self) -> bool {
+        self.messages.held() > 0 || self.unread.held() > 0
+    }
+
+    pub(super) const fn looked(&mut self, read: u64) {
+        self.looked = read;
+    }
+
+    /// Counts what the requests hold now.
+    pub(super) fn settle(&mut self, holding: Holding) {
+        self.holding = holding;
+        let excess = self.messages.held().saturating_sub(holding.granted);
+        self.messages.give_back(excess);
+        // Half of the open window is free, so that a few small requests cost no budget.
+        let due = holding.held.saturating_sub(self.open / 2);
+        self.wide = self.widest();
+        let wide = self.wide.saturating_mul(holding.bodies);
+        if self.wide > 0 && self.charge(due.max(wide)).is_ok() {
+            self.unread.leave();
+            return;
+        }
+        self.wide = 0;
+        match self.charge(due) {
+            Err(Full::Budget) => {
+                let missing = due.saturating_sub(self.unread.held());
+                self.unread.wait(missing, &self.waker);
+            }
+            _ => self.unread.leave(),
+        }
+    }
+
+    /// Takes as much of the budget for unread bytes as makes `due` bytes in all, or gives back what is more.
+    fn charge(&mut self, due: usize) -> Result<(), Full> {
+        let charged = self.unread.held();
+        if due <= charged {
+            self.unread.give_back(charged - due);
+            return Ok(());
+        }
+        let most = self.unread.budget().most();
+        let taken = self.unread.try_take(due.min(most).saturating_sub(charged));
+        taken.and_then(|()| if due > most { Err(Full::Share) } else { Ok(()) })
+    }
+
+    /// The window that the streams may have if the budget has room for all of them; zero if they keep their first window. A window grows into
+    /// half of the connection's room, so that a few more streams do not make the window smaller again at once.
+    fn widest(&self) -> usize {
+        if self.wanted_window == 0 || self.holding.bodies == 0 {
+            return 0;
+        }
+        let room = self.unread.budget().most() / self.holding.bodies;
+        let fitting = self.wanted_window.min(self.most_window).min(room / 2);
+        let kept = size(self.told.1).min(room);
+        let window = fitting.max(kept);
+        let window = window - window % STEP;
+        if window > self.stream_window {
+            window
+        } else {
+            0
+        }
+    }
+
+    /// Sets room aside for a message of `len` bytes. `None` if there is no room now; the connection is woken when there is.
+    pub(super) fn grant(&mut self, len: usize) -> Option<usize> {
+        let ahead = len.saturating_mul(AHEAD).saturating_add(STEP);
+        self.wanted_window = self.wanted_window.max(ahead);
+        let most = self.messages.budget().most();
+        // A message that is longer than all the room of a connection comes alone.
+        let bytes = len.clamp(1, most.max(1));
+        let held = self.messages.held();
+        let all = held.saturating_add(self.unread.held()).saturating_add(len);
+        let taken = if held > 0 && all > self.unread.budget().most() {
+            Err(Full::Share)
+        } else {
+            self.messages.try_take(bytes)
+        };
+        match taken {
+            Ok(()) => {
+                self.messages.take_anyway(len - bytes.min(len));
+                self.holding.granted += len.max(1);
+                Some(len.max(1))
+            }
+            Err(full) => {
+                self.waits = true;
+                match full {
+                    Full::Share => self.messages.leave(),
+                    Full::Budget => self.messages.wait(bytes, &self.waker),
+                }
+                None
+            }
+        }
+    }
+
+    /// Called when no message waits for room.
+    pub(super) fn nobody_waits(&mut self) {
+        if std::mem::take(&mut self.waits) {
+            self.messages.leave();
+        }
+    }
+
+    /// How many bytes the requests hold far beyond everything that the connection's window allows. A client that was let in for a message
+    /// and sends other messages in its place gets so far.
+    pub(super) fn overdraft(&self) -> usize {
+        let allowed = self.open.saturating_add(self.target());
+        self.holding.held.saturating_sub(allowed)
+    }
+
+    /// Whether others wait for the room of a request that holds `held` bytes, and for which `granted` bytes are set aside.
+    pub(super) fn is_wanted(&self, held: usize, granted: usize) -> bool {
+        let messages = self.waits || self.messages.budget().is_short();
+        let unread = self.unread.held() > 0 && self.unread.budget().is_short();
+        (granted > 0 && messages) || (held > 0 && unread)
+    }
+
+    /// When to look whether others wait for the room that the connection has.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.look_at
+    }
+
+    /// Whether it is time to look at the requests that are stuck. Sets the time of the next look.
+    pub(super) fn is_time(&mut self, now: Instant, read: u64) -> bool {
+        if self.look_at.is_none_or(|at| at > now) {
+            return false;
+        }
+        let quiet = read.wrapping_sub(self.read_before) < LOOK;
+        self.quiet = if quiet { self.quiet + 1 } else { 0 };
+        self.read_before = read;
+        if self.quiet >= QUIET {
+            self.wanted_window = 0;
+        }
+        self.look_at = None;
+        self.look_again(now);
+        true
+    }
+
+    /// The window that the streams have now.
+    pub(super) fn streams_window(&self) -> usize {
+        size(self.told.1)
+    }
+
+    /// Called when a request uses its window up again and again.
+    pub(super) fn widen(&mut self) {
+        let twice = size(self.told.1).saturating_mul(2).saturating_add(STEP);
+        self.wanted_window = self.wanted_window.max(twice);
+    }
+
+    /// Whether the streams have wider windows than at first.
+    fn is_wide(&self) -> bool {
+        size(self.told.1) > self.stream_window
+    }
+
+    /// Sets the time of the next look, if the connection has room or wide windows.
+    pub(super) fn look_again(&mut self, now: Instant) {
+        if self.look_at.is_none() && (self.is_wide() || self.is_active()) {
+            self.look_at = now.checked_add(PERIOD);
+        }
+    }
+
+    /// Whether a request that has been slow since `since` may be given up at `now`.
+    pub(super) fn is_stuck(since: Instant, now: Instant) -> bool {
+        now.saturating_duration_since(since) >= STUCK
+    }
+
+    /// Whether the requests have used up the connection's window for so long that one of them is given up.
+    pub(super) fn is_blocked(&mut self, now: Instant) -> bool {
+        let window = self.target().saturating_sub(self.holding.held);
+        if window >= self.open / 4 {
+            self.blocked = None;
+            return false;
+        }
+        let since = *self.blocked.get_or_insert(now);
+        now.saturating_duration_since(since) >= 2 * STUCK
+    }
+
+    /// The connection's window with the bytes that the requests hold.
+    fn target(&self) -> usize {
+        self.open + self.unread.held() + self.messages.held()
+    }
+
+    /// The window of each stream. Without requests the window stays as it is until the connection has been quiet for a while.
+    fn window(&self) -> usize {
+        if self.holding.bodies == 0 && self.wanted_window > 0 {
+            return size(self.told.1);
+        }
+        self.wide.max(self.stream_window)
+    }
+
+    /// The streams' window, if it has changed.
+    pub(super) fn stream_window(&self) -> Option<u32> {
+        let window = as_window(self.window());
+        (window != self.told.1).then_some(window)
+    }
+
+    /// The connection's window, if it has changed.
+    pub(super) fn connection_window(&self) -> Option<u32> {
+        let mut target = as_window(self.target());
+        if self.stream_window() < Some(self.told.1) && self.stream_window().is_some() {
+            // The client has not heard of the smaller windows of its streams, and must not fill the larger ones.
+            target = target.min(self.told.0);
+        }
+        (target != self.told.0).then_some(target)
+    }
+
+    /// Called when h2 has been told the windows.
+    pub(super) fn tell(&mut self, connection: Option<u32>, stream: Option<u32>) {
+        let (connection_before, stream_before) = self.told;
+        self.told = (
+            connection.unwrap_or(connection_before),
+            stream.unwrap_or(stream_before),
+        );
+    }
+
+    /// Called when a request was given up that held so many bytes.
+    pub(super) fn forget(&mut self, held: usize, granted: usize) {
+        let holding = Holding {
+            held: self.holding.held.saturating_sub(held),
+            granted: self.holding.granted.saturating_sub(granted),
+            bodies: self.holding.bodies.saturating_sub(1),
+        };
+        self.settle(holding);
+    }
+}
+
+/// How many messages a stream's window has room for, once a message did not fit.
+const AHEAD: usize = 4;
+
+/// The window of a stream changes in steps of so many bytes, so that the client gets few SETTINGS.
+const STEP: usize = 16 << 10;
+
+/// The largest flow-control window (RFC 9113, section 6.9.1).
+const MAX_WINDOW: u32 = (1 << 31) - 1;
+
+fn as_window(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(MAX_WINDOW).min(MAX_WINDOW)
+}
+
+fn size(bytes: u32) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
