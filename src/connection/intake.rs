@@ -160,7 +160,11 @@ impl Intake {
         }
         let most = self.unread.budget().most();
         let taken = self.unread.try_take(due.min(most).saturating_sub(charged));
-        taken.and_then(|()| if due > most { Err(Full::Share) } else { Ok(()) })
+        taken?;
+        if due > most {
+            return Err(Full::Share);
+        }
+        Ok(())
     }
 
     /// The window that the streams may have if the budget has room for all of them; zero if they keep their first window. A window grows into
