@@ -48,6 +48,7 @@ where
             written: self.link.bytes_written.load(Relaxed),
             write_blocked: self.link.is_write_blocked(),
             busy: self.waiting.len() > 0 || self.http2.has_streams(),
+            swollen: self.is_swollen(),
         }
     }
 
@@ -60,6 +61,7 @@ where
                     let _ = ping_pong.send_ping(Ping::opaque());
                 }
             }
+            Verdict::Shrink => self.shrink(),
             Verdict::Leave => {
                 self.phase = Phase::Closing;
                 let grace = self.host.config.max_connection_age_grace;

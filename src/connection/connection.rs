@@ -15,12 +15,16 @@ use super::host::Host;
 use super::lifetime::Lifetime;
 use super::link::Link;
 use super::phase::Phase;
+use super::sending::Sending;
 use super::stream::{Conditions, Turn};
 use super::tally::Tally;
 use super::timers::Timer;
 use super::waiting::Waiting;
 use crate::call::{Call, Refusal};
 use crate::service::{PeerInfo, Service};
+
+/// How many requests of one batch a quiet connection has room for.
+const FEW: usize = 8;
 
 pub(super) type Http2<T> = h2::server::Connection<Guard<T>, Bytes>;
 
@@ -40,6 +44,7 @@ pub(super) struct Connection<S: Service, T> {
     pub(super) batch: Vec<Incoming>,
     pub(super) waiting: Waiting<S>,
     pub(super) tally: Tally,
+    pub(super) sending: Sending,
     pub(super) departure: Departure,
     /// How far the connection itself has gone towards its end; the server's drain may be further.
     pub(super) phase: Phase,
@@ -79,6 +84,7 @@ where
             lifetime: Lifetime::new(&host.config, Instant::now()),
             timer: Timer::default(),
             phase: Phase::Serving,
+            sending: Sending::new(&host.outbox, &host.config, &link),
             http2,
             host,
             waiting: Waiting::new(Arc::clone(&link)),
@@ -100,6 +106,7 @@ impl<S: Service, T> Connection<S, T> {
             host: &self.host,
             peer: &self.peer,
             tally: &mut self.tally,
+            sending: &mut self.sending,
             conditions: Conditions {
                 write_blocked: self.link.is_write_blocked(),
                 ending: matches!(self.departure, Departure::Ending),
@@ -117,6 +124,18 @@ impl<S: Service, T> Connection<S, T> {
             self.link.let_end_pass();
         }
         pass
+    }
+
+    /// Whether the connection keeps memory that it does not need without calls.
+    pub(super) fn is_swollen(&self) -> bool {
+        self.batch.capacity() > FEW || self.waiting.is_swollen() || self.sending.is_swollen()
+    }
+
+    /// Gives back what the connection does not need without calls.
+    pub(super) fn shrink(&mut self) {
+        self.batch.shrink_to(FEW);
+        self.waiting.shrink();
+        self.sending.shrink();
     }
 
     /// Adds the streams that h2 has reset as malformed to the server's counters.
@@ -142,7 +161,7 @@ impl<S: Service, T> Connection<S, T> {
 
 impl<S: Service, T> Drop for Connection<S, T> {
     fn drop(&mut self) {
-        self.waiting.clear(&mut self.tally);
+        self.waiting.clear(&mut self.sending, &mut self.tally);
         self.tell();
         self.tell_malformed();
     }

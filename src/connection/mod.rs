@@ -18,6 +18,8 @@ mod link;
 mod open;
 mod patience;
 mod phase;
+mod room;
+mod sending;
 mod stream;
 mod tally;
 mod timers;

@@ -70,6 +70,7 @@ where
             if let Poll::Ready(closed) = self.accept(&mut budget) {
                 return Poll::Ready(closed);
             }
+            self.sending.flushed();
             self.answer();
             self.with_waiting(|waiting, turn| waiting.poll_ready(turn));
             // The server counts the calls before the peer can see an answer.
@@ -84,6 +85,7 @@ where
                 }
                 continue;
             }
+            self.sending.flushed();
             if self.departure_is_under_way() {
                 continue;
             }

@@ -145,7 +145,7 @@ impl<S> Builder<S> {
     ///
     /// [`build`](Self::build) panics if `bytes` is more than 2^32 - 1.
     pub const fn max_send_buffer_size(mut self, bytes: usize) -> Self {
-        self.connection.max_send_buffer_size = bytes;
+        self.connection.max_send_buffer_size = Some(bytes);
         self
     }
 

@@ -1,6 +1,7 @@
 //! The arguments that calls get when the connection polls them.
 
 use super::super::host::Host;
+use super::super::sending::Sending;
 use super::super::tally::Tally;
 use crate::service::{PeerInfo, contain};
 
@@ -9,6 +10,7 @@ pub(in crate::connection) struct Turn<'a, S> {
     pub(in crate::connection) host: &'a Host<S>,
     pub(in crate::connection) peer: &'a PeerInfo,
     pub(in crate::connection) tally: &'a mut Tally,
+    pub(in crate::connection) sending: &'a mut Sending,
     pub(in crate::connection) conditions: Conditions,
 }
 
