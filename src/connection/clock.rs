@@ -49,6 +49,7 @@ where
             write_blocked: self.link.is_write_blocked(),
             busy: self.waiting.len() > 0 || self.http2.has_streams(),
             swollen: self.is_swollen(),
+            crowded: self.crowded,
         }
     }
 

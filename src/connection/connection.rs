@@ -23,6 +23,9 @@ use super::waiting::Waiting;
 use crate::call::{Call, Refusal};
 use crate::service::{PeerInfo, Service};
 
+/// More calls than this at once are many: h2 keeps some 330 bytes for each, until the connection ends.
+pub(super) const MANY: usize = 64;
+
 /// How many requests of one batch a quiet connection has room for.
 const FEW: usize = 8;
 
@@ -42,6 +45,8 @@ pub(super) struct Connection<S: Service, T> {
     pub(super) link: Arc<Link>,
     pub(super) peer: PeerInfo,
     pub(super) batch: Vec<Incoming>,
+    /// Whether many calls have been open at once.
+    pub(super) crowded: bool,
     pub(super) waiting: Waiting<S>,
     pub(super) tally: Tally,
     pub(super) sending: Sending,
@@ -91,6 +96,7 @@ where
             link,
             peer,
             batch: Vec::new(),
+            crowded: false,
             tally: Tally::default(),
             departure: Departure::Staying,
         }

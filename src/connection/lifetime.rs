@@ -32,10 +32,15 @@ pub(super) struct Activity {
     pub(super) busy: bool,
     /// Whether the connection keeps memory that it does not need without calls.
     pub(super) swollen: bool,
+    /// Whether many calls have been open at once, for which h2 keeps memory until the connection ends.
+    pub(super) crowded: bool,
 }
 
 /// After this time without a call and without a byte from the peer, a connection is quiet.
 const QUIET: Duration = Duration::from_secs(1);
+
+/// The longest time without a call after which a connection leaves that has had many calls open at once.
+const CROWDED_IDLE: Duration = Duration::from_secs(60);
 
 /// A connection's times.
 #[derive(Debug)]
@@ -52,6 +57,8 @@ pub(super) struct Lifetime {
     blocked_since: Option<(Instant, u64)>,
     /// Since when the connection has had no call and read no byte; `None` while there is a call.
     idle_since: Option<Instant>,
+    /// Since when the connection has had no call; `None` while there is a call.
+    free_since: Option<Instant>,
     /// When a PING was sent, if the peer has sent nothing since.
     pinged: Option<Instant>,
     leave_at: Option<Instant>,
@@ -73,6 +80,7 @@ impl Lifetime {
             last_read: now,
             blocked_since: None,
             idle_since: Some(now),
+            free_since: Some(now),
             pinged: None,
             leave_at: age.and_then(|age| now.checked_add(age)),
             cut_at: None,
@@ -91,6 +99,11 @@ impl Lifetime {
             self.blocked_since = None;
         } else if self.blocked_since.is_none_or(|(_, since)| moves(since)) {
             self.blocked_since = Some((now, activity.written));
+        }
+        if activity.busy {
+            self.free_since = None;
+        } else if self.free_since.is_none() {
+            self.free_since = Some(now);
         }
         if activity.busy {
             self.idle_since = None;
@@ -152,10 +165,10 @@ impl Lifetime {
     }
 
     fn leave_time(&self) -> Option<Instant> {
-        [self.leave_at, after(self.idle_since, self.idle)]
-            .into_iter()
-            .flatten()
-            .min()
+        let idle = after(self.idle_since, self.idle);
+        let crowded = self.free_since.filter(|_| self.seen.crowded);
+        let crowded = after(crowded, self.idle.map(|idle| idle.min(CROWDED_IDLE)));
+        [self.leave_at, idle, crowded].into_iter().flatten().min()
     }
 
     fn ping_time(&self) -> Option<Instant> {
@@ -201,6 +214,7 @@ mod tests {
             write_blocked: false,
             busy: true,
             swollen: false,
+            crowded: false,
         }
     }
 
@@ -249,6 +263,33 @@ mod tests {
             lifetime.observe(start + SECOND * i as u32, activity);
         }
         assert_eq!(lifetime.next(), Some(start + 39 * SECOND));
+    }
+
+    /// PINGs do not put that off.
+    #[test]
+    fn a_connection_that_was_crowded_leaves_after_a_minute_without_a_call() {
+        let start = Instant::now();
+        let crowded = |read| Activity {
+            crowded: true,
+            busy: false,
+            ..busy(read, 9)
+        };
+        let leaves = |idle| {
+            let config = Config {
+                max_connection_idle: idle,
+                ..config()
+            };
+            let mut lifetime = Lifetime::new(&config, start);
+            lifetime.observe(start, busy(9, 9));
+            assert_eq!(lifetime.next(), None);
+            for second in 1..4 {
+                lifetime.observe(start + SECOND * second, crowded(10 + u64::from(second)));
+            }
+            lifetime.next().map(|at| at - start)
+        };
+        assert_eq!(leaves(Some(300 * SECOND)), Some(61 * SECOND));
+        assert_eq!(leaves(Some(5 * SECOND)), Some(6 * SECOND));
+        assert_eq!(leaves(None), None);
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(super) struct Patience {
     until: Option<Instant>,
     /// Which bytes of the call's replies the peer has to take until then; `None` for a request.
     span: Option<Span>,
+    /// How many bytes of the call's replies have been counted as taken at their pace.
+    met: u64,
 }
 
 /// How fast the peer has to take a reply.
@@ -39,17 +41,16 @@ pub(super) struct Pace {
 pub(super) struct Taken {
     /// The bytes of the replies that were taken at their pace.
     pub(super) at_pace: u64,
-    /// The bytes that the socket has taken, while the socket is what the replies wait for; otherwise zero.
+    /// The bytes of all replies that the socket has taken.
     pub(super) by_socket: u64,
 }
 
 #[derive(Debug)]
 struct Span {
     since: Instant,
-    /// How many bytes of the call's replies had been taken when the span began, and how many have to be at its end.
-    begin: u64,
+    /// How many bytes of the call's replies have to be taken at the span's end.
     end: u64,
-    /// What the peer had taken of all replies when the span began, and when `until` was set.
+    /// What the socket had taken of all replies when the span began, and what the peer had taken when `until` was set.
     first: u64,
     last: Taken,
 }
@@ -61,6 +62,7 @@ impl Patience {
             deadline: timeout.and_then(|timeout| now.checked_add(timeout)),
             until: None,
             span: None,
+            met: 0,
         }
     }
 
@@ -81,11 +83,11 @@ impl Patience {
         taken: Taken,
         now: impl Fn() -> Instant,
     ) -> u64 {
-        let met = match &self.span {
-            Some(span) if left > 0 && given < span.end => return 0,
-            Some(span) => given.saturating_sub(span.begin),
-            None => 0,
-        };
+        let waits = |span: &Span| left > 0 && given < span.end;
+        if self.span.as_ref().is_some_and(waits) {
+            return 0;
+        }
+        let met = given.saturating_sub(std::mem::replace(&mut self.met, given));
         if left == 0 {
             (self.until, self.span) = (None, None);
             return met;
@@ -95,26 +97,32 @@ impl Patience {
         self.until = since.checked_add(pace.within);
         self.span = Some(Span {
             since,
-            begin: given,
             end: given.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX)),
-            first: taken.at_pace,
+            first: taken.by_socket,
             last: taken,
         });
         met
     }
 
     /// Gives a reply whose time is over the same time again, if the reply only waits for its turn: the peer takes other replies of the
-    /// connection at the pace, or the socket takes bytes at the pace, and the other replies have not had a whole `round` since the reply's
+    /// connection at the pace, or a blocked socket takes bytes at the pace, and the other replies have not had a whole `round` since the reply's
     /// time began.
-    pub(super) fn excuse(&mut self, now: Instant, pace: Pace, taken: Taken, round: u64) -> bool {
+    pub(super) fn excuse(
+        &mut self,
+        now: Instant,
+        pace: Pace,
+        taken: Taken,
+        round: u64,
+        is_blocked: bool,
+    ) -> bool {
         let Some(span) = &mut self.span else {
             return false;
         };
         let enough = u64::try_from(pace.bytes.max(1)).unwrap_or(u64::MAX);
         let at_pace = taken.at_pace.saturating_sub(span.last.at_pace);
         let by_socket = taken.by_socket.saturating_sub(span.last.by_socket);
-        let goes_on = at_pace.max(by_socket) >= enough;
-        if !goes_on || taken.at_pace.saturating_sub(span.first) > round {
+        let goes_on = at_pace >= enough || (is_blocked && by_socket >= enough);
+        if !goes_on || taken.by_socket.saturating_sub(span.first) > round {
             return false;
         }
         span.last = taken;
@@ -245,25 +253,20 @@ mod tests {
     fn a_reply_that_waits_for_its_turn_is_excused_for_one_round() {
         let (mut call, start) = call(None);
         let at = |seconds| start + SECOND * seconds;
-        let taken = |at_pace| Taken {
-            at_pace,
-            by_socket: 0,
-        };
-        call.await_room(5_000, 0, PACE, taken(100), || at(0));
-        assert!(call.excuse(at(30), PACE, taken(1_100), 1_999));
+        let taken = |at_pace, by_socket| Taken { at_pace, by_socket };
+        call.await_room(5_000, 0, PACE, taken(100, 200), || at(0));
+        assert!(call.excuse(at(30), PACE, taken(1_100, 1_200), 1_999, false));
         assert_eq!(call.next(), Some(at(60)));
         // Nobody takes anything, or bytes now and then.
-        assert!(!call.excuse(at(60), PACE, taken(2_099), 1_999));
+        assert!(!call.excuse(at(60), PACE, taken(2_099, 2_199), 1_999, false));
         // The others have had their turns.
-        assert!(!call.excuse(at(60), PACE, taken(2_100), 1_999));
-        assert!(call.excuse(at(60), PACE, taken(2_100), 2_000));
+        assert!(!call.excuse(at(60), PACE, taken(2_100, 2_200), 1_999, false));
+        assert!(call.excuse(at(60), PACE, taken(2_100, 2_200), 2_000, false));
         // The socket is what all of them wait for.
-        let socket = |by_socket| Taken {
-            at_pace: 2_100,
-            by_socket,
-        };
-        assert!(!call.excuse(at(90), PACE, socket(999), 2_000));
-        assert!(call.excuse(at(90), PACE, socket(1_000), 2_000));
+        let socket = |more| taken(2_100, 2_200 + more);
+        assert!(!call.excuse(at(90), PACE, socket(999), 3_000, true));
+        assert!(!call.excuse(at(90), PACE, socket(1_000), 3_000, false));
+        assert!(call.excuse(at(90), PACE, socket(1_000), 3_000, true));
         assert_eq!(call.due(at(119)), None);
     }
 

@@ -97,18 +97,18 @@ impl<S: Service> Waiting<S> {
         held
     }
 
-    pub(super) fn taken(&self, at: &Turn<'_, S>) -> Taken {
-        let blocked = at.conditions.write_blocked;
+    pub(super) fn taken(at: &Turn<'_, S>) -> Taken {
         Taken {
-            at_pace: self.at_pace,
-            by_socket: if blocked { at.sending.taken() } else { 0 },
+            at_pace: at.sending.at_pace(),
+            by_socket: at.sending.taken(),
         }
     }
 
     /// Gives a stalled reply more time if the reply only waits for its turn among the connection's replies.
     pub(super) fn excuse(&mut self, key: u32, now: Instant, at: &mut Turn<'_, S>) -> bool {
-        let taken = self.taken(at);
+        let taken = Self::taken(at);
         let replies = self.calls.iter().filter(|(_, call)| call.unsent() > 0);
+        let is_blocked = at.conditions.write_blocked;
         let round = (replies.count() + 1).saturating_mul(at.sending.queue());
         let round = u64::try_from(round).unwrap_or(u64::MAX);
         let Some(call) = self.calls.get_mut(key as usize) else {
@@ -119,7 +119,7 @@ impl<S: Service> Waiting<S> {
             _ => return false,
         };
         let is_stalled = call.patience.due(now) == Some(Verdict::Stalled);
-        if !is_stalled || !call.patience.excuse(now, pace, taken, round) {
+        if !is_stalled || !call.patience.excuse(now, pace, taken, round, is_blocked) {
             return false;
         }
         call.armed = None;

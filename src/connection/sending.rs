@@ -102,6 +102,8 @@ pub(super) struct Sending {
     /// How many bytes of replies h2 has been given, and how many of them h2 has not written.
     given: u64,
     queued: usize,
+    /// How many bytes of replies the peer has taken at their pace.
+    at_pace: u64,
     /// The link's `bytes_written` when `queued` was last counted.
     written: u64,
     /// The bytes of the counted replies that h2 has taken since the last flush, and the same for a socket that has not taken them.
@@ -125,6 +127,7 @@ impl Sending {
             replies: 0,
             given: 0,
             queued: 0,
+            at_pace: 0,
             written: 0,
             finished: 0,
             stuck: 0,
@@ -161,6 +164,16 @@ impl Sending {
     #[inline]
     pub(super) const fn finish(&mut self, bytes: usize) {
         self.finished = self.finished.saturating_add(bytes);
+    }
+
+    /// Takes note that the peer has taken `bytes` of a reply at the reply's pace.
+    pub(super) const fn met(&mut self, bytes: u64) {
+        self.at_pace = self.at_pace.wrapping_add(bytes);
+    }
+
+    /// How many bytes of replies the peer has taken at their pace.
+    pub(super) const fn at_pace(&self) -> u64 {
+        self.at_pace
     }
 
     /// Takes note that a reply has no room before the next flush.

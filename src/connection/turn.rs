@@ -16,7 +16,7 @@ use http::request::Parts;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::connection::{Connection, Http2, Incoming};
+use super::connection::{Connection, Http2, Incoming, MANY};
 use super::stream::{Finished, Reading, Turn, begin, send_refusal};
 use super::waiting::{State, Terms, Waiting};
 use crate::call::{self, Call, Collector, Refusal};
@@ -152,7 +152,9 @@ where
     fn answer(&mut self) {
         let mut batch = std::mem::take(&mut self.batch);
         self.tally.calls += batch.len() as u64;
-        let crowded = self.waiting.len() + batch.len() > self.host.config.streams();
+        let calls = self.waiting.len() + batch.len();
+        let crowded = calls > self.host.config.streams();
+        self.crowded |= calls > MANY;
         self.with_waiting(|waiting, turn| {
             // There are more calls than streams, so some of the waiting calls have been reset. These calls end first, so that there are
             // never more handlers than streams.

@@ -35,8 +35,6 @@ pub(super) struct Waiting<S: Service> {
     after_flush: Vec<u32>,
     /// The calls that wait until the budgets of replies have room, in order.
     pub(super) after_others: VecDeque<u32>,
-    /// How many bytes of replies the peer has taken at their pace.
-    pub(super) at_pace: u64,
     /// The number of long-lived calls.
     long_lived: usize,
 }
@@ -98,7 +96,6 @@ impl<S: Service> Waiting<S> {
             ready: Vec::new(),
             after_flush: Vec::new(),
             after_others: VecDeque::new(),
-            at_pace: 0,
             long_lived: 0,
         }
     }
@@ -115,10 +112,7 @@ impl<S: Service> Waiting<S> {
         }
         let link = Arc::clone(&self.link);
         link.shrink();
-        *self = Self {
-            at_pace: self.at_pace,
-            ..Self::new(link)
-        };
+        *self = Self::new(link);
     }
 
     pub(super) fn len(&self) -> usize {
@@ -277,7 +271,7 @@ impl<S: Service> Waiting<S> {
     }
 
     pub(super) fn poll_call(&mut self, key: u32, at: &mut Turn<'_, S>) {
-        let taken = self.taken(at);
+        let taken = Self::taken(at);
         let Some((stream, waker)) = self.waker(key) else {
             return;
         };
@@ -301,7 +295,8 @@ impl<S: Service> Waiting<S> {
                     let (unsent, given) = (replying.unsent(), replying.given());
                     let pace = replying.pace(&at.host.config);
                     let patience = &mut call.patience;
-                    self.at_pace += patience.await_room(unsent, given, pace, taken, Instant::now);
+                    let met = patience.await_room(unsent, given, pace, taken, Instant::now);
+                    at.sending.met(met);
                     at.sending.recount(&mut call.held, replying.held());
                 }
                 call.arm(key, &mut self.deadlines);
@@ -317,9 +312,10 @@ impl<S: Service> Waiting<S> {
                 at.tally.cancelled += u64::from(ended == Progress::Cancelled);
                 if let State::Replying(replying) = &call.state {
                     let (given, pace) = (replying.given(), replying.pace(&at.host.config));
-                    self.at_pace += call
+                    let met = call
                         .patience
                         .await_room(0, given, pace, taken, Instant::now);
+                    at.sending.met(met);
                 }
                 let Some(call) = self.remove(key, at.sending) else {
                     return;

@@ -22,6 +22,7 @@ mod messages;
 mod readers;
 mod replies;
 mod rows;
+mod sending;
 mod slow;
 mod states;
 mod streams;

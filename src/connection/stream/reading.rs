@@ -203,6 +203,7 @@ fn send_whole<S: Service>(
     at.sending.give(len);
     if len > SMALL {
         at.sending.finish(len);
+        at.sending.met(u64::try_from(len).unwrap_or(u64::MAX));
     }
     let trailers = call.tail.trailers(prebuilt, None, trailing.as_deref());
     let sent = stream
