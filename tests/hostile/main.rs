@@ -17,13 +17,16 @@ mod descriptors;
 mod flips;
 mod floods;
 mod headers;
+mod holding;
 mod memory;
 mod messages;
+mod quiet;
 mod readers;
 mod replies;
 mod rows;
 mod sending;
 mod slow;
+mod stage;
 mod states;
 mod streams;
 #[path = "../support/mod.rs"]
