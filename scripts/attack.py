@@ -19,6 +19,7 @@ import time
 sys.dont_write_bytecode = True
 from peer import (CONTINUATION, DATA, GOAWAY, HEADERS, LIMIT, PING, PREFACE, PRIORITY, RST, SETTINGS, WINDOW, Neighbour, Peer, Server,
                   block, call, frame)
+from attacks import sending
 
 
 def flood(server, frames, count=1_000_000, before=b""):
@@ -215,7 +216,10 @@ ATTACKS = {
     "S13 unknown": lambda s: flood(s, frame(0xfa, 0, 0)),
     "S13 PING, nothing read": unread,
     "S15 panic": panics,
+    **sending.ATTACKS,
 }
+# Attacks on another server than `Server`.
+SERVERS = dict.fromkeys(sending.ATTACKS, sending.Echo)
 
 
 def descriptors(which):
@@ -273,7 +277,7 @@ def drain(which):
 
 
 def measure(which, name):
-    server = Server(which, *OPTIONS.get(name, []))
+    server = SERVERS.get(name, Server)(which, *OPTIONS.get(name, []))
     neighbour = Neighbour(server)
     time.sleep(1)
     idle, rss, cpu = list(neighbour.times), server.memory("VmRSS"), server.cpu()

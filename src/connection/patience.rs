@@ -72,9 +72,9 @@ impl Patience {
         self.until = now.checked_add(allowed);
     }
 
-    /// Called while `left` bytes of a reply wait for the peer, who has taken `given` bytes of the call's replies. Each time that the peer has
-    /// taken enough, the peer has the whole time again. The clock is read only when the time matters. Returns how many bytes the peer has
-    /// taken at the pace.
+    /// Called while `left` bytes of a reply wait for the peer, who has taken `given` bytes of the call's replies. Each time that the peer
+    /// has taken enough, the peer has the whole time again. The clock is read only when the time matters. Returns how many bytes the peer
+    /// has taken at the pace.
     pub(super) fn await_room(
         &mut self,
         left: usize,
@@ -99,14 +99,18 @@ impl Patience {
             since,
             end: given.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX)),
             first: taken.by_socket,
-            last: taken,
+            // The call's own bytes are no excuse.
+            last: Taken {
+                at_pace: taken.at_pace.saturating_add(met),
+                ..taken
+            },
         });
         met
     }
 
     /// Gives a reply whose time is over the same time again, if the reply only waits for its turn: the peer takes other replies of the
-    /// connection at the pace, or a blocked socket takes bytes at the pace, and the other replies have not had a whole `round` since the reply's
-    /// time began.
+    /// connection at the pace, or a blocked socket takes bytes at the pace, and the other replies have not had a whole `round` since the
+    /// reply's time began.
     pub(super) fn excuse(
         &mut self,
         now: Instant,
@@ -263,7 +267,7 @@ mod tests {
         assert!(!call.excuse(at(60), PACE, taken(2_100, 2_200), 1_999, false));
         assert!(call.excuse(at(60), PACE, taken(2_100, 2_200), 2_000, false));
         // The socket is what all of them wait for.
-        let socket = |more| taken(2_100, 2_200 + more);
+        let socket = |more: u64| taken(2_100, 2_200 + more);
         assert!(!call.excuse(at(90), PACE, socket(999), 3_000, true));
         assert!(!call.excuse(at(90), PACE, socket(1_000), 3_000, false));
         assert!(call.excuse(at(90), PACE, socket(1_000), 3_000, true));

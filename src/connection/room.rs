@@ -1,4 +1,5 @@
-//! How the replies of one connection share the room that there is: which reply gets more time, and which has to end so that others have room.
+//! How the replies of one connection share the room that there is: which reply gets more time, and which has to end so that others have
+//! room.
 
 use tokio::time::Instant;
 

@@ -305,8 +305,8 @@ impl Sending {
         }
     }
 
-    /// Whether the budgets have room for a further reply of about `bytes`. If not, the connection's task will be woken when there is room, or
-    /// the connection has room as soon as it holds less.
+    /// Whether the budgets have room for a further reply of about `bytes`. If not, the connection's task will be woken when there is room,
+    /// or the connection has room as soon as it holds less.
     pub(super) fn has_room_for(&mut self, bytes: usize) -> bool {
         let bytes = bytes.min(self.share.budget().most());
         let held = self.share.held();

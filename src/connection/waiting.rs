@@ -271,7 +271,6 @@ impl<S: Service> Waiting<S> {
     }
 
     pub(super) fn poll_call(&mut self, key: u32, at: &mut Turn<'_, S>) {
-        let taken = Self::taken(at);
         let Some((stream, waker)) = self.waker(key) else {
             return;
         };
@@ -281,7 +280,9 @@ impl<S: Service> Waiting<S> {
         let Some(call) = self.calls.get_mut(key as usize) else {
             return;
         };
-        match call.poll(&mut cx, at) {
+        let progress = call.poll(&mut cx, at);
+        let taken = Self::taken(at);
+        match progress {
             progress @ (Progress::Waiting | Progress::AfterFlush | Progress::AfterOthers) => {
                 let flush = progress == Progress::AfterFlush;
                 if flush && !std::mem::replace(&mut call.after_flush, true) {

@@ -17,8 +17,8 @@ pub(crate) const KIB: usize = 1 << 10;
 
 pub(crate) type Service = Router<HealthService>;
 
-/// A server of replies: `/t.T/Reply` is one of as many bytes as the request says, and `/t.T/Stream` ten of them. Each reply is memory of its
-/// own.
+/// A server of replies: `/t.T/Reply` is one of as many bytes as the request says, and `/t.T/Stream` ten of them. Each reply is memory of
+/// its own.
 pub(crate) struct Stage(pub(crate) Server<Service>);
 
 fn made(call: &Call<Raw>) -> Bytes {

@@ -103,7 +103,7 @@ async fn a_reply_goes_out_in_parts_of_the_send_buffer() {
 async fn a_reply_goes_on_for_as_long_as_the_bytes_that_were_set_are_taken() {
     for (builder, seconds) in [
         (builder(), 30),
-        (builder().send_stall_bytes(100), 30),
+        (builder().send_stall_bytes(11), 30),
         (builder().send_stall_bytes(10), 80),
     ] {
         let server = serve(builder);
