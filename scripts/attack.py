@@ -20,7 +20,7 @@ sys.dont_write_bytecode = True
 import door
 from peer import (CONTINUATION, DATA, GOAWAY, HEADERS, LIMIT, PING, PREFACE, PRIORITY, RST, SETTINGS, WINDOW, Neighbour, Peer, Server,
                   block, call, frame)
-from attacks import receiving, turns
+from attacks import receiving, sending, turns
 
 
 def flood(server, frames, count=1_000_000, before=b""):
@@ -218,10 +218,12 @@ ATTACKS = {
     "S13 PING, nothing read": unread,
     "S15 panic": panics,
     **receiving.ATTACKS,
+    **sending.ATTACKS,
     **turns.ATTACKS,
 }
 # Attacks on another server than `Server`.
-SERVERS = dict.fromkeys(receiving.ATTACKS, receiving.Echo) | dict.fromkeys(turns.ATTACKS, turns.Secured)
+SERVERS = dict.fromkeys(receiving.ATTACKS, receiving.Echo) | dict.fromkeys(sending.ATTACKS, sending.Echo) \
+    | dict.fromkeys(turns.ATTACKS, turns.Secured)
 
 
 def descriptors(which):

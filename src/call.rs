@@ -15,8 +15,8 @@ mod uncompressed;
 
 pub(crate) use accepted::{Call, Refusal};
 pub(crate) use answer::{
-    Prebuilt, deadline_exceeded, exhausted, going_away, no_request, no_room, too_many_calls,
-    too_many_headers, trailers_only,
+    Prebuilt, deadline_exceeded, exhausted, going_away, no_budget, no_request, no_room,
+    too_many_calls, too_many_headers, trailers_only,
 };
 pub(crate) use incoming::{Chunks, Incoming, gone};
 #[cfg(feature = "gzip")]

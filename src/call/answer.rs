@@ -30,6 +30,13 @@ pub(crate) fn no_room(within: Duration) -> Status {
     Status::new(Code::RESOURCE_EXHAUSTED, message)
 }
 
+/// The status of a call whose reply has to make room for other replies.
+pub(crate) fn no_budget() -> Status {
+    let message =
+        "the replies that clients have not taken are more than the server's send budget allows";
+    Status::new(Code::RESOURCE_EXHAUSTED, message)
+}
+
 /// The status of a call over the connection's limit of open calls.
 pub(crate) fn too_many_calls() -> Status {
     let message = "too many open calls on this connection";

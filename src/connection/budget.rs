@@ -53,7 +53,6 @@ impl Budget {
     }
 
     /// The bytes that all shares hold now.
-    #[cfg(test)]
     pub(crate) fn used(&self) -> usize {
         self.used.load(Relaxed)
     }

@@ -77,6 +77,8 @@ where
             written: self.link.bytes_written.load(Relaxed),
             write_blocked: self.link.is_write_blocked(),
             busy: self.waiting.len() > 0 || self.http2.has_streams(),
+            swollen: self.is_swollen(),
+            crowded: self.crowded,
         }
     }
 
@@ -89,6 +91,7 @@ where
                     let _ = ping_pong.send_ping(Ping::opaque());
                 }
             }
+            Verdict::Shrink => self.shrink(),
             Verdict::Leave => {
                 self.phase = Phase::Closing;
                 let grace = self.host.config.max_connection_age_grace;

@@ -22,7 +22,7 @@ pub(crate) struct Config {
     pub(crate) max_concurrent_reset_streams: Option<usize>,
     pub(crate) max_pending_accept_reset_streams: usize,
     pub(crate) max_local_error_reset_streams: usize,
-    pub(crate) max_send_buffer_size: usize,
+    pub(crate) max_send_buffer_size: Option<usize>,
     pub(crate) data_frame_budget: Option<usize>,
     pub(crate) ping_burst: u32,
     pub(crate) settings_burst: u32,
@@ -38,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) handshake_timeout: Duration,
     pub(crate) body_timeout: Duration,
     pub(crate) send_stall_timeout: Duration,
+    pub(crate) send_stall_bytes: usize,
+    pub(crate) send_budget: usize,
     pub(crate) write_stall_timeout: Duration,
     pub(crate) max_connection_idle: Option<Duration>,
     pub(crate) max_connection_age: Option<Duration>,
@@ -59,6 +61,9 @@ const OPEN_STREAMS: u32 = 4;
 const LEAST_BUDGET: usize = 1 << 20;
 /// The window that every connection has at first, and that no setting makes smaller (RFC 9113, section 6.9.2).
 const LEAST_WINDOW: u32 = 65_535;
+/// How many bytes of replies h2 holds for a client that takes no more, and for a client that takes everything at once.
+const SEND_BUFFER: usize = 64 << 10;
+pub(super) const LONGEST_QUEUE: usize = 1 << 20;
 /// The largest flow-control window (RFC 9113, section 6.9.1).
 const MAX_WINDOW: u32 = (1 << 31) - 1;
 /// The values of SETTINGS_MAX_FRAME_SIZE (RFC 9113, section 6.5.2).
@@ -79,7 +84,7 @@ impl Default for Config {
             max_concurrent_reset_streams: None,
             max_pending_accept_reset_streams: 256,
             max_local_error_reset_streams: 1_024,
-            max_send_buffer_size: 64 << 10,
+            max_send_buffer_size: None,
             data_frame_budget: None,
             ping_burst: 100,
             settings_burst: 100,
@@ -95,6 +100,8 @@ impl Default for Config {
             handshake_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
             send_stall_timeout: Duration::from_secs(30),
+            send_stall_bytes: 16 << 10,
+            send_budget: 64 << 20,
             write_stall_timeout: Duration::from_secs(20),
             max_connection_idle: Some(Duration::from_secs(300)),
             max_connection_age: None,
@@ -132,7 +139,7 @@ impl Config {
             budget >= LEAST_BUDGET,
             "receive_budget is less than {LEAST_BUDGET}: {budget}"
         );
-        let (frame, buffer) = (self.max_frame_size, self.max_send_buffer_size);
+        let (frame, buffer) = (self.max_frame_size, self.send_buffer());
         assert!(
             FRAME_SIZES.contains(&frame),
             "max_frame_size is not between 16384 and 16777215: {frame}"
@@ -142,6 +149,11 @@ impl Config {
             "max_send_buffer_size is not between 0 and {}: {buffer}",
             u32::MAX
         );
+    }
+
+    /// How many bytes of replies h2 holds for a client that takes no more.
+    pub(super) fn send_buffer(&self) -> usize {
+        self.max_send_buffer_size.unwrap_or(SEND_BUFFER)
     }
 
     fn reset_streams(&self) -> usize {
@@ -213,7 +225,7 @@ impl Config {
             .reset_stream_duration(Duration::MAX)
             .max_pending_accept_reset_streams(self.max_pending_accept_reset_streams)
             .max_local_error_reset_streams(Some(self.max_local_error_reset_streams))
-            .max_send_buffer_size(self.max_send_buffer_size)
+            .max_send_buffer_size(self.max_send_buffer_size.unwrap_or(LONGEST_QUEUE))
             .data_frame_budget(self.data_budget());
         http2
     }
@@ -259,7 +271,7 @@ mod tests {
                 "max_frame_size is not between 16384 and 16777215",
             ),
             (
-                |config| config.max_send_buffer_size = 1 << 32,
+                |config| config.max_send_buffer_size = Some(1 << 32),
                 "max_send_buffer_size is not between 0 and 4294967295",
             ),
         ];
@@ -272,7 +284,7 @@ mod tests {
         config.initial_stream_window = MAX_WINDOW;
         config.initial_connection_window = Some(MAX_WINDOW);
         config.max_frame_size = 16_777_215;
-        config.max_send_buffer_size = u32::MAX as usize;
+        config.max_send_buffer_size = Some(u32::MAX as usize);
         config.check();
         let _ = config.http2();
     }

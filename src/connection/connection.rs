@@ -17,6 +17,7 @@ use super::intake::Intake;
 use super::lifetime::Lifetime;
 use super::link::Link;
 use super::phase::Phase;
+use super::sending::Sending;
 use super::standing::Doing;
 use super::stream::{Bodies, Conditions, Inbox, Turn};
 use super::tally::Tally;
@@ -24,6 +25,12 @@ use super::timers::Timer;
 use super::waiting::Waiting;
 use crate::call::{Call, Refusal, Turns};
 use crate::service::{PeerInfo, Service};
+
+/// More calls than this at once are many: h2 keeps some 330 bytes for each, until the connection ends.
+pub(super) const MANY: usize = 64;
+
+/// How many requests of one batch a quiet connection has room for.
+const FEW: usize = 8;
 
 pub(super) type Http2<T> = h2::server::Connection<Guard<T>, Bytes>;
 
@@ -42,12 +49,15 @@ pub(super) struct Connection<S: Service, T> {
     pub(super) peer: PeerInfo,
     pub(super) turns: Turns,
     pub(super) batch: Vec<Incoming>,
+    /// Whether many calls have been open at once.
+    pub(super) crowded: bool,
     pub(super) waiting: Waiting<S>,
     pub(super) bodies: Bodies,
     pub(super) intake: Intake,
     /// How many messages have waited for room.
     pub(super) tickets: u64,
     pub(super) tally: Tally,
+    pub(super) sending: Sending,
     pub(super) departure: Departure,
     /// How far the connection itself has gone towards its end; the server's drain may be further.
     pub(super) phase: Phase,
@@ -95,6 +105,7 @@ where
             doing: Doing::Arriving,
             called: false,
             phase: Phase::Serving,
+            sending: Sending::new(&host.outbox, &host.config, &link),
             http2,
             turns: host.turns.of_connection(),
             host,
@@ -105,6 +116,7 @@ where
             link,
             peer,
             batch: Vec::new(),
+            crowded: false,
             tally: Tally::default(),
             departure: Departure::Staying,
         }
@@ -122,6 +134,7 @@ impl<S: Service, T> Connection<S, T> {
             turns: &self.turns,
             tally: &mut self.tally,
             bodies: &mut self.bodies,
+            sending: &mut self.sending,
             conditions: Conditions {
                 write_blocked: self.link.is_write_blocked(),
                 ending: matches!(self.departure, Departure::Ending),
@@ -139,6 +152,18 @@ impl<S: Service, T> Connection<S, T> {
             self.link.let_end_pass();
         }
         pass
+    }
+
+    /// Whether the connection keeps memory that it does not need without calls.
+    pub(super) fn is_swollen(&self) -> bool {
+        self.batch.capacity() > FEW || self.waiting.is_swollen() || self.sending.is_swollen()
+    }
+
+    /// Gives back what the connection does not need without calls.
+    pub(super) fn shrink(&mut self) {
+        self.batch.shrink_to(FEW);
+        self.waiting.shrink();
+        self.sending.shrink();
     }
 
     /// Adds the streams that h2 has reset as malformed to the server's counters.
@@ -164,7 +189,7 @@ impl<S: Service, T> Connection<S, T> {
 
 impl<S: Service, T> Drop for Connection<S, T> {
     fn drop(&mut self) {
-        self.waiting.clear(&mut self.tally);
+        self.waiting.clear(&mut self.sending, &mut self.tally);
         self.tell();
         self.tell_malformed();
     }

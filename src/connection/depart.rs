@@ -22,7 +22,7 @@ where
         let phase = self.phase.max(self.link.phase());
         let flooded = self.link.is_flooded();
         if (flooded || phase >= Phase::Cut) && !matches!(self.departure, Departure::Cut(_)) {
-            self.waiting.clear(&mut self.tally);
+            self.waiting.clear(&mut self.sending, &mut self.tally);
             if self.link.is_late() {
                 self.count_timeout();
             } else {

@@ -1,9 +1,12 @@
 //! The state that all connections of a server share.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use super::config::Config;
 use super::intake::Budgets;
+use super::sending::Outbox;
 use super::tally::Counters;
 use crate::call::{Prebuilt, Turns};
 use crate::service::Service;
@@ -20,12 +23,14 @@ pub(crate) struct Host<S> {
     start: Instant,
     /// The memory that the requests of all connections may take.
     pub(super) received: Budgets,
+    pub(super) outbox: Arc<Outbox>,
 }
 
 impl<S: Service> Host<S> {
     pub(crate) fn new(service: S, config: Config) -> Self {
         let http2 = config.http2();
         let received = Budgets::new(config.receive_budget);
+        let outbox = Arc::new(Outbox::new(config.send_budget));
         Self {
             service,
             config,
@@ -35,6 +40,7 @@ impl<S: Service> Host<S> {
             turns: Turns::new(),
             start: Instant::now(),
             received,
+            outbox,
         }
     }
 

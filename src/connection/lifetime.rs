@@ -10,6 +10,8 @@ use super::config::Config;
 /// What to do with a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
+    /// Give memory back that a quiet connection does not need.
+    Shrink,
     /// Send the peer a PING.
     Ping,
     /// Send the peer a GOAWAY. Calls may complete until the deadline given to [`Lifetime::leave`].
@@ -28,7 +30,17 @@ pub(super) struct Activity {
     pub(super) write_blocked: bool,
     /// Whether calls are open.
     pub(super) busy: bool,
+    /// Whether the connection keeps memory that it does not need without calls.
+    pub(super) swollen: bool,
+    /// Whether many calls have been open at once, for which h2 keeps memory until the connection ends.
+    pub(super) crowded: bool,
 }
+
+/// After this time without a call and without a byte from the peer, a connection is quiet.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// The longest time without a call after which a connection leaves that has had many calls open at once.
+const CROWDED_IDLE: Duration = Duration::from_secs(60);
 
 /// A connection's times.
 #[derive(Debug)]
@@ -37,12 +49,16 @@ pub(super) struct Lifetime {
     ping_interval: Option<Duration>,
     ping_timeout: Duration,
     write_stall: Duration,
+    /// How many bytes the socket has to take within `write_stall` while it is blocked.
+    write_bytes: u64,
     seen: Activity,
     last_read: Instant,
-    /// Since when the socket has taken no byte; `None` while the socket is not blocked.
-    blocked_since: Option<Instant>,
+    /// Since when the blocked socket has not taken enough bytes, and how many it had taken then; `None` while the socket is not blocked.
+    blocked_since: Option<(Instant, u64)>,
     /// Since when the connection has had no call and read no byte; `None` while there is a call.
     idle_since: Option<Instant>,
+    /// Since when the connection has had no call; `None` while there is a call.
+    free_since: Option<Instant>,
     /// When a PING was sent, if the peer has sent nothing since.
     pinged: Option<Instant>,
     leave_at: Option<Instant>,
@@ -59,10 +75,12 @@ impl Lifetime {
             ping_interval: config.keepalive_interval,
             ping_timeout: config.keepalive_timeout,
             write_stall: config.write_stall_timeout,
+            write_bytes: u64::try_from(config.send_stall_bytes.max(1)).unwrap_or(u64::MAX),
             seen: Activity::default(),
             last_read: now,
             blocked_since: None,
             idle_since: Some(now),
+            free_since: Some(now),
             pinged: None,
             leave_at: age.and_then(|age| now.checked_add(age)),
             cut_at: None,
@@ -76,10 +94,16 @@ impl Lifetime {
             self.last_read = now;
             self.pinged = None;
         }
+        let moves = |since: u64| activity.written.saturating_sub(since) >= self.write_bytes;
         if !activity.write_blocked {
             self.blocked_since = None;
-        } else if activity.written != self.seen.written || self.blocked_since.is_none() {
-            self.blocked_since = Some(now);
+        } else if self.blocked_since.is_none_or(|(_, since)| moves(since)) {
+            self.blocked_since = Some((now, activity.written));
+        }
+        if activity.busy {
+            self.free_since = None;
+        } else if self.free_since.is_none() {
+            self.free_since = Some(now);
         }
         if activity.busy {
             self.idle_since = None;
@@ -98,7 +122,12 @@ impl Lifetime {
 
     /// When the next verdict is due.
     pub(super) fn next(&self) -> Option<Instant> {
-        let times = [self.cut_time(), self.leave_time(), self.ping_time()];
+        let times = [
+            self.cut_time(),
+            self.leave_time(),
+            self.ping_time(),
+            self.shrink_time(),
+        ];
         times.into_iter().flatten().min().filter(|_| !self.over)
     }
 
@@ -116,22 +145,30 @@ impl Lifetime {
         } else if is_due(self.ping_time()) {
             self.pinged = Some(now);
             Some(Verdict::Ping)
+        } else if is_due(self.shrink_time()) {
+            self.seen.swollen = false;
+            Some(Verdict::Shrink)
         } else {
             None
         }
     }
 
+    fn shrink_time(&self) -> Option<Instant> {
+        after(self.idle_since.filter(|_| self.seen.swollen), Some(QUIET))
+    }
+
     fn cut_time(&self) -> Option<Instant> {
         let silent = after(self.pinged, Some(self.ping_timeout));
-        let stalled = after(self.blocked_since, Some(self.write_stall));
+        let blocked = self.blocked_since.map(|(since, _)| since);
+        let stalled = after(blocked, Some(self.write_stall));
         [self.cut_at, silent, stalled].into_iter().flatten().min()
     }
 
     fn leave_time(&self) -> Option<Instant> {
-        [self.leave_at, after(self.idle_since, self.idle)]
-            .into_iter()
-            .flatten()
-            .min()
+        let idle = after(self.idle_since, self.idle);
+        let crowded = self.free_since.filter(|_| self.seen.crowded);
+        let crowded = after(crowded, self.idle.map(|idle| idle.min(CROWDED_IDLE)));
+        [self.leave_at, idle, crowded].into_iter().flatten().min()
     }
 
     fn ping_time(&self) -> Option<Instant> {
@@ -159,6 +196,8 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+    /// How many bytes a blocked socket has to take in its time.
+    const STEP: u64 = 16 << 10;
 
     fn config() -> Config {
         Config {
@@ -174,6 +213,8 @@ mod tests {
             written,
             write_blocked: false,
             busy: true,
+            swollen: false,
+            crowded: false,
         }
     }
 
@@ -224,6 +265,54 @@ mod tests {
         assert_eq!(lifetime.next(), Some(start + 39 * SECOND));
     }
 
+    /// PINGs do not put that off.
+    #[test]
+    fn a_connection_that_was_crowded_leaves_after_a_minute_without_a_call() {
+        let start = Instant::now();
+        let crowded = |read| Activity {
+            crowded: true,
+            busy: false,
+            ..busy(read, 9)
+        };
+        let leaves = |idle| {
+            let config = Config {
+                max_connection_idle: idle,
+                ..config()
+            };
+            let mut lifetime = Lifetime::new(&config, start);
+            lifetime.observe(start, busy(9, 9));
+            assert_eq!(lifetime.next(), None);
+            for second in 1..4 {
+                lifetime.observe(start + SECOND * second, crowded(10 + u64::from(second)));
+            }
+            lifetime.next().map(|at| at - start)
+        };
+        assert_eq!(leaves(Some(300 * SECOND)), Some(61 * SECOND));
+        assert_eq!(leaves(Some(5 * SECOND)), Some(6 * SECOND));
+        assert_eq!(leaves(None), None);
+    }
+
+    #[test]
+    fn a_quiet_connection_gives_memory_back_once() {
+        let start = Instant::now();
+        let mut lifetime = Lifetime::new(&config(), start);
+        let swollen = |read| Activity {
+            swollen: true,
+            ..busy(read, 9)
+        };
+        lifetime.observe(start, swollen(9));
+        assert_eq!(lifetime.next(), None);
+        let quiet = Activity {
+            busy: false,
+            ..swollen(10)
+        };
+        lifetime.observe(start + SECOND, quiet);
+        assert_eq!(lifetime.next(), Some(start + 2 * SECOND));
+        assert_eq!(lifetime.due(start + 2 * SECOND), Some(Verdict::Shrink));
+        assert_eq!(lifetime.due(start + 2 * SECOND), None);
+        assert_eq!(lifetime.next(), Some(start + 31 * SECOND));
+    }
+
     #[test]
     fn a_socket_that_takes_nothing_is_cut_and_progress_puts_that_off() {
         let start = Instant::now();
@@ -235,11 +324,14 @@ mod tests {
         lifetime.observe(start, blocked(100));
         lifetime.observe(start + 15 * SECOND, blocked(100));
         assert_eq!(lifetime.next(), Some(start + 20 * SECOND));
-        lifetime.observe(start + 19 * SECOND, blocked(101));
+        // A byte now and then is not enough.
+        lifetime.observe(start + 16 * SECOND, blocked(99 + STEP));
+        assert_eq!(lifetime.next(), Some(start + 20 * SECOND));
+        lifetime.observe(start + 19 * SECOND, blocked(100 + STEP));
         assert_eq!(lifetime.due(start + 38 * SECOND), None);
-        lifetime.observe(start + 38 * SECOND, busy(9, 102));
+        lifetime.observe(start + 38 * SECOND, busy(9, 102 + STEP));
         assert_eq!(lifetime.next(), None);
-        lifetime.observe(start + 40 * SECOND, blocked(102));
+        lifetime.observe(start + 40 * SECOND, blocked(102 + STEP));
         assert_eq!(lifetime.due(start + 60 * SECOND), Some(Verdict::Cut));
     }
 

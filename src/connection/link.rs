@@ -102,6 +102,14 @@ impl Link {
         std::mem::swap(&mut self.ready().keys, keys);
     }
 
+    /// Gives the memory of the list of ready streams back, if the list is empty.
+    pub(super) fn shrink(&self) {
+        let mut ready = self.ready();
+        if ready.keys.is_empty() {
+            ready.keys = Vec::new();
+        }
+    }
+
     /// Called when the task has nothing to do. Returns false if there is new work, so that the task must look again.
     pub(super) fn park(&self, task: &Waker) -> bool {
         let task = task.clone();
@@ -257,7 +265,7 @@ impl Link {
     }
 
     /// Wakes the task for a reason other than a stream.
-    fn notify(&self) {
+    pub(super) fn notify(&self) {
         let mut ready = self.ready();
         ready.notified = true;
         let task = ready.task.take();

@@ -19,6 +19,8 @@ mod open;
 mod patience;
 mod phase;
 mod receiving;
+mod room;
+mod sending;
 mod standing;
 mod stream;
 mod tally;

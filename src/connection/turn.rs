@@ -16,7 +16,7 @@ use http::request::Parts;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::connection::{Connection, Http2, Incoming};
+use super::connection::{Connection, Http2, Incoming, MANY};
 use super::link::yield_to_others;
 use super::stream::{Finished, Inbox, Reading, Turn, begin, send_refusal};
 use super::waiting::{State, Terms, Waiting};
@@ -73,6 +73,7 @@ where
             if let Poll::Ready(closed) = self.accept(&mut budget) {
                 return Poll::Ready(closed);
             }
+            self.sending.flushed();
             self.answer();
             polls -= self.with_waiting(|waiting, turn| waiting.poll_ready(polls, turn));
             self.receive();
@@ -88,6 +89,7 @@ where
                 }
                 continue;
             }
+            self.sending.flushed();
             if polls == 0 {
                 break;
             }
@@ -158,7 +160,9 @@ where
         let mut batch = std::mem::take(&mut self.batch);
         self.tally.calls += batch.len() as u64;
         self.called |= !batch.is_empty();
-        let crowded = self.waiting.len() + batch.len() > self.host.config.streams();
+        let calls = self.waiting.len() + batch.len();
+        let crowded = calls > self.host.config.streams();
+        self.crowded |= calls > MANY;
         self.with_waiting(|waiting, turn| {
             // There are more calls than streams, so some of the waiting calls have been reset. These calls end first, so that there are
             // never more handlers than streams.

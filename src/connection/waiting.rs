@@ -2,6 +2,7 @@
 
 mod requests;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -10,38 +11,47 @@ use slab::Slab;
 use tokio::time::Instant;
 
 use super::link::{Link, StreamWaker};
-use super::patience::{Patience, Verdict};
-use super::stream::{Finished, Progress, Reading, Replying, Turn, discard, is_given_up, refuse};
+use super::patience::Patience;
+use super::sending::{SMALL, Sending};
+use super::stream::{Finished, Progress, Reading, Replying, Turn, discard, is_given_up};
 use super::tally::Tally;
 use super::timers::Deadlines;
-use crate::call::{Call, Refusal, deadline_exceeded, exhausted, no_request, too_many_calls};
+use crate::call::{Call, Refusal, too_many_calls};
 use crate::service::{Drain, Service};
 
 /// A cancelled call that was open for this time is not part of a rapid reset: the call took one of the connection's streams for the time.
 const A_WHILE: Duration = Duration::from_millis(100);
 
+/// How many waiting calls a quiet connection has room for.
+const FEW: usize = 8;
+
 /// The waiting calls. The cost of a poll depends on the number of ready calls, not of all calls.
 pub(super) struct Waiting<S: Service> {
     link: Arc<Link>,
-    calls: Slab<Waiter<S>>,
+    pub(super) calls: Slab<Waiter<S>>,
     /// A waker for each place in `calls` that was ever taken. The next call in a place uses the place's waker again, and a late wake of the
     /// previous call costs one useless poll.
     wakers: Vec<(Arc<StreamWaker>, Waker)>,
-    deadlines: Deadlines,
+    pub(super) deadlines: Deadlines,
     ready: Vec<u32>,
     after_flush: Vec<u32>,
+    /// The calls that wait until the budgets of replies have room, in order.
+    pub(super) after_others: VecDeque<u32>,
     /// The number of long-lived calls.
     long_lived: usize,
 }
 
-struct Waiter<S: Service> {
-    state: State<S>,
+pub(super) struct Waiter<S: Service> {
+    pub(super) state: State<S>,
     began: Instant,
-    patience: Patience,
+    pub(super) patience: Patience,
     /// The call's entry in `deadlines`.
-    armed: Option<Instant>,
-    /// Whether the call is in `after_flush`.
+    pub(super) armed: Option<Instant>,
+    /// Whether the call is in `after_flush`, and in `after_others`.
     after_flush: bool,
+    pub(super) after_others: bool,
+    /// How many bytes the call's reply counts.
+    pub(super) held: usize,
     long_lived: bool,
 }
 
@@ -73,7 +83,7 @@ pub(super) enum State<S: Service> {
 }
 
 /// How long the request of a call may take to arrive.
-fn body_timeout<S>(call: &Call, at: &Turn<'_, S>) -> Duration {
+pub(super) fn body_timeout<S>(call: &Call, at: &Turn<'_, S>) -> Duration {
     let own = call.method.time_for_body();
     own.unwrap_or(at.host.config.body_timeout)
 }
@@ -87,8 +97,24 @@ impl<S: Service> Waiting<S> {
             deadlines: Deadlines::default(),
             ready: Vec::new(),
             after_flush: Vec::new(),
+            after_others: VecDeque::new(),
             long_lived: 0,
         }
+    }
+
+    /// Whether the lists are longer than a quiet connection needs.
+    pub(super) fn is_swollen(&self) -> bool {
+        self.calls.capacity().max(self.wakers.len()) > FEW
+    }
+
+    /// Gives the memory of calls that are over back. Called when the connection is quiet.
+    pub(super) fn shrink(&mut self) {
+        if !self.calls.is_empty() {
+            return;
+        }
+        let link = Arc::clone(&self.link);
+        link.shrink();
+        *self = Self::new(link);
     }
 
     pub(super) fn len(&self) -> usize {
@@ -145,6 +171,8 @@ impl<S: Service> Waiting<S> {
             patience,
             armed: None,
             after_flush: false,
+            after_others: false,
+            held: 0,
             long_lived: terms.long_lived,
         });
         self.long_lived += usize::from(terms.long_lived);
@@ -168,6 +196,10 @@ impl<S: Service> Waiting<S> {
 
     /// Polls the calls that were woken since the last poll, at most `most` of them, and returns their number. The others stay ready.
     pub(super) fn poll_ready(&mut self, most: usize, at: &mut Turn<'_, S>) -> usize {
+        let owed = at.sending.take_order();
+        if owed > 0 {
+            self.make_room(owed, at);
+        }
         let mut ready = std::mem::take(&mut self.ready);
         if ready.is_empty() {
             self.link.take(&mut ready);
@@ -196,62 +228,34 @@ impl<S: Service> Waiting<S> {
         }
     }
 
-    /// Polls the calls that waited for h2 to write everything. Returns false if there are none.
+    /// Polls the calls that waited for h2 to write everything, or for room in the budgets. Returns false if there is nothing to do.
     pub(super) fn poll_flushed(&mut self, at: &mut Turn<'_, S>) -> bool {
+        let had_room = self.poll_others(at);
         if self.after_flush.is_empty() {
-            return false;
+            return had_room;
         }
         let mut flushed = std::mem::take(&mut self.after_flush);
-        for &key in &flushed {
-            if let Some(call) = self.calls.get_mut(key as usize) {
-                call.after_flush = false;
-            }
-        }
-        for key in flushed.drain(..) {
-            self.poll_call(key, at);
-        }
-        if self.after_flush.is_empty() {
-            self.after_flush = flushed;
-        }
-        true
-    }
-
-    /// Ends the calls whose deadline has passed at `now`.
-    pub(super) fn expire(&mut self, now: Instant, at: &mut Turn<'_, S>) {
-        while let Some(key) = self.deadlines.pop_expired(now) {
-            let Some(mut call) = self.remove(key) else {
+        // The calls whose turn comes with the next flush, before the calls that have had a turn.
+        let mut kept = 0;
+        for at_key in 0..flushed.len() {
+            let Some(&key) = flushed.get(at_key) else {
+                break;
+            };
+            let Some(call) = self.calls.get_mut(key as usize) else {
                 continue;
             };
-            let verdict = call.patience.due(now);
-            let given_up = verdict == Some(Verdict::Stalled);
-            match &mut call.state {
-                State::Replying(replying) if given_up => {
-                    replying.abandon(&at.host.config, &at.host.prebuilt);
-                }
-                State::Replying(replying) => replying.expire(&at.host.prebuilt),
-                State::Reading(reading)
-                    if verdict == Some(Verdict::Unasked)
-                        && reading.inbox.wanted(at.bodies.window).is_some() =>
-                {
-                    refuse(&mut reading.respond, &mut reading.call, &exhausted());
-                }
-                State::Reading(reading) if verdict == Some(Verdict::Unasked) => {
-                    let within = body_timeout(&reading.call, at);
-                    refuse(&mut reading.respond, &mut reading.call, &no_request(within));
-                }
-                State::Reading(reading) => {
-                    refuse(
-                        &mut reading.respond,
-                        &mut reading.call,
-                        &deadline_exceeded(),
-                    );
-                }
-                State::Over => {}
+            if at.sending.room() == 0 && call.unsent() > SMALL {
+                flushed.swap(kept, at_key);
+                kept += 1;
+                continue;
             }
-            at.tally.stalled += u64::from(given_up);
-            at.tally.expired += u64::from(!given_up);
-            discard(call, &mut at.tally.panics);
+            call.after_flush = false;
+            self.poll_call(key, at);
         }
+        flushed.truncate(kept);
+        flushed.append(&mut self.after_flush);
+        self.after_flush = flushed;
+        true
     }
 
     /// Whether there are calls that the peer has not cancelled. For the connection's end.
@@ -266,23 +270,27 @@ impl<S: Service> Waiting<S> {
     }
 
     /// Drops all calls.
-    pub(super) fn clear(&mut self, tally: &mut Tally) {
+    pub(super) fn clear(&mut self, sending: &mut Sending, tally: &mut Tally) {
         tally.cancelled += self.calls.len() as u64;
-        for call in self.calls.drain() {
+        for mut call in self.calls.drain() {
+            sending.recount(&mut call.held, 0);
             discard(call, &mut tally.panics);
         }
         self.long_lived = 0;
         self.after_flush.clear();
+        self.after_others.clear();
+        sending.leave_queue();
         self.deadlines = Deadlines::default();
     }
 
-    fn remove(&mut self, key: u32) -> Option<Waiter<S>> {
-        let call = self.calls.try_remove(key as usize)?;
+    pub(super) fn remove(&mut self, key: u32, sending: &mut Sending) -> Option<Waiter<S>> {
+        let mut call = self.calls.try_remove(key as usize)?;
         self.long_lived -= usize::from(call.long_lived);
+        sending.recount(&mut call.held, 0);
         Some(call)
     }
 
-    fn poll_call(&mut self, key: u32, at: &mut Turn<'_, S>) {
+    pub(super) fn poll_call(&mut self, key: u32, at: &mut Turn<'_, S>) {
         let Some((stream, waker)) = self.waker(key) else {
             return;
         };
@@ -292,22 +300,45 @@ impl<S: Service> Waiting<S> {
         let Some(call) = self.calls.get_mut(key as usize) else {
             return;
         };
-        match call.poll(&mut cx, at) {
-            progress @ (Progress::Waiting | Progress::AfterFlush) => {
+        let progress = call.poll(&mut cx, at);
+        let taken = Self::taken(at);
+        match progress {
+            progress @ (Progress::Waiting | Progress::AfterFlush | Progress::AfterOthers) => {
                 let flush = progress == Progress::AfterFlush;
                 if flush && !std::mem::replace(&mut call.after_flush, true) {
                     self.after_flush.push(key);
                 }
+                let others = progress == Progress::AfterOthers;
+                if others && !std::mem::replace(&mut call.after_others, true) {
+                    self.after_others.push_back(key);
+                }
                 if let State::Replying(replying) = &call.state {
-                    let allowed = replying.stall_timeout(&at.host.config);
-                    let unsent = replying.unsent();
-                    call.patience.await_room(unsent, allowed, Instant::now);
+                    let (unsent, given) = (replying.unsent(), replying.given());
+                    let pace = replying.pace(&at.host.config);
+                    let patience = &mut call.patience;
+                    let met = patience.await_room(unsent, given, pace, taken, Instant::now);
+                    at.sending.met(met);
+                    at.sending.recount(&mut call.held, replying.held());
                 }
                 call.arm(key, &mut self.deadlines);
+                while at.sending.is_over() {
+                    let before = self.calls.len();
+                    self.make_room(1, at);
+                    if self.calls.len() == before {
+                        break;
+                    }
+                }
             }
             ended @ (Progress::Done | Progress::Cancelled) => {
                 at.tally.cancelled += u64::from(ended == Progress::Cancelled);
-                let Some(call) = self.remove(key) else {
+                if let State::Replying(replying) = &call.state {
+                    let (given, pace) = (replying.given(), replying.pace(&at.host.config));
+                    let met = call
+                        .patience
+                        .await_room(0, given, pace, taken, Instant::now);
+                    at.sending.met(met);
+                }
+                let Some(call) = self.remove(key, at.sending) else {
                     return;
                 };
                 if let Some(armed) = call.armed {
@@ -323,8 +354,16 @@ impl<S: Service> Waiting<S> {
 }
 
 impl<S: Service> Waiter<S> {
+    /// How many bytes of the call's reply wait for the peer.
+    pub(super) const fn unsent(&self) -> usize {
+        match &self.state {
+            State::Replying(replying) => replying.unsent(),
+            _ => 0,
+        }
+    }
+
     /// Updates the call's entry in `deadlines` after the call's deadline has changed.
-    fn arm(&mut self, key: u32, deadlines: &mut Deadlines) {
+    pub(super) fn arm(&mut self, key: u32, deadlines: &mut Deadlines) {
         let end = self.patience.next();
         if end == self.armed {
             return;
@@ -369,6 +408,7 @@ impl<S: Service> Waiter<S> {
         // Until h2 has written everything, the call only looks for a cancellation.
         let mut conditions = at.conditions;
         conditions.write_blocked |= self.after_flush;
-        replying.poll(cx, &at.host.prebuilt, conditions, &mut at.tally.panics)
+        let (prebuilt, panics) = (&at.host.prebuilt, &mut at.tally.panics);
+        replying.poll(cx, prebuilt, conditions, at.sending, panics)
     }
 }

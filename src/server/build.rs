@@ -116,6 +116,8 @@ mod tests {
             handshake_timeout(odd),
             body_timeout(odd),
             send_stall_timeout(odd),
+            send_stall_bytes(7_777),
+            send_budget(7_777),
             write_stall_timeout(odd),
             max_connection_idle(Some(odd)),
             max_connection_age(Some(odd)),

@@ -167,14 +167,15 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Limits how many bytes of one call's replies h2 holds while they cannot be written. Range: 1 to 2^32 - 1. Default: 65,536. The client
-    /// gets the rest of the replies as it reads.
+    /// Limits how many bytes of one call's replies h2 holds while they cannot be written. Range: 1 to 2^32 - 1. Default: 65,536, which
+    /// grows to 1,048,576 while the client takes everything at once. h2 holds twice as much for all calls of a connection together, and any
+    /// number of replies of up to 1,024 bytes. The client gets the rest of the replies as it reads.
     ///
     /// # Panics
     ///
     /// [`build`](Self::build) panics if `bytes` is more than 2^32 - 1.
     pub const fn max_send_buffer_size(mut self, bytes: usize) -> Self {
-        self.connection.max_send_buffer_size = bytes;
+        self.connection.max_send_buffer_size = Some(bytes);
         self
     }
 
@@ -290,7 +291,8 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Limits how long a reply may wait for the client to make room for more of the reply (HTTP/2 flow control). Default: 30 s. Then the
+    /// Limits how long the client may take for each [`send_stall_bytes`](Self::send_stall_bytes) of a reply (HTTP/2 flow control). Default:
+    /// 30 s. A reply has more time while the client takes other replies of the connection, and the reply only waits for its turn. Then the
     /// call ends with `RESOURCE_EXHAUSTED` (8): in trailers, or, if part of a message has been sent, with RST_STREAM (`ENHANCE_YOUR_CALM`),
     /// which gRPC clients read as the same code. [`Route::send_stall_timeout`](crate::router::Route::send_stall_timeout) sets the limit for
     /// one method.
@@ -299,8 +301,27 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Limits how long the socket may take no byte while the connection has bytes to write. Default: 20 s. Then the server closes the
-    /// connection.
+    /// Sets how many bytes of a waiting reply the client has to take within each [`send_stall_timeout`](Self::send_stall_timeout), unless
+    /// less is left of the reply; and how many bytes a socket that is not read fast enough has to take within each
+    /// [`write_stall_timeout`](Self::write_stall_timeout). Range: 1 and more. Default: 16,384, which is 546 bytes a second. With 1, each
+    /// byte that a client takes gives its reply the whole time again.
+    pub const fn send_stall_bytes(mut self, bytes: usize) -> Self {
+        self.connection.send_stall_bytes = bytes;
+        self
+    }
+
+    /// Limits how many bytes of replies the server holds that clients have not taken. Default: 67,108,864 (64 MiB). One connection holds a
+    /// quarter at most, unless it holds a single reply. Replies of up to 1,024 bytes do not count and never wait. A stream of larger
+    /// replies is not asked for the next reply before there is room. When seven eighths are in use, the connection that holds most ends its
+    /// replies that have waited longest, with `RESOURCE_EXHAUSTED` (8): in trailers, or, if part of a message has been sent, with
+    /// RST_STREAM (`ENHANCE_YOUR_CALM`). A server whose handlers send large replies to many slow clients needs a larger budget.
+    pub const fn send_budget(mut self, bytes: usize) -> Self {
+        self.connection.send_budget = bytes;
+        self
+    }
+
+    /// Limits how long the socket may take fewer than [`send_stall_bytes`](Self::send_stall_bytes) bytes while the connection has bytes to
+    /// write. Default: 20 s. Then the server closes the connection.
     pub const fn write_stall_timeout(mut self, timeout: Duration) -> Self {
         self.connection.write_stall_timeout = timeout;
         self
@@ -308,7 +329,8 @@ impl<S> Builder<S> {
 
     /// Limits how long a connection may stay without an open call and without a byte from the client; `None` means no limit ([gRFC
     /// A9](https://github.com/grpc/proposal/blob/master/A9-server-side-conn-mgt.md)). Default: 300 s. Then the server sends GOAWAY and
-    /// closes the connection. An open `Watch` is a call.
+    /// closes the connection. An open `Watch` is a call. A connection that has had more than 64 calls open at once has 60 s at most, and
+    /// only a call begins that time anew: the connection keeps memory for as many calls until the end.
     pub const fn max_connection_idle(mut self, idle: Option<Duration>) -> Self {
         self.connection.max_connection_idle = idle;
         self

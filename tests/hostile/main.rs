@@ -18,14 +18,18 @@ mod door;
 mod flips;
 mod floods;
 mod headers;
+mod holding;
 mod listeners;
 mod memory;
 mod messages;
+mod quiet;
 mod readers;
 mod receiving;
 mod replies;
 mod rows;
+mod sending;
 mod slow;
+mod stage;
 mod states;
 mod streams;
 #[path = "../support/mod.rs"]

@@ -100,6 +100,54 @@ async fn a_reply_goes_out_in_parts_of_the_send_buffer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reply_goes_on_for_as_long_as_the_bytes_that_were_set_are_taken() {
+    for (builder, seconds) in [
+        (builder(), 30),
+        (builder().send_stall_bytes(11), 30),
+        (builder().send_stall_bytes(10), 80),
+    ] {
+        let server = serve(builder);
+        let (mut peer, _task) = dial(&server, PIPE, 1);
+        peer.start(&[(frame::SETTINGS_INITIAL_WINDOW_SIZE, 0)])
+            .await;
+        let stream = peer.call(&Request::new(LIST), &envelope(0, b"")).await;
+        peer.expect_head(stream).await;
+        let start = Instant::now();
+        for _ in 0..2 {
+            tokio::time::sleep(25 * SECOND).await;
+            peer.send(&frame::window_update(stream, 10)).await;
+            peer.ping().await;
+        }
+        if seconds > 50 {
+            assert_eq!(server.stats().calls_stalled, 0);
+            peer.expect_data(stream).await;
+            peer.expect_data(stream).await;
+            peer.expect_reset(stream, ENHANCE_YOUR_CALM).await;
+            assert_eq!(start.elapsed(), seconds * SECOND);
+        } else {
+            assert_eq!(server.stats().calls_stalled, 1);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn replies_that_wait_are_as_many_as_the_budget_that_was_set() {
+    // Each reply is of 18,000 bytes and more. A quarter is for one connection.
+    for (builder, left) in [(builder(), 8), (builder().send_budget(400_000), 5)] {
+        let server = serve(builder);
+        let (mut peer, _task) = dial(&server, PIPE, 1);
+        peer.start(&[(frame::SETTINGS_INITIAL_WINDOW_SIZE, 0)])
+            .await;
+        for _ in 0..8 {
+            peer.call(&Request::new(LIST), &envelope(0, b"")).await;
+        }
+        peer.ping().await;
+        let stats = server.stats();
+        assert_eq!((stats.calls_waiting, stats.calls_stalled), (left, 8 - left));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_burst_is_as_long_as_it_was_set() {
     type Set = fn(Builder<NoService>) -> Builder<NoService>;
     let rows: [(&str, Set, Vec<u8>); 6] = [

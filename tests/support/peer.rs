@@ -66,7 +66,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Peer<T> {
         peer
     }
 
-    async fn start(&mut self, settings: &[(u16, u32)]) {
+    pub(crate) async fn start(&mut self, settings: &[(u16, u32)]) {
         let mut hello = frame::PREFACE.to_vec();
         hello.extend(frame::settings(settings));
         self.send(&hello).await;

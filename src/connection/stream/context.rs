@@ -1,6 +1,7 @@
 //! The arguments that calls get when the connection polls them.
 
 use super::super::host::Host;
+use super::super::sending::Sending;
 use super::super::tally::Tally;
 use super::requests::Bodies;
 use crate::call::Turns;
@@ -13,6 +14,7 @@ pub(in crate::connection) struct Turn<'a, S> {
     pub(in crate::connection) turns: &'a Turns,
     pub(in crate::connection) tally: &'a mut Tally,
     pub(in crate::connection) bodies: &'a mut Bodies,
+    pub(in crate::connection) sending: &'a mut Sending,
     pub(in crate::connection) conditions: Conditions,
 }
 

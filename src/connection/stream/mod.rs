@@ -1,6 +1,7 @@
 //! One call on one HTTP/2 stream: reading its request, and writing its replies.
 
 mod context;
+mod ending;
 mod inbox;
 mod reading;
 mod replying;

@@ -5,12 +5,13 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use h2::server::SendResponse;
 
+use super::super::sending::SMALL;
 use super::context::Turn;
 use super::inbox::{Inbox, Partial};
 use super::replying::{Progress, Replying, Source};
 use super::requests::{Bodies, Body};
 use super::sink::{Sink, refuse, send_refusal};
-use crate::call::{Call, Collector, Incoming, Prebuilt, Refusal, Turns};
+use crate::call::{Call, Collector, Incoming, Refusal, Turns};
 use crate::service::{Answer, Head, Part, Requests, Service, contain, panicked};
 use crate::wire::code::Code;
 use crate::wire::status::Status;
@@ -183,7 +184,7 @@ fn dispatch<S: Service>(
     let head = call.head(at.peer);
     let answer = contain(|| ask(&at.host.service, head));
     let source = match answer {
-        Ok(Answer::Now(Ok(reply))) => return send_whole(&at.host.prebuilt, respond, call, reply),
+        Ok(Answer::Now(Ok(reply))) => return send_whole(at, respond, call, reply),
         Ok(Answer::Now(Err(status))) => {
             refuse(&mut respond, &mut call, &status);
             return Finished::Done;
@@ -201,11 +202,12 @@ fn dispatch<S: Service>(
 
 /// Sends a single reply, at once if the windows have room.
 fn send_whole<S: Service>(
-    prebuilt: &Prebuilt,
+    at: &mut Turn<'_, S>,
     mut respond: SendResponse<Bytes>,
     mut call: Call,
     mut reply: Part,
 ) -> Finished<S> {
+    let prebuilt = &at.host.prebuilt;
     let plain = reply.is_plain();
     let head = call.tail.head(prebuilt, (!plain).then_some(&reply));
     let Ok(mut stream) = respond.send_response(head, false) else {
@@ -213,11 +215,18 @@ fn send_whole<S: Service>(
     };
     let envelope = reply.take_envelope();
     let trailing = if plain { None } else { reply.into_trailing() };
-    stream.reserve_capacity(envelope.len());
-    if stream.capacity() < envelope.len() {
+    let len = envelope.len();
+    let fits = len <= SMALL || (len <= at.sending.room() && !at.conditions.write_blocked);
+    stream.reserve_capacity(if fits { len } else { 0 });
+    if !fits || stream.capacity() < len {
         let mut replying = Replying::new(Source::Ended(None), Sink::Body(stream), call);
         replying.resume(envelope, trailing);
         return Finished::Replying(replying);
+    }
+    at.sending.give(len);
+    if len > SMALL {
+        at.sending.finish(len);
+        at.sending.met(u64::try_from(len).unwrap_or(u64::MAX));
     }
     let trailers = call.tail.trailers(prebuilt, None, trailing.as_deref());
     let sent = stream

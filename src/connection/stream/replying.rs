@@ -2,13 +2,11 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_core::Stream;
-use h2::Reason;
 
-use super::super::config::Config;
+use super::super::sending::{SMALL as UNCOUNTED, Sending};
 use super::context::{Conditions, discard};
 use super::sink::{Sink, room};
 use crate::call::{self, Call, Prebuilt, Tail};
@@ -19,21 +17,25 @@ use crate::wire::status::Status;
 /// A call whose answer is not complete.
 pub(in crate::connection) struct Replying<S: Service> {
     source: Source<S>,
-    sink: Sink,
+    pub(super) sink: Sink,
     /// The bytes of the current reply that h2 has not taken.
-    unsent: Bytes,
+    pub(super) unsent: Bytes,
+    /// The length of the current reply, or of the last one.
+    size: usize,
     /// Whether h2 has taken a part of the current reply.
-    torn: bool,
+    pub(super) torn: bool,
+    /// How many bytes of replies h2 has taken.
+    given: u64,
     drain: Drain,
     /// How many bytes may wait to be written before the connection stops asking the service for replies.
     send_buffer: u32,
     /// How many bytes wait to be written.
     queued: usize,
     /// How long the peer may leave a reply without room, if the call's method sets that time.
-    stall: Time,
+    pub(super) stall: Time,
     trailing: Option<Box<Metadata>>,
     /// Dropped with the call.
-    tail: Tail,
+    pub(super) tail: Tail,
 }
 
 /// The memory that h2 needs for each frame that waits to be written, in bytes, without the payload. The value is approximate.
@@ -67,6 +69,8 @@ pub(in crate::connection) enum Progress {
     Waiting,
     /// The connection has to poll the call again after h2 has written everything.
     AfterFlush,
+    /// The connection has to poll the call again when the budgets of replies have room.
+    AfterOthers,
     /// The stream is gone.
     Cancelled,
 }
@@ -77,7 +81,9 @@ impl<S: Service> Replying<S> {
             source,
             sink,
             unsent: Bytes::new(),
+            size: 0,
             torn: false,
+            given: 0,
             drain: call.method.on_drain(),
             send_buffer: call.method.send_buffer_size(),
             stall: call.method.time_for_room(),
@@ -89,6 +95,7 @@ impl<S: Service> Replying<S> {
 
     /// Sets the envelope and the trailing metadata that are still to be sent.
     pub(super) fn resume(&mut self, envelope: Bytes, trailing: Option<Box<Metadata>>) {
+        self.size = envelope.len();
         self.unsent = envelope;
         self.trailing = trailing;
     }
@@ -100,15 +107,16 @@ impl<S: Service> Replying<S> {
         cx: &mut Context<'_>,
         prebuilt: &Prebuilt,
         conditions: Conditions,
+        sending: &mut Sending,
         panics: &mut u64,
     ) -> Progress {
         // h2 wakes a stream that reserves capacity. The call is being polled and needs no such wake, so h2 gets no waker here.
         if self.sink.is_reset(&mut Context::from_waker(Waker::noop())) {
             return Progress::Cancelled;
         }
-        let progress = self.advance(cx, prebuilt, conditions, panics);
-        let goes_on = matches!(progress, Progress::Waiting | Progress::AfterFlush);
-        if goes_on && self.sink.is_reset(cx) {
+        let progress = self.advance(cx, prebuilt, conditions, sending, panics);
+        let is_over = matches!(progress, Progress::Done | Progress::Cancelled);
+        if !is_over && self.sink.is_reset(cx) {
             return Progress::Cancelled;
         }
         progress
@@ -119,6 +127,7 @@ impl<S: Service> Replying<S> {
         cx: &mut Context<'_>,
         prebuilt: &Prebuilt,
         conditions: Conditions,
+        sending: &mut Sending,
         panics: &mut u64,
     ) -> Progress {
         if self.is_to_end(conditions) {
@@ -127,9 +136,13 @@ impl<S: Service> Replying<S> {
         }
         loop {
             if !self.unsent.is_empty() {
-                match self.send(cx) {
+                match self.send(sending, cx) {
                     Poll::Pending => return Progress::Waiting,
                     Poll::Ready(Err(_)) => return Progress::Cancelled,
+                    Poll::Ready(Ok(())) if !self.unsent.is_empty() => {
+                        sending.set_full();
+                        return self.after_flush();
+                    }
                     Poll::Ready(Ok(())) if self.has_its_fill() => return self.after_flush(),
                     Poll::Ready(Ok(())) => {}
                 }
@@ -142,6 +155,9 @@ impl<S: Service> Replying<S> {
                     return Progress::Done;
                 }
                 Source::Stream(_) if conditions.write_blocked => return self.after_flush(),
+                Source::Stream(_) if self.is_large() && !sending.has_room_for(self.size) => {
+                    return Progress::AfterOthers;
+                }
                 _ => {}
             }
             match self.poll_room(cx) {
@@ -211,6 +227,7 @@ impl<S: Service> Replying<S> {
     /// Takes a part of the answer, and sends the head with the first part. Returns false if nothing is sent now.
     fn take(&mut self, mut part: Part, prebuilt: &Prebuilt) -> Result<bool, h2::Error> {
         self.unsent = part.take_envelope();
+        self.size = self.unsent.len();
         self.torn = false;
         let mut goes_out = !self.unsent.is_empty();
         if let Sink::Head(respond) = &mut self.sink {
@@ -262,6 +279,7 @@ impl<S: Service> Replying<S> {
         }
         if !gathered.is_empty() {
             self.unsent = gathered.freeze();
+            self.size = self.unsent.len();
         }
     }
 
@@ -275,19 +293,54 @@ impl<S: Service> Replying<S> {
         Progress::AfterFlush
     }
 
-    /// Sends as much of the current reply as the windows allow.
-    fn send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+    /// Sends as much of the current reply as the windows and h2's queue allow. A large reply keeps its rest when the queue is full.
+    fn send(&mut self, sending: &mut Sending, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+        let is_large = self.is_large();
         let Sink::Body(stream) = &mut self.sink else {
             return Poll::Ready(Ok(()));
         };
         while !self.unsent.is_empty() {
-            let room = ready!(room(stream, self.unsent.len(), cx))?;
-            let chunk = self.unsent.split_to(room.min(self.unsent.len()));
-            self.queued = self.queued.saturating_add(chunk.len() + PER_FRAME);
+            let mut wanted = self.unsent.len();
+            if is_large {
+                if sending.room() == 0 {
+                    // The reply takes nothing from the connection's window while it waits.
+                    stream.reserve_capacity(0);
+                    break;
+                }
+                wanted = wanted.min(sending.room());
+            }
+            // No more than that is reserved, so that each reply gets its turn in the connection's window.
+            let room = ready!(room(stream, wanted, cx))?.min(wanted);
+            let chunk = self.unsent.split_to(room);
+            self.queued = self.queued.saturating_add(room + PER_FRAME);
+            self.given = self.given.wrapping_add(room as u64);
+            sending.give(room);
             stream.send_data(chunk, false)?;
             self.torn = true;
         }
+        if is_large && self.unsent.is_empty() {
+            sending.finish(self.size);
+        }
         Poll::Ready(Ok(()))
+    }
+
+    /// Whether the current reply, or the last one, counts.
+    const fn is_large(&self) -> bool {
+        self.size > UNCOUNTED
+    }
+
+    /// How many bytes the current reply counts, as long as h2 has not taken the last one.
+    pub(in crate::connection) const fn held(&self) -> usize {
+        if self.unsent.is_empty() || !self.is_large() {
+            0
+        } else {
+            self.size
+        }
+    }
+
+    /// How many bytes of replies h2 has taken.
+    pub(in crate::connection) const fn given(&self) -> u64 {
+        self.given
     }
 
     /// With a send buffer of zero, waits until the peer's window has room: an earlier reply would be out of date when it is sent.
@@ -298,42 +351,8 @@ impl<S: Service> Replying<S> {
         }
     }
 
-    /// Whether the peer has cancelled the call.
-    pub(in crate::connection) fn is_given_up(&mut self) -> bool {
-        self.sink.is_given_up()
-    }
-
     /// How many bytes of the current reply wait for the peer's window.
     pub(in crate::connection) const fn unsent(&self) -> usize {
         self.unsent.len()
-    }
-
-    /// How long the peer may leave the current reply without room.
-    pub(in crate::connection) fn stall_timeout(&self, config: &Config) -> Duration {
-        self.stall.get().unwrap_or(config.send_stall_timeout)
-    }
-
-    /// Ends the call because the peer does not take the reply.
-    pub(in crate::connection) fn abandon(&mut self, config: &Config, prebuilt: &Prebuilt) {
-        let status = call::no_room(self.stall_timeout(config));
-        // gRPC clients read this code as RESOURCE_EXHAUSTED, too.
-        self.cut(&status, Reason::ENHANCE_YOUR_CALM, prebuilt);
-    }
-
-    /// Ends the call because its deadline has passed.
-    pub(in crate::connection) fn expire(&mut self, prebuilt: &Prebuilt) {
-        self.cut(&call::deadline_exceeded(), Reason::CANCEL, prebuilt);
-    }
-
-    /// Ends the call with `status`, or with a reset for `reason` if the peer has got a part of a message.
-    fn cut(&mut self, status: &Status, reason: Reason, prebuilt: &Prebuilt) {
-        match &mut self.sink {
-            // Trailers inside a message are not a valid answer.
-            sink @ Sink::Body(_) if self.torn && !self.unsent.is_empty() => {
-                self.tail.end(status.code());
-                sink.reset(reason);
-            }
-            sink => sink.finish(Some(status), None, prebuilt, &mut self.tail),
-        }
     }
 }

@@ -40,7 +40,7 @@ impl<S: Service> Waiting<S> {
 
     /// Refuses the call in place `key`, for whose request there is no room.
     pub(in crate::connection) fn give_up(&mut self, key: u32, at: &mut Turn<'_, S>) {
-        let Some(mut call) = self.remove(key) else {
+        let Some(mut call) = self.remove(key, at.sending) else {
             return;
         };
         if let Some(armed) = call.armed {
