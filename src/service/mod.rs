@@ -15,6 +15,7 @@ mod peer;
 mod request;
 #[expect(clippy::module_inception, reason = "the trait of the module's name")]
 mod service;
+mod wrapper;
 
 pub use admission::{Admission, Decision};
 pub use answer::{Answer, Part, Reply};
@@ -30,3 +31,4 @@ pub use method::{ContentSubtype, Drain, Method};
 pub use peer::{PeerInfo, UnixCredentials, UnixPeer};
 pub use request::{Message, Permit, Rejection, Requests};
 pub use service::{Background, Service};
+pub use wrapper::Wrapper;
