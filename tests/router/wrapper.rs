@@ -97,7 +97,6 @@ async fn a_wrapped_health_service_wakes_watches_and_announces_a_drain() {
     let host = serve(Around(Router::new(health)));
     let mut peer = host.connect().await;
     let watch = peer.watch("").await;
-    peer.expect_head(watch).await;
     assert_eq!(peer.expect_data(watch).await, SERVING);
     let health = registry.set_service_status("", ServingStatus::NotServing);
     health.unwrap();
