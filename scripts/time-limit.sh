@@ -33,5 +33,7 @@ watch() {
 }
 
 # `exec` keeps the pid, so the program gets the signals of the terminal and of cargo.
-[ "$limit" -eq 0 ] || watch "$1" &
+if [ "$limit" -gt 0 ]; then
+    watch "$1" &
+fi
 exec "$@"

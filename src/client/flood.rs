@@ -102,7 +102,6 @@ mod tests {
             for (kind, flags, len) in [(8, 0, 4), (8, 0, 4), (PING, 0, 8), (HEADERS, 4, 9)] {
                 assert!(flood.count(kind, flags, len, calls));
             }
-            // Refused, the call has a reset in place of the head.
         }
         let mut flood = Flood::new();
         for _ in 0..100_000 {
