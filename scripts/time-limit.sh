@@ -1,9 +1,9 @@
 #!/bin/sh
 # Runs a program for cargo (.cargo/config.toml), and gives a binary of tests a time limit: a test that hangs must fail. After
-# $GRPC_HEALTH_TEST_SECONDS (default 600, 0 is no limit) this script ends the binary with SIGABRT, and kills the processes that the tests
+# $GRPC_HEALTH_TEST_SECONDS (default 900, 0 is no limit) this script ends the binary with SIGABRT, and kills the processes that the tests
 # have started. libtest names each test that runs for more than 60 seconds.
 set -u
-limit=${GRPC_HEALTH_TEST_SECONDS:-600}
+limit=${GRPC_HEALTH_TEST_SECONDS:-900}
 case $1 in
 */deps/*) ;;
 # `cargo run`, and the documentation's examples.
