@@ -6,6 +6,6 @@
 #   scripts/hostile.sh restarts       instead: 20 rolling restarts under 5,000 calls a second, optimised, and a log of them
 set -eu
 cd "$(dirname "$0")/.."
-export GRPC_HEALTH_HOSTILE=full
+export GRPC_HEALTH_HOSTILE=full GRPC_HEALTH_TEST_SECONDS=3600
 [ "${1:-}" != restarts ] || exec cargo test --locked --release --test rolling_restart -- --nocapture
 exec cargo test --locked --features cli --test hostile -- "$@"

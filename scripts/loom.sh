@@ -3,6 +3,7 @@
 #   scripts/loom.sh [MODEL]        LOOM_MAX_PREEMPTIONS=3 scripts/loom.sh
 set -eu
 cd "$(dirname "$0")/.."
+export GRPC_HEALTH_TEST_SECONDS="${GRPC_HEALTH_TEST_SECONDS:-3600}"
 export LOOM_MAX_PREEMPTIONS="${LOOM_MAX_PREEMPTIONS:-2}"
 export RUSTFLAGS="${RUSTFLAGS:-} --cfg grpc_health_loom"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/loom"

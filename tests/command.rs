@@ -93,8 +93,8 @@ fn bad_arguments() {
             "a value is required",
         ),
         (
-            &["watch", "localhost:1", "--timeout", "1s"],
-            "unexpected argument '--timeout'",
+            &["watch", "localhost:1", "--timeout", "0s"],
+            "must be greater than zero",
         ),
         (
             &["list", "localhost:1", "--service", "a"],
@@ -407,6 +407,57 @@ async fn a_status_message_does_nothing_to_the_terminal() {
         "error: health rpc failed: UNAVAILABLE: a\\nb\\u{1b}[2J\\u{202e}c\\u{feff}d\n"
     );
     server.await.unwrap();
+}
+
+/// A server that takes connections, and whose side of them the test writes.
+fn mute(say: impl Fn(std::net::TcpStream) + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || listener.incoming().for_each(|tcp| say(tcp.unwrap())));
+    addr
+}
+
+const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+#[test]
+fn a_watch_of_a_mute_server_ends() {
+    let addr = mute(|mut tcp| {
+        tcp.write_all(&SETTINGS).unwrap();
+        std::mem::forget(tcp);
+    });
+    let (code, stdout, stderr) = run(["watch", &addr, "--timeout", "50ms"]);
+    assert_eq!((code, stdout.as_str()), (3, ""));
+    assert_eq!(
+        stderr,
+        "error: health rpc failed: DEADLINE_EXCEEDED: the server has not answered within 50ms\n"
+    );
+}
+
+/// Every interim response is a whole head, `:status: 103`.
+#[test]
+fn interim_responses_without_end_are_left() {
+    let addr = mute(|mut tcp| {
+        tcp.write_all(&SETTINGS).unwrap();
+        let interim = [0, 0, 5, 1, 4, 0, 0, 0, 1, 0x08, 3, b'1', b'0', b'3'];
+        let interim = [&interim[..]].concat().repeat(1_000);
+        // The call must be there first: the client reads nothing else than its SETTINGS and the request.
+        let mut heard = [0; 1 << 10];
+        let mut requests = 0;
+        while requests == 0 {
+            let n = std::io::Read::read(&mut tcp, &mut heard).unwrap();
+            assert_ne!(n, 0, "the client has called");
+            requests = heard[..n]
+                .windows(6)
+                .filter(|text| text == b"needle")
+                .count();
+        }
+        while tcp.write_all(&interim).is_ok() {}
+    });
+    let watch = ["watch", &addr, "--service", "needle", "--timeout", "1h"];
+    let (code, stdout, stderr) = run(watch);
+    assert_eq!((code, stdout.as_str()), (3, ""), "{stderr}");
+    let why = "the server sent too many frames that answer nothing";
+    assert!(stderr.ends_with(&format!("{why}\n")), "{stderr}");
 }
 
 #[test]

@@ -303,3 +303,87 @@ fn a_swapped_symlink_is_noticed() {
     // However often it is looked at, it is said once for each of the files that may be missed first.
     assert!(stderr.lines().count() <= 2, "{stderr}");
 }
+
+/// A named pipe, which a writer can open only while somebody reads: the read is under way then, and has no end while the writer is there.
+fn pipe(files: &Files, name: &str) -> String {
+    let path = files.path(name);
+    assert!(
+        Command::new("mkfifo")
+            .arg(&path)
+            .status()
+            .unwrap()
+            .success()
+    );
+    path
+}
+
+#[test]
+fn a_read_that_hangs_keeps_no_server_from_its_end() {
+    let (files, ca) = (Files::new("hanging"), Ca::new("ca"));
+    let (cert, key) = files.identity("server", &ca.server());
+    let pipe = pipe(&files, "pipe");
+    let tls = ["--tls-key", &key, "--tls-reload", "1h", "--tls-cert"];
+    let open = || fs::File::options().write(true).open(&pipe).unwrap();
+
+    // The first read.
+    let server = Running::new([&["serve", "--listen", "127.0.0.1:0"], &tls[..], &[&pipe]].concat());
+    let writer = open();
+    server.signal("TERM");
+    let (code, stdout, stderr) = server.end();
+    assert_eq!((code, stdout.as_str()), (0, ""));
+    assert_eq!(stderr, "stopped before the server listened\n");
+    drop(writer);
+
+    // A later one.
+    for threads in ["1", "2"] {
+        let link = files.path("link");
+        let _ = fs::remove_file(&link);
+        symlink(&cert, &link).unwrap();
+        let (server, _) = serve(&[&tls[..], &[&link, "--threads", threads]].concat());
+        fs::remove_file(&link).unwrap();
+        symlink(&pipe, &link).unwrap();
+        server.signal("HUP");
+        let writer = open();
+        server.signal("TERM");
+        let (code, _, stderr) = server.end();
+        assert_eq!((code, stderr.as_str()), (0, "draining\n"));
+        drop(writer);
+    }
+}
+
+/// A file without an end takes neither the memory nor for ever.
+#[test]
+fn files_are_read_up_to_a_limit() {
+    let (files, ca) = (Files::new("endless"), Ca::new("ca"));
+    let (cert, key) = files.identity("server", &ca.server());
+    let pipe = pipe(&files, "pipe");
+    let limit = 4 << 20;
+    let cert = fs::read_to_string(&cert).unwrap();
+    let padded = |name: &str, len: usize| {
+        files.write(name, &format!("{cert}{}", "#".repeat(len - cert.len())))
+    };
+    let (longest, longer) = (padded("longest", limit), padded("longer", limit + 1));
+    let (_server, addr) = serve(&["--tls-cert", &longest, "--tls-key", &key]);
+    let ca = files.write("ca.crt", &ca.pem());
+    assert_eq!(check(&addr, &["--tls", "--tls-ca", &ca]).0, 0);
+
+    let endless = thread::spawn({
+        let pipe = pipe.clone();
+        move || {
+            std::io::copy(
+                &mut std::io::repeat(0),
+                &mut fs::File::options().write(true).open(pipe).unwrap(),
+            )
+        }
+    });
+    for path in [&longer, &pipe, &"/dev/zero".to_owned()] {
+        let (code, _, stderr) = run(["serve", "--tls-cert", path, "--tls-key", &key]);
+        let expected =
+            format!("error: {path}: the file is longer than 4 MiB, the limit for PEM text\n");
+        assert_eq!((code, stderr), (1, expected));
+    }
+    assert!(endless.join().unwrap().is_err(), "nobody reads the pipe");
+    let (code, _, stderr) = check(&addr, &["--tls", "--tls-ca", "/dev/zero"]);
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stderr.contains("longer than 4 MiB"), "{stderr}");
+}

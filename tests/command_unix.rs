@@ -272,10 +272,19 @@ fn a_unix_socket_from_systemd_keeps_its_file() {
 }
 
 #[test]
-fn what_systemd_passed_is_no_stream_socket() {
+fn what_systemd_passed_is_no_listening_stream_socket() {
     let datagrams = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let file = fs::File::open("/dev/null").unwrap();
-    for stdin in [OwnedFd::from(datagrams), OwnedFd::from(file)] {
+    // As a unit with Accept=yes passes sockets: connected, and bound alone.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let connected = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let unix = std::os::unix::net::UnixStream::pair().unwrap().0;
+    for (stdin, why) in [
+        (OwnedFd::from(datagrams), "is not a stream socket"),
+        (OwnedFd::from(file), "Socket operation on non-socket"),
+        (OwnedFd::from(connected), "does not listen"),
+        (OwnedFd::from(unix), "does not listen"),
+    ] {
         let output = Command::new("sh")
             .args(["-c", ACTIVATE, "sh", BIN, "serve"])
             .stdin(stdin)
@@ -287,5 +296,6 @@ fn what_systemd_passed_is_no_stream_socket() {
             stderr.starts_with("error: cannot listen on systemd's socket 0: "),
             "{stderr}"
         );
+        assert!(stderr.contains(why), "{stderr}");
     }
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_core::Stream;
 use grpc_health::service::{
-    Answer, Drain, Head, Lifecycle, Message, Method, PeerInfo, Reply, Service, Unimplemented,
+    Admission, Answer, Background, Drain, Head, Lifecycle, Message, Method, PeerInfo, Rejection,
+    Reply, Service, Unimplemented,
 };
 use grpc_health::wire::envelope;
 use grpc_health::{Code, Server, Status};
@@ -73,6 +74,10 @@ impl Service for Toy {
         Ok(Method::new(id as u32).max_request(1 << 20).drain(drain))
     }
 
+    fn admit(&self, _: &mut Head<'_>) -> Result<Admission, Rejection> {
+        Ok(Admission::Granted)
+    }
+
     fn call(&self, head: Head<'_>, message: Message) -> Answer<Self::Stream, Self::Future> {
         match METHODS[head.method() as usize] {
             "Now" => Answer::Now(Ok(self.reply.clone().into())),
@@ -95,6 +100,10 @@ impl Service for Toy {
 
     fn lifecycle(&self, event: Lifecycle) {
         self.events.lock().unwrap().push(event);
+    }
+
+    fn background(&self) -> Option<Background> {
+        None
     }
 }
 
@@ -295,11 +304,19 @@ async fn panics_beside_calls_cost_no_more() {
             assert_eq!(path, "/toy.Toy/Now");
             Ok(Method::new(0))
         }
+        fn admit(&self, _: &mut Head<'_>) -> Result<Admission, Rejection> {
+            Ok(Admission::Granted)
+        }
+
         fn call(&self, _: Head<'_>, _: Message) -> Answer<Replies, Self::Future> {
             Answer::Now(Ok(message(b"").into()))
         }
         fn lifecycle(&self, _: Lifecycle) {
             panic!("as told");
+        }
+
+        fn background(&self) -> Option<Background> {
+            None
         }
     }
     let server = Server::builder().service(Rash).build();
@@ -375,12 +392,22 @@ impl Service for Crowd {
         Ok(Method::new(0))
     }
 
+    fn admit(&self, _: &mut Head<'_>) -> Result<Admission, Rejection> {
+        Ok(Admission::Granted)
+    }
+
     fn call(&self, _: Head<'_>, _: Message) -> Answer<Replies, Self::Future> {
         let present = self.enter();
         Answer::Future(Box::pin(async move {
             let _present = present;
             std::future::pending().await
         }))
+    }
+
+    fn lifecycle(&self, _: Lifecycle) {}
+
+    fn background(&self) -> Option<Background> {
+        None
     }
 }
 
@@ -557,9 +584,19 @@ async fn the_service_is_told_who_calls() {
         fn method(&self, _: &str) -> Result<Method, Unimplemented> {
             Ok(Method::new(0))
         }
+        fn admit(&self, _: &mut Head<'_>) -> Result<Admission, Rejection> {
+            Ok(Admission::Granted)
+        }
+
         fn call(&self, head: Head<'_>, _: Message) -> Answer<Replies, Self::Future> {
             let text = format!("{:?} {:?}", head.peer().remote_addr, head.timeout());
             Answer::Now(Ok(message(text.as_bytes()).into()))
+        }
+
+        fn lifecycle(&self, _: Lifecycle) {}
+
+        fn background(&self) -> Option<Background> {
+            None
         }
     }
     let server = Server::builder().service(Who).build();

@@ -1,9 +1,7 @@
 //! The two health services with a bug: a Check of `panic` panics.
 
 use grpc_health::HealthService;
-use grpc_health::service::{
-    Answer, Background, Head, Lifecycle, Message, Method, Service, Unimplemented,
-};
+use grpc_health::service::{Answer, Head, Message, Service, Wrapper};
 use tonic::{Request, Response, Status, async_trait};
 use tonic_health::pb::health_server::Health;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
@@ -12,26 +10,21 @@ const FATAL: &str = "panic";
 
 pub(crate) struct Rash<S>(pub(crate) S);
 
-impl Service for Rash<HealthService> {
-    type Stream = <HealthService as Service>::Stream;
-    type Future = <HealthService as Service>::Future;
+impl Wrapper for Rash<HealthService> {
+    type Inner = HealthService;
 
-    fn method(&self, path: &str) -> Result<Method, Unimplemented> {
-        self.0.method(path)
+    fn inner(&self) -> &HealthService {
+        &self.0
     }
 
-    fn call(&self, head: Head<'_>, message: Message) -> Answer<Self::Stream, Self::Future> {
+    fn call(
+        &self,
+        head: Head<'_>,
+        message: Message,
+    ) -> Answer<<HealthService as Service>::Stream, <HealthService as Service>::Future> {
         // The one field is tagged and counted in two bytes.
         assert!(message.body.get(2..) != Some(FATAL.as_bytes()), "as told");
         self.0.call(head, message)
-    }
-
-    fn lifecycle(&self, event: Lifecycle) {
-        self.0.lifecycle(event);
-    }
-
-    fn background(&self) -> Option<Background> {
-        self.0.background()
     }
 }
 

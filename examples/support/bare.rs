@@ -3,7 +3,10 @@
 use std::future::Ready;
 
 use bytes::Bytes;
-use grpc_health::service::{Answer, Head, Message, Method, Part, Reply, Service, Unimplemented};
+use grpc_health::service::{
+    Admission, Answer, Background, Head, Lifecycle, Message, Method, Part, Rejection, Reply,
+    Service, Unimplemented,
+};
 use tokio_stream::Empty;
 
 /// Enough of them that a client can make room for a part.
@@ -24,7 +27,17 @@ impl Service for Bare {
         Ok(Method::new(0))
     }
 
+    fn admit(&self, _: &mut Head<'_>) -> Result<Admission, Rejection> {
+        Ok(Admission::Granted)
+    }
+
     fn call(&self, _: Head<'_>, _: Message) -> Answer<Self::Stream, Self::Future> {
         Answer::Now(Ok(Part::from(Bytes::from_static(BODY))))
+    }
+
+    fn lifecycle(&self, _: Lifecycle) {}
+
+    fn background(&self) -> Option<Background> {
+        None
     }
 }

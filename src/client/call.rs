@@ -10,13 +10,13 @@ use http::{
     uri::PathAndQuery,
 };
 use prost::Message;
-use tokio::time::Instant;
 
 use super::{
     Client, ReportedStatus, Watch,
     connection::Connection,
     error::from_h2,
-    messages::{Messages, decode, until},
+    limit::Limit,
+    messages::{Messages, decode},
 };
 use crate::{
     proto::health::{
@@ -36,7 +36,7 @@ impl Client {
     ///
     /// From the server: `NOT_FOUND` (5) for a service that the server does not know, `UNIMPLEMENTED` (12) without a health service, or any
     /// other code. From the client: `UNAVAILABLE` (14) when the connection is gone, `DEADLINE_EXCEEDED` (4) after the time of
-    /// [`with_timeout`](Self::with_timeout), `RESOURCE_EXHAUSTED` (8) for a reply over 4 MiB, `INTERNAL` (13) or `UNKNOWN` (2) for a reply
+    /// [`with_timeout`](Self::with_timeout) or of [`with_first_answer_timeout`](Self::with_first_answer_timeout), `RESOURCE_EXHAUSTED` (8) for a reply over 4 MiB, `INTERNAL` (13) or `UNKNOWN` (2) for a reply
     /// that is not gRPC, and the code of gRPC's tables for an HTTP status other than 200 and for a reset stream.
     ///
     /// # Cancel safety
@@ -82,9 +82,10 @@ impl Client {
         let request = HealthCheckRequest {
             service: service.to_owned(),
         };
-        let deadline = self.deadline();
-        let messages = until(deadline, self.open(WATCH, &request, deadline)).await?;
-        Ok(Watch::new(messages, deadline))
+        let limit = Limit::of_call(self.timeout);
+        let first = limit.or_earlier(Limit::of_first_answer(self.first_answer));
+        let messages = first.run(self.open(WATCH, &request, limit)).await?;
+        Ok(Watch::new(messages, limit, first))
     }
 
     async fn unary<Q: Message, R: Message + Default>(
@@ -92,9 +93,12 @@ impl Client {
         path: PathAndQuery,
         request: &Q,
     ) -> Result<R, Status> {
-        let deadline = self.deadline();
-        until(deadline, async {
-            let mut messages = self.open(path, request, deadline).await?;
+        let limit = match self.timeout {
+            None => Limit::of_first_answer(self.first_answer),
+            timeout => Limit::of_call(timeout),
+        };
+        let call = async {
+            let mut messages = self.open(path, request, limit).await?;
             let Some(message) = messages.next().await? else {
                 return Err(Status::new(Code::INTERNAL, "the reply has no message"));
             };
@@ -105,8 +109,8 @@ impl Client {
                 ));
             }
             decode(message)
-        })
-        .await
+        };
+        limit.run(call).await
     }
 
     /// Sends a request and waits for the head of the reply. If the server has not processed the request, sends the request a second time,
@@ -115,7 +119,7 @@ impl Client {
         &self,
         path: PathAndQuery,
         request: &impl Message,
-        deadline: Option<Instant>,
+        limit: Limit,
     ) -> Result<Messages, Status> {
         let mut body = BytesMut::new();
         envelope::encode(&mut body, false, request.encoded_len(), |dst| {
@@ -139,8 +143,7 @@ impl Client {
                 return Err(Status::new(sent_away.code(), text));
             }
         };
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        match attempt(&other, self.head(path, left)?, body).await {
+        match attempt(&other, self.head(path, limit.left())?, body).await {
             Ok(messages) => Ok(messages),
             Err(Failed::Processed(status) | Failed::SentAway(status)) => Err(status),
         }
@@ -173,11 +176,6 @@ impl Client {
         }
         Ok(head)
     }
-
-    /// The deadline of a call made now. `None` if the time is too far away for an `Instant`.
-    fn deadline(&self) -> Option<Instant> {
-        Instant::now().checked_add(self.timeout?)
-    }
 }
 
 /// Why a call has no reply.
@@ -200,6 +198,7 @@ async fn attempt(
         None => Failed::Processed(from_h2(&error, processed)),
     };
     let mut send = send.clone().ready().await.map_err(unsent)?;
+    processed.begin_call();
     let (reply, mut stream) = send.send_request(head, false).map_err(unsent)?;
     let id = reply.stream_id().as_u32();
     // Fails if the stream is over already; the reply says how it ended.

@@ -7,6 +7,7 @@ use http::uri::{Authority, Scheme};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connector::{Connected, Origin, TIMEOUT, Within};
+use super::limit::FIRST_ANSWER;
 use super::link::Link;
 use super::{ConnectError, Connector, Target};
 #[cfg(feature = "tls")]
@@ -21,12 +22,16 @@ use crate::tls::ClientTls;
 /// [retries the call once](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#transparent-retries) on a new connection to
 /// the same target, and uses the new connection from then on. If the connection breaks in any other way, every later call fails with
 /// `UNAVAILABLE` (14): connect again.
+///
+/// The client closes a connection on which the server sends more than 1,000 frames in 30 seconds that answer nothing, such as PINGs and
+/// interim responses (1xx). Each call and each reply allows eight more such frames.
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(super) link: Arc<Link>,
     pub(super) scheme: Scheme,
     pub(super) authority: Authority,
     pub(super) timeout: Option<Duration>,
+    pub(super) first_answer: Duration,
 }
 
 impl Connector {
@@ -68,6 +73,7 @@ impl Connector {
             scheme,
             authority: authority.unwrap_or_else(localhost),
             timeout: None,
+            first_answer: FIRST_ANSWER,
         })
     }
 }
@@ -169,16 +175,26 @@ impl Client {
             scheme: Scheme::HTTP,
             authority: localhost(),
             timeout: None,
+            first_answer: FIRST_ANSWER,
         })
     }
 
     /// Limits how long each call made by this handle may take, from its first byte to its last. Default: no limit. The client tells the
     /// server the limit in `grpc-timeout`, and ends the call with `DEADLINE_EXCEEDED` (4) even if the server does not.
     ///
-    /// Calls with a timeout need a tokio runtime with time enabled.
+    /// Calls need a tokio runtime with time enabled.
     #[must_use]
     pub const fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// Limits how long the server may take to send the first status of a [`Watch`](super::Watch) made by this handle, and to answer a call
+    /// without a [timeout](Self::with_timeout). Default: 20 seconds; `Duration::MAX` is no limit. The client ends the call with
+    /// `DEADLINE_EXCEEDED` (4), and does not tell the server the limit. A Watch has no limit between two statuses.
+    #[must_use]
+    pub const fn with_first_answer_timeout(mut self, timeout: Duration) -> Self {
+        self.first_answer = timeout;
         self
     }
 

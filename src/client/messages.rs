@@ -1,13 +1,11 @@
 //! The reply to one call: its messages, then its status.
 
-use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use h2::RecvStream;
 use http::{HeaderMap, Response, StatusCode, header::CONTENT_TYPE};
 use prost::Message;
-use tokio::time::{Instant, timeout_at};
 
 use super::error::{from_envelope, from_h2};
 use super::watched::Processed;
@@ -144,23 +142,6 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Status> {
         );
         Status::new(Code::UNKNOWN, text)
     })
-}
-
-/// Runs a call, or a part of a call, until the call's deadline.
-pub(super) async fn until<T>(
-    deadline: Option<Instant>,
-    call: impl Future<Output = Result<T, Status>>,
-) -> Result<T, Status> {
-    let Some(deadline) = deadline else {
-        return call.await;
-    };
-    match timeout_at(deadline, call).await {
-        Ok(result) => result,
-        Err(_) => Err(Status::new(
-            Code::DEADLINE_EXCEEDED,
-            "no answer within the call's timeout",
-        )),
-    }
 }
 
 pub(super) fn decode<R: Message + Default>(message: Bytes) -> Result<R, Status> {

@@ -22,6 +22,8 @@ mod connect;
 mod connection;
 mod connector;
 mod error;
+mod flood;
+mod limit;
 mod link;
 mod messages;
 mod opening;

@@ -1,10 +1,9 @@
 //! An open Watch call.
 
-use tokio::time::Instant;
-
 use super::{
     ReportedStatus,
-    messages::{Messages, decode, until},
+    limit::Limit,
+    messages::{Messages, decode},
 };
 use crate::{proto::health::HealthCheckResponse, wire::status::Status};
 
@@ -15,14 +14,18 @@ use crate::{proto::health::HealthCheckResponse, wire::status::Status};
 pub struct Watch {
     /// `None` after the call is over.
     messages: Option<Messages>,
-    deadline: Option<Instant>,
+    /// The limit of the whole call.
+    limit: Limit,
+    /// The limit for the first status, until that status has arrived.
+    first: Option<Limit>,
 }
 
 impl Watch {
-    pub(super) const fn new(messages: Messages, deadline: Option<Instant>) -> Self {
+    pub(super) const fn new(messages: Messages, limit: Limit, first: Limit) -> Self {
         Self {
             messages: Some(messages),
-            deadline,
+            limit,
+            first: Some(first),
         }
     }
 
@@ -41,7 +44,8 @@ impl Watch {
     /// Dropping the future loses no status.
     pub async fn next(&mut self) -> Option<Result<ReportedStatus, Status>> {
         let messages = self.messages.as_mut()?;
-        let reply = match until(self.deadline, messages.next()).await {
+        let limit = self.first.unwrap_or(self.limit);
+        let reply = match limit.run(messages.next()).await {
             Ok(Some(message)) => decode::<HealthCheckResponse>(message),
             Ok(None) => {
                 self.messages = None;
@@ -49,6 +53,7 @@ impl Watch {
             }
             Err(status) => Err(status),
         };
+        self.first = None;
         if reply.is_err() {
             self.messages = None;
         }

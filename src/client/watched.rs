@@ -11,6 +11,7 @@ use h2::Reason;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
+use super::flood::{Flood, TOO_MANY};
 use super::opening::{SETTINGS, START};
 #[cfg(feature = "tls")]
 use crate::tls::explain;
@@ -32,9 +33,11 @@ pub(super) enum Opening {
     Failed(String),
 }
 
-/// The streams that the server may process: all streams, until the server sends a GOAWAY.
+/// The calls of the connection, and the streams that the server may process: all streams, until the server sends a GOAWAY.
 #[derive(Debug)]
 pub(super) struct Processed {
+    /// How many calls the client has made.
+    calls: AtomicU32,
     last_stream: AtomicU32,
     /// The reason of the latest GOAWAY.
     reason: AtomicU32,
@@ -43,6 +46,11 @@ pub(super) struct Processed {
 impl Processed {
     /// No GOAWAY has been seen.
     const ALL: u32 = u32::MAX;
+
+    /// Called for each call that the client makes.
+    pub(super) fn begin_call(&self) {
+        self.calls.fetch_add(1, Relaxed);
+    }
 
     /// Why the server goes away, if the server has sent a GOAWAY.
     pub(super) fn goaway(&self) -> Option<Reason> {
@@ -70,6 +78,7 @@ pub(super) struct Watched<T> {
     filled: usize,
     /// How many bytes of the present frame are left to skip.
     skip: usize,
+    flood: Flood,
 }
 
 impl<T> Watched<T> {
@@ -77,6 +86,7 @@ impl<T> Watched<T> {
         let (tell, opening) = oneshot::channel();
         // Relaxed: h2 hands the error on to the call under its lock, after the bytes were read.
         let processed = Arc::new(Processed {
+            calls: AtomicU32::new(0),
             last_stream: AtomicU32::new(Processed::ALL),
             reason: AtomicU32::new(0),
         });
@@ -88,6 +98,7 @@ impl<T> Watched<T> {
             head: [0; GOAWAY_HEAD],
             filled: 0,
             skip: 0,
+            flood: Flood::new(),
         };
         (watched, opening, processed)
     }
@@ -130,21 +141,21 @@ impl<T> Watched<T> {
         Poll::Ready(Ok(()))
     }
 
-    /// Follows the frames and looks for GOAWAY.
-    fn walk(&mut self, mut bytes: &[u8]) {
+    /// Follows the frames, looks for GOAWAY, and counts the frames. Returns false if the server floods the client.
+    fn walk(&mut self, mut bytes: &[u8]) -> bool {
         loop {
             let skipped = self.skip.min(bytes.len());
             self.skip -= skipped;
             bytes = bytes.get(skipped..).unwrap_or_default();
             let Some((&byte, rest)) = bytes.split_first() else {
-                return;
+                return true;
             };
             bytes = rest;
             if let Some(place) = self.head.get_mut(self.filled) {
                 *place = byte;
             }
             self.filled += 1;
-            let [a, b, c, kind, _, _, _, _, _, s, t, u, v, reason @ ..] = self.head;
+            let [a, b, c, kind, flags, _, _, _, _, s, t, u, v, reason @ ..] = self.head;
             let wanted = if self.filled >= 4 && kind == GOAWAY {
                 GOAWAY_HEAD
             } else {
@@ -160,6 +171,10 @@ impl<T> Watched<T> {
                 }
                 self.skip = len.saturating_sub(wanted - HEAD);
                 self.filled = 0;
+                let calls = self.processed.calls.load(Relaxed);
+                if !self.flood.count(kind, flags, len, calls) {
+                    return false;
+                }
             }
         }
     }
@@ -180,7 +195,11 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
             buf.put_slice(self.held.get(..given).unwrap_or_default());
             self.held.drain(..given);
         }
-        self.walk(buf.filled().get(before..).unwrap_or_default());
+        if !self.walk(buf.filled().get(before..).unwrap_or_default()) {
+            buf.set_filled(before);
+            let error = io::Error::new(io::ErrorKind::InvalidData, TOO_MANY);
+            return Poll::Ready(Err(error));
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -262,7 +281,7 @@ mod tests {
         for size in 1..=bytes.len() {
             let (mut watched, _, processed) = Watched::new(());
             for piece in bytes.chunks(size) {
-                watched.walk(piece);
+                assert!(watched.walk(piece));
             }
             assert_eq!(processed.goaway(), Some(Reason::ENHANCE_YOUR_CALM));
             assert!(!processed.is_without(5));
@@ -274,9 +293,9 @@ mod tests {
     #[test]
     fn without_a_goaway_everything_may_have_been_processed() {
         let (mut watched, _, processed) = Watched::new(());
-        watched.walk(&frame(0, &goaway(0)));
+        assert!(watched.walk(&frame(0, &goaway(0))));
         // Cut short before its stream.
-        watched.walk(&goaway(0)[..16]);
+        assert!(watched.walk(&goaway(0)[..16]));
         assert_eq!(processed.goaway(), None);
         assert!(!processed.is_without(u32::MAX >> 1));
     }
@@ -284,7 +303,7 @@ mod tests {
     #[test]
     fn a_malformed_goaway_is_h2s_to_judge() {
         let (mut watched, _, _) = Watched::new(());
-        watched.walk(&[frame(GOAWAY, &[]), vec![0; 8]].concat());
+        assert!(watched.walk(&[frame(GOAWAY, &[]), vec![0; 8]].concat()));
         assert_eq!((watched.filled, watched.skip), (0, 0));
     }
 }

@@ -9,8 +9,8 @@ use super::watch::WatchStream;
 use super::{reply, request};
 use crate::registry::{Registry, RegistryError, ServingStatus};
 use crate::service::{
-    Answer, Background, Drain, Head, Lifecycle, Message, Method, PeerInfo, Reply, Service,
-    Unimplemented, unknown_method,
+    Admission, Answer, Background, Drain, Head, Lifecycle, Limit, Message, Method, PeerInfo,
+    Rejection, Reply, Service, Unimplemented, unknown_method,
 };
 use crate::wire::code::Code;
 use crate::wire::status::Status;
@@ -136,6 +136,10 @@ impl Service for HealthService {
             _ => return Err(Unimplemented::Method),
         };
         Ok(Method::new(id).max_request(MAX_REQUEST).drain(drain))
+    }
+
+    fn admit(&self, _: &mut Head<'_>) -> Result<Admission, Rejection> {
+        Ok(Admission::Granted)
     }
 
     fn call(&self, head: Head<'_>, message: Message) -> Answer<WatchStream, Ready<Reply>> {

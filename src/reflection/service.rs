@@ -10,7 +10,8 @@ use futures_core::Stream;
 use super::Index;
 use super::answer::Session;
 use crate::service::{
-    Answer, Drain, Head, Message, Method, Part, Reply, Requests, Service, Unimplemented,
+    Admission, Answer, Background, Drain, Head, Lifecycle, Message, Method, Part, Rejection, Reply,
+    Requests, Service, Unimplemented,
 };
 use crate::wire::code::Code;
 use crate::wire::status::Status;
@@ -84,6 +85,10 @@ impl Service for Reflection {
         }
     }
 
+    fn admit(&self, _: &mut Head<'_>) -> Result<Admission, Rejection> {
+        Ok(Admission::Granted)
+    }
+
     fn call(&self, _: Head<'_>, _: Message) -> Answer<Answers, Ready<Reply>> {
         let status = Status::new(Code::UNIMPLEMENTED, "the request is a stream");
         Answer::Now(Err(status))
@@ -94,6 +99,12 @@ impl Service for Reflection {
             session: Session::new(Arc::clone(&self.index)),
             requests,
         })
+    }
+
+    fn lifecycle(&self, _: Lifecycle) {}
+
+    fn background(&self) -> Option<Background> {
+        None
     }
 }
 

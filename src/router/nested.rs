@@ -106,8 +106,18 @@ impl Service for NoInnerService {
         Err(Unimplemented::Service)
     }
 
+    fn admit(&self, _: &mut Head<'_>) -> Result<Admission, Rejection> {
+        Ok(Admission::Granted)
+    }
+
     fn call(&self, head: Head<'_>, message: Message) -> Answer<Never, Pending<Reply>> {
         let _ = (head, message);
         Answer::Now(Err(unknown_method()))
+    }
+
+    fn lifecycle(&self, _: Lifecycle) {}
+
+    fn background(&self) -> Option<Background> {
+        None
     }
 }

@@ -16,6 +16,7 @@ mod peer;
 mod request;
 #[expect(clippy::module_inception, reason = "the trait of the module's name")]
 mod service;
+mod wrapper;
 
 pub(crate) use address::Address;
 pub use admission::{Admission, Decision};
@@ -32,3 +33,4 @@ pub use method::{ContentSubtype, Drain, Method};
 pub use peer::{PeerInfo, UnixCredentials, UnixPeer};
 pub use request::{Message, Permit, Rejection, Requests};
 pub use service::{Background, Service};
+pub use wrapper::Wrapper;

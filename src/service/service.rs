@@ -18,6 +18,27 @@ pub type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A set of RPC methods that a host serves.
 ///
+/// A service around another service implements [`Wrapper`](super::Wrapper) in place of this trait, and so passes on what the wrapper does
+/// not change. Without a default for `admit`, `lifecycle` and `background`, an implementation by hand cannot forget the inner service's:
+///
+/// ```compile_fail,E0046
+/// # use grpc_health::service::{Answer, Head, Message, Method, Service, Unimplemented};
+/// struct Outer<S>(S);
+///
+/// impl<S: Service> Service for Outer<S> {
+///     type Stream = S::Stream;
+///     type Future = S::Future;
+///
+///     fn method(&self, path: &str) -> Result<Method, Unimplemented> {
+///         self.0.method(path)
+///     }
+///
+///     fn call(&self, head: Head<'_>, message: Message) -> Answer<S::Stream, S::Future> {
+///         self.0.call(head, message)
+///     }
+/// }
+/// ```
+///
 /// A call runs in the task of its connection: a method that blocks the thread delays every call of the connection.
 ///
 /// A panic in [`method`](Self::method), [`admit`](Self::admit) or [`call`](Self::call), or while a stream or a future of the service is
@@ -41,18 +62,15 @@ pub trait Service: Send + Sync + 'static {
 
     /// Decides whether a call of a method that [needs metadata](Method::needs_metadata) may begin. The host asks before the request's body
     /// is read. The service decides now, or [later](Admission::later). [`Head::keep`] keeps a value for as long as the call lasts, and
-    /// [`Head::on_end`] adds an observer of the call's end. Default: every call may begin.
+    /// [`Head::on_end`] adds an observer of the call's end. A service without conditions returns [`Admission::Granted`].
     ///
-    /// A service around another service must pass `admit` on to the inner service. A [`Router`](crate::Router) with interceptors or limits
+    /// A service around another service must pass `admit` on to the inner service, as [`Wrapper`](super::Wrapper) does. A [`Router`](crate::Router) with interceptors or limits
     /// answers `INTERNAL` (13) to a call that the router was not asked to admit, so that no interceptor is bypassed.
     ///
     /// # Errors
     ///
     /// [`Rejection`] if the call may not begin.
-    fn admit(&self, head: &mut Head<'_>) -> Result<Admission, Rejection> {
-        let _ = head;
-        Ok(Admission::Granted)
-    }
+    fn admit(&self, head: &mut Head<'_>) -> Result<Admission, Rejection>;
 
     /// Answers a call whose request is one message.
     fn call(&self, head: Head<'_>, message: Message) -> Answer<Self::Stream, Self::Future>;
@@ -80,13 +98,9 @@ pub trait Service: Send + Sync + 'static {
         0
     }
 
-    /// Tells the service of a step in the server's life. Default: does nothing.
-    fn lifecycle(&self, event: Lifecycle) {
-        let _ = event;
-    }
+    /// Tells the service of a step in the server's life.
+    fn lifecycle(&self, event: Lifecycle);
 
-    /// Work for the host to poll next to the calls. Each host asks once, and drops the work when the host is dropped. Default: no work.
-    fn background(&self) -> Option<Background> {
-        None
-    }
+    /// Work for the host to poll next to the calls. Each host asks once, and drops the work when the host is dropped.
+    fn background(&self) -> Option<Background>;
 }

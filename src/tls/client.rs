@@ -42,7 +42,7 @@ impl ClientPem {
     ///
     /// # Errors
     ///
-    /// If the file cannot be read.
+    /// If the file cannot be read, or is longer than 4 MiB.
     pub fn read(ca: &Path) -> Result<Self, TlsError> {
         Ok(Self::trusting(Some(Source::read(ca)?)))
     }
@@ -70,7 +70,7 @@ impl ClientPem {
     ///
     /// # Errors
     ///
-    /// If a file cannot be read.
+    /// If a file cannot be read, or is longer than 4 MiB.
     pub fn read_identity(mut self, certificates: &Path, key: &Path) -> Result<Self, TlsError> {
         self.identity = Some((Source::read(certificates)?, Source::read(key)?));
         Ok(self)

@@ -1,5 +1,7 @@
 //! Certificates and keys as PEM text ([RFC 7468](https://www.rfc-editor.org/rfc/rfc7468)).
 
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use rustls::RootCertStore;
@@ -8,6 +10,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::TlsError;
 use super::error::What;
+
+/// The largest file of PEM text: some 20 times the authorities of a Linux distribution. Reading a device or a pipe must end.
+const MAX_FILE_LEN: u64 = 4 << 20;
 
 /// PEM text, and the file that it was read from.
 #[derive(Clone)]
@@ -34,7 +39,7 @@ impl Source {
     }
 
     pub(super) fn read(path: &Path) -> Result<Self, TlsError> {
-        let text = std::fs::read(path).map_err(|error| TlsError::read(path.to_owned(), error))?;
+        let text = read(path).map_err(|error| TlsError::read(path.to_owned(), error))?;
         let path = Some(path.to_owned());
         Ok(Self { text, path })
     }
@@ -103,5 +108,18 @@ impl Source {
             format!("the text holds no {item}")
         };
         TlsError::text(self.what(name), why)
+    }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    let read = File::open(path)?
+        .take(MAX_FILE_LEN + 1)
+        .read_to_end(&mut text)?;
+    if u64::try_from(read).is_ok_and(|read| read <= MAX_FILE_LEN) {
+        Ok(text)
+    } else {
+        let why = "the file is longer than 4 MiB, the limit for PEM text";
+        Err(io::Error::new(ErrorKind::FileTooLarge, why))
     }
 }

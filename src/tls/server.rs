@@ -59,7 +59,7 @@ impl ServerPem {
     ///
     /// # Errors
     ///
-    /// If a file cannot be read. [`ServerTls::new`] and [`ServerTls::replace`] check the contents.
+    /// If a file cannot be read, or is longer than 4 MiB. [`ServerTls::new`] and [`ServerTls::replace`] check the contents.
     pub fn read(
         certificates: &Path,
         key: &Path,

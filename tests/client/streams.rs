@@ -7,7 +7,7 @@ use grpc_health::{
     wire::{code::Code, timeout},
 };
 use h2::Reason;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 use crate::script::{envelope, head, open_reply, pair, reply, scripted, serving, trailers};
 
@@ -146,7 +146,7 @@ async fn a_call_that_takes_too_long() {
     let limit = Duration::from_secs(3);
     let client = client.with_timeout(limit);
     for call in 0..3 {
-        let start = tokio::time::Instant::now();
+        let start = Instant::now();
         let status = match call {
             0 => client.check("").await.unwrap_err(),
             1 => client.list().await.unwrap_err(),
@@ -174,7 +174,7 @@ async fn a_watch_that_takes_too_long() {
     })
     .await
     .with_timeout(Duration::from_secs(5));
-    let start = tokio::time::Instant::now();
+    let start = Instant::now();
     let mut watch = client.watch("").await.unwrap();
     for _ in 0..3 {
         assert_eq!(
@@ -215,4 +215,101 @@ async fn dropped_watches_leave_room_for_others() {
             ReportedStatus::SERVING
         );
     }
+}
+
+// --- Times ---
+
+/// A server that takes a call and says nothing is given up, before the head of the reply and after it.
+#[tokio::test(start_paused = true)]
+async fn a_watch_without_a_first_status_ends_after_20_s() {
+    let mut open = Vec::new();
+    let client = scripted(move |_, respond| open.push(respond)).await;
+    let start = Instant::now();
+    let ended = client.watch("a").await.unwrap_err();
+    assert_eq!(ended.code(), Code::DEADLINE_EXCEEDED);
+    assert_eq!(ended.message(), "the server has not answered within 20s");
+    assert_eq!(start.elapsed().as_secs(), 20);
+    // A call without a timeout, too.
+    assert_eq!(client.check("").await.unwrap_err(), ended);
+
+    let mut open = Vec::new();
+    let client = scripted(move |_, respond| open.push(open_reply(respond, vec![0, 0]))).await;
+    let client = client.with_first_answer_timeout(Duration::from_secs(3));
+    let start = Instant::now();
+    let mut watch = client.watch("a").await.unwrap();
+    let ended = watch.next().await.unwrap().unwrap_err();
+    assert_eq!(ended.message(), "the server has not answered within 3s");
+    assert_eq!(start.elapsed().as_secs(), 3);
+    assert!(watch.next().await.is_none());
+}
+
+/// A service that does not change is silent: only the first status has a time.
+#[tokio::test(start_paused = true)]
+async fn a_watch_may_be_silent_after_its_first_status() {
+    let client = scripted(move |_, respond| {
+        let mut stream = open_reply(respond, serving());
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(86_400)).await;
+            stream.send_data(envelope(&[8, 2]).into(), false).unwrap();
+            stream.send_trailers(trailers(0)).unwrap();
+        });
+    })
+    .await;
+    let mut watch = client.watch("a").await.unwrap();
+    for status in [ReportedStatus::SERVING, ReportedStatus::NOT_SERVING] {
+        assert_eq!(watch.next().await.unwrap().unwrap(), status);
+    }
+    assert!(watch.next().await.is_none());
+}
+
+/// A call's own timeout is the only limit of the call, also if that is the longer one.
+#[tokio::test(start_paused = true)]
+async fn a_call_with_a_timeout_has_no_other() {
+    let mut open = Vec::new();
+    let client = scripted(move |_, respond| open.push(respond)).await;
+    let client = client.with_timeout(Duration::from_secs(60));
+    let start = Instant::now();
+    let ended = client.check("a").await.unwrap_err();
+    assert_eq!(ended.message(), "no answer within the call's timeout");
+    assert_eq!(start.elapsed().as_secs(), 60);
+    // The first status of a Watch has both; the earlier one ends the Watch.
+    let ended = client.watch("a").await.unwrap_err();
+    assert_eq!(ended.message(), "the server has not answered within 20s");
+}
+
+// --- Floods ---
+
+/// The connection of a server that sends interim responses (1xx) without end is closed, and the call ends.
+#[tokio::test]
+async fn a_flood_of_interim_responses_ends_the_connection() {
+    let (client, mut server) = pair().await;
+    let flood = async {
+        let (_, mut respond) = server.accept().await.unwrap().unwrap();
+        let mut sent = 0;
+        while respond
+            .send_informational(http::Response::builder().status(103).body(()).unwrap())
+            .is_ok()
+        {
+            sent += 1;
+            let closed = poll_fn(|cx| {
+                let closed = server.poll_closed(cx).is_ready();
+                std::task::Poll::Ready(closed)
+            });
+            if closed.await {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        sent
+    };
+    let (ended, sent) = tokio::join!(client.check("a"), flood);
+    let ended = ended.unwrap_err();
+    assert_eq!(ended.code(), Code::UNAVAILABLE);
+    assert!(
+        ended
+            .message()
+            .contains("too many frames that answer nothing"),
+        "{ended}"
+    );
+    assert!((1_000..20_000).contains(&sent), "{sent}");
 }

@@ -48,48 +48,61 @@ async fn a04_the_sixth_continuation_that_ends_nothing_ends_the_connection() {
 #[tokio::test(start_paused = true)]
 async fn a06_lists_that_unfold_from_single_bytes_are_not_kept() {
     for fields in [130, 235, 260, 483] {
-        let (arena, mut neighbour) = Arena::new().await;
-        let mut peer = arena.connect().await;
-        // h2's buffer grows for a large frame, and so might what one read brings.
-        let large = peer.start_call(&Request::new(CHECK)).await;
-        peer.send_data(large, true, &[0; 16_384]).await;
-        peer.expect_trailers_only(large, UNIMPLEMENTED).await;
-
-        let mut bombs = Vec::new();
-        let mut streams = Vec::new();
-        for _ in 0..256 {
-            let stream = peer.open();
-            // POST and http; the rest into the table for the first, and from it for all.
-            let mut bomb = vec![0x83, 0x86];
-            if streams.is_empty() {
-                bomb.extend([&[0x44, CHECK.len() as u8], CHECK.as_bytes()].concat());
-                bomb.extend(b"\x40\x02te\x08trailers\x5f\x10application/grpc\x40\x01a\0");
-            } else {
-                bomb.extend([65, 64, 63, 62].map(|index| 0x80 | index));
-            }
-            bomb.resize(bomb.len() + fields - 1, 0x80 | 62);
-            bombs.extend(frame::headers(stream, false, &bomb));
-            streams.push(stream);
-        }
-        let memory = Memory::mark();
-        let attack = async {
-            peer.send(&bombs).await;
-            peer.ping().await;
-            assert_eq!(arena.server.stats().calls_waiting, 256);
-            // All that a poll reads is decoded before any of it is looked at; then it is dropped.
-            memory.assert_peak_below(3 * MIB);
-            memory.assert_below(MIB);
-            // Their requests never come.
-            for stream in streams {
-                peer.expect_trailers_only(stream, DEADLINE_EXCEEDED).await;
-                peer.expect_reset(stream, NO_ERROR).await;
-            }
-            peer.expect_alive().await;
-            drop(peer);
-        };
-        neighbour.beside(attack).await;
-        arena.end(neighbour).await;
+        bombs(fields, false).await;
     }
+}
+
+/// A reset of a stream that is over, after each list, must not let more lists in.
+#[tokio::test(start_paused = true)]
+async fn a06_resets_of_a_finished_stream_let_no_more_lists_in() {
+    bombs(260, true).await;
+}
+
+async fn bombs(fields: usize, with_resets: bool) {
+    let (arena, mut neighbour) = Arena::new().await;
+    let mut peer = arena.connect().await;
+    // h2's buffer grows for a large frame, and so might what one read brings.
+    let large = peer.start_call(&Request::new(CHECK)).await;
+    peer.send_data(large, true, &[0; 16_384]).await;
+    peer.expect_trailers_only(large, UNIMPLEMENTED).await;
+
+    let mut bombs = Vec::new();
+    let mut streams = Vec::new();
+    for _ in 0..256 {
+        let stream = peer.open();
+        // POST and http; the rest into the table for the first, and from it for all.
+        let mut bomb = vec![0x83, 0x86];
+        if streams.is_empty() {
+            bomb.extend([&[0x44, CHECK.len() as u8], CHECK.as_bytes()].concat());
+            bomb.extend(b"\x40\x02te\x08trailers\x5f\x10application/grpc\x40\x01a\0");
+        } else {
+            bomb.extend([65, 64, 63, 62].map(|index| 0x80 | index));
+        }
+        bomb.resize(bomb.len() + fields - 1, 0x80 | 62);
+        bombs.extend(frame::headers(stream, false, &bomb));
+        if with_resets {
+            bombs.extend(frame::reset(large, frame::CANCEL));
+        }
+        streams.push(stream);
+    }
+    let memory = Memory::mark();
+    let attack = async {
+        peer.send(&bombs).await;
+        peer.ping().await;
+        assert_eq!(arena.server.stats().calls_waiting, 256);
+        // All that a poll reads is decoded before any of it is looked at; then it is dropped.
+        memory.assert_peak_below(3 * MIB);
+        memory.assert_below(MIB);
+        // Their requests never come.
+        for stream in streams {
+            peer.expect_trailers_only(stream, DEADLINE_EXCEEDED).await;
+            peer.expect_reset(stream, NO_ERROR).await;
+        }
+        peer.expect_alive().await;
+        drop(peer);
+    };
+    neighbour.beside(attack).await;
+    arena.end(neighbour).await;
 }
 
 /// As many as h2 has room for in a list of 16 MiB, its default; the HTTP library has room for fewer.

@@ -24,6 +24,7 @@ const ROWS: &[Row] = &[
           "a17_connections_that_do_not_begin_are_closed_after_10_s"], ""),
     (6, "HPACK bomb",
         &["a06_lists_that_unfold_from_single_bytes_are_not_kept",
+          "a06_resets_of_a_finished_stream_let_no_more_lists_in",
           "row_17_a_header_list_over_16_kib_is_resource_exhausted",
           "row_17_a_header_list_over_32_kib_is_431",
           "row_17_a_header_list_over_128_kib_ends_the_connection"], ""),

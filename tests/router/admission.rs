@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use grpc_health::router::{Raw, Request, RequestContext, Response, Route, Router, Streaming};
 use grpc_health::service::{
-    Answer as Answered, Head, Message, Method, Requests, Service, Unimplemented,
+    Admission, Answer as Answered, Background, Head, Lifecycle, Message, Method, Rejection,
+    Requests, Service, Unimplemented,
 };
 use grpc_health::{Code, HealthService, Registry, Status};
 use tokio::sync::Semaphore;
@@ -305,6 +306,10 @@ impl Service for Forgetful {
     fn method(&self, path: &str) -> Result<Method, Unimplemented> {
         self.0.method(path)
     }
+    fn admit(&self, _: &mut Head<'_>) -> Result<Admission, Rejection> {
+        Ok(Admission::Granted)
+    }
+
     fn call(&self, head: Head<'_>, message: Message) -> Answered<Self::Stream, Self::Future> {
         self.0.call(head, message)
     }
@@ -314,6 +319,12 @@ impl Service for Forgetful {
         requests: Requests,
     ) -> Answered<Self::Stream, Self::Future> {
         self.0.call_streaming(head, requests)
+    }
+
+    fn lifecycle(&self, _: Lifecycle) {}
+
+    fn background(&self) -> Option<Background> {
+        None
     }
 }
 

@@ -62,3 +62,4 @@ mod times;
 mod unexpected;
 mod unit;
 mod window;
+mod wrapper;

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use grpc_health::router::{NoInnerService, Raw, Request, Response, Route, Router, Streaming};
 use grpc_health::service::{
-    Answer, Background, Head, Lifecycle, Message, Method, Reply, Service, Unimplemented,
+    Admission, Answer, Background, Head, Lifecycle, Message, Method, Rejection, Reply, Service,
+    Unimplemented,
 };
 use grpc_health::{HealthService, Registry, ServingStatus};
 
@@ -159,6 +160,10 @@ impl Service for Told {
     fn method(&self, _: &str) -> Result<Method, Unimplemented> {
         Err(Unimplemented::Service)
     }
+    fn admit(&self, _: &mut Head<'_>) -> Result<Admission, Rejection> {
+        Ok(Admission::Granted)
+    }
+
     fn call(&self, _: Head<'_>, _: Message) -> Answer<Self::Stream, Self::Future> {
         unreachable!("it has no methods")
     }

@@ -7,7 +7,8 @@ use grpc_health::router::{
     Decode, Encode, EncodeError, Raw, Request, Response, Route, Router, Streaming,
 };
 use grpc_health::service::{
-    Admission, Answer as Answered, Head, Message, Method, Permit, Rejection, Service, Unimplemented,
+    Admission, Answer as Answered, Background, Head, Lifecycle, Message, Method, Permit, Rejection,
+    Service, Unimplemented,
 };
 use grpc_health::{HealthService, Registry, Status};
 use tokio_stream::Empty;
@@ -158,6 +159,12 @@ impl Service for Grudging {
     }
     fn call(&self, head: Head<'_>, message: Message) -> Answered<Self::Stream, Self::Future> {
         self.0.call(head, message)
+    }
+
+    fn lifecycle(&self, _: Lifecycle) {}
+
+    fn background(&self) -> Option<Background> {
+        None
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use grpc_health::ServingStatus::{NotServing, Serving};
 use grpc_health::service::{
-    Answer, Background, Head, Lifecycle, Message, Method, Reply, Service, Unimplemented,
+    Admission, Answer, Background, Head, Lifecycle, Message, Method, Rejection, Reply, Service,
+    Unimplemented,
 };
 use grpc_health::tower::Mount;
 use grpc_health::{Code, HealthService, Registry};
@@ -136,6 +137,10 @@ impl Service for Told {
 
     fn method(&self, _: &str) -> Result<Method, Unimplemented> {
         Ok((self.streams)(Method::new(0)))
+    }
+
+    fn admit(&self, _: &mut Head<'_>) -> Result<Admission, Rejection> {
+        Ok(Admission::Granted)
     }
 
     fn call(&self, _: Head<'_>, _: Message) -> Answer<Streamed, Delayed> {

@@ -11,7 +11,8 @@ use std::task::{Context, Poll};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_core::Stream;
 use grpc_health::service::{
-    Admission, Answer, Head, Message, Method, Rejection, Reply, Requests, Service, Unimplemented,
+    Admission, Answer, Background, Head, Lifecycle, Message, Method, Rejection, Reply, Requests,
+    Service, Unimplemented,
 };
 use grpc_health::tower::{Mount, ResponseBody};
 use grpc_health::wire::envelope;
@@ -70,6 +71,12 @@ where
 
     fn call_streaming(&self, head: Head<'_>, requests: Requests) -> Answer<Streamed, Delayed> {
         (self.answer)(head, Asked::Many(requests))
+    }
+
+    fn lifecycle(&self, _: Lifecycle) {}
+
+    fn background(&self) -> Option<Background> {
+        None
     }
 }
 

@@ -19,8 +19,8 @@ Exit codes:
   4  a status other than SERVING (list: of at least one service)";
 
 const WATCH_NOTES: &str = "\
-Runs until the server ends the call or the connection breaks (exit code 3), or until nobody reads
-stdout (exit code 0 or 4, after the last status).";
+Runs until the server ends the call or the connection breaks, or the first status takes longer than
+the timeout (exit code 3), or until nobody reads stdout (exit code 0 or 4, after the last status).";
 
 const LIST_NOTES: &str = "\
 One line per service, sorted by name: NAME, a tab, STATUS. The server as a whole has the empty
@@ -131,6 +131,9 @@ pub(crate) struct WatchArgs {
         hide_default_value = true
     )]
     pub(crate) service: String,
+    /// How long the first status may take, such as 500ms, 1s or 2m.
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    pub(crate) timeout: Duration,
 }
 
 #[derive(Debug, Args)]

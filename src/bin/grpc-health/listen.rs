@@ -85,8 +85,12 @@ async fn bind<S: Service>(
 fn add<S: Service>(server: &Server<S>, fd: OwnedFd, tls: Option<&ServerTls>) -> io::Result<()> {
     let socket = Socket::from(fd);
     let addr = socket.local_addr()?;
+    let unusable = |why| Err(io::Error::new(ErrorKind::InvalidInput, why));
     if socket.r#type()? != Type::STREAM {
-        return Err(ErrorKind::InvalidInput.into());
+        return unusable("the socket is not a stream socket (the unit needs ListenStream=)");
+    }
+    if !listens(&socket)? {
+        return unusable("the socket does not listen (the unit needs Accept=no)");
     }
     socket.set_nonblocking(true)?;
     if addr.is_unix() {
@@ -97,6 +101,18 @@ fn add<S: Service>(server: &Server<S>, fd: OwnedFd, tls: Option<&ServerTls>) -> 
         None => server.add_listener(listener),
         Some(tls) => server.add_tls_listener(listener, tls),
     }
+}
+
+/// Whether connections arrive at the socket. A socket that does not listen never has any.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn listens(socket: &Socket) -> io::Result<bool> {
+    socket.is_listener()
+}
+
+/// systemd runs on Linux alone.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn listens(_: &Socket) -> io::Result<bool> {
+    Ok(true)
 }
 
 /// Prints one line for each listener: TCP first, then Unix domain sockets.

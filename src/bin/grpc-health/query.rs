@@ -30,6 +30,7 @@ pub(crate) fn watch(args: &WatchArgs) -> Exit {
     ask(async {
         let client = connect(&args.target).await?;
         let mut watch = client
+            .with_first_answer_timeout(args.timeout)
             .watch(&args.service)
             .await
             .map_err(|status| failed(&status))?;

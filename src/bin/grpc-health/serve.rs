@@ -1,15 +1,25 @@
 //! `serve`: a server of fixed statuses.
 
-use std::{future::poll_fn, io, process, task::Poll, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::{Pin, pin},
+    process,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use grpc_health::{
     HealthService, Registry, Server,
     reflection::{Index, Reflection},
     router::Router,
+    service::Service,
+    tls::ServerTls,
 };
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{Signal, SignalKind, signal},
+    task::spawn_blocking,
 };
 
 use crate::{
@@ -44,7 +54,10 @@ pub(crate) fn run(args: &ServeArgs) -> Exit {
             return Exit::Connect;
         }
     };
-    runtime.block_on(serve(args, registry))
+    let exit = runtime.block_on(serve(args, registry));
+    // The read of a file, or of a name's addresses, may hang for ever: nobody waits for it.
+    runtime.shutdown_background();
+    exit
 }
 
 fn runtime(args: &ServeArgs) -> io::Result<Runtime> {
@@ -83,17 +96,15 @@ async fn serve(args: &ServeArgs, registry: Registry) -> Exit {
         .shutdown_deadline(args.drain_deadline)
         .service(router)
         .build();
-    let tls = match args.tls.load() {
-        Ok(tls) => tls,
-        Err(error) => {
-            log(format_args!("error: {error}"));
-            return Exit::Arguments;
+    let listening = pin!(start_listening(&server, args));
+    let tls = match signals.before(listening).await {
+        Some(Ok(tls)) => tls,
+        Some(Err(exit)) => return exit,
+        None => {
+            log("stopped before the server listened");
+            return Exit::Serving;
         }
     };
-    if let Err(error) = listen::all(&server, args, tls.as_ref()).await {
-        log(format_args!("error: cannot listen on {error}"));
-        return Exit::Connect;
-    }
     match tls {
         Some(tls) => drop(tokio::spawn(args.tls.clone().follow(tls, hangups))),
         None => drop(tokio::spawn(tls::ignore(hangups))),
@@ -118,6 +129,33 @@ async fn serve(args: &ServeArgs, registry: Registry) -> Exit {
     }
 }
 
+/// Reads the certificates and adds the listeners. Both may take for ever, and may be given up.
+async fn start_listening<S: Service>(
+    server: &Server<S>,
+    args: &ServeArgs,
+) -> Result<Option<ServerTls>, Exit> {
+    let files = args.tls.clone();
+    let read = spawn_blocking(move || files.load()).await;
+    let tls = match read {
+        Ok(Ok(tls)) => tls,
+        Ok(Err(error)) => {
+            log(format_args!("error: {error}"));
+            return Err(Exit::Arguments);
+        }
+        Err(error) => {
+            log(format_args!("error: cannot read the certificates: {error}"));
+            return Err(Exit::Arguments);
+        }
+    };
+    match listen::all(server, args, tls.as_ref()).await {
+        Ok(()) => Ok(tls),
+        Err(error) => {
+            log(format_args!("error: cannot listen on {error}"));
+            Err(Exit::Connect)
+        }
+    }
+}
+
 /// SIGTERM and SIGINT.
 struct Signals {
     terminate: Signal,
@@ -133,12 +171,22 @@ impl Signals {
     }
 
     async fn next(&mut self) {
-        poll_fn(|cx| {
-            if self.terminate.poll_recv(cx).is_ready() || self.interrupt.poll_recv(cx).is_ready() {
-                return Poll::Ready(());
-            }
-            Poll::Pending
+        poll_fn(|cx| self.poll_next(cx)).await;
+    }
+
+    /// Waits for `work`. Returns `None` if a signal comes first.
+    async fn before<F: Future + Unpin>(&mut self, mut work: F) -> Option<F::Output> {
+        poll_fn(|cx| match self.poll_next(cx) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending => Pin::new(&mut work).poll(cx).map(Some),
         })
-        .await;
+        .await
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.terminate.poll_recv(cx).is_ready() || self.interrupt.poll_recv(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        Poll::Pending
     }
 }

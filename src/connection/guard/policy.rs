@@ -52,8 +52,8 @@ pub(super) struct Policy {
     header_block: Block,
     /// The bytes of header blocks since the last [`forget_headers`](Self::forget_headers), without those of streams that were reset.
     headers: u64,
-    /// The bytes of the last header block.
-    last_headers: u64,
+    /// The stream of the last header block, and the bytes of that block; 0 bytes after the stream's reset.
+    last_headers: (u32, u64),
     /// How many streams the peer has reset since the last [`forget_headers`](Self::forget_headers).
     resets: u32,
     /// Set by the first flood, and never cleared.
@@ -109,15 +109,15 @@ impl Policy {
             settings_seen: false,
             header_block: Block::NONE,
             headers: 0,
-            last_headers: 0,
+            last_headers: (0, 0),
             resets: 0,
             flood: None,
             late: Late::new(limits.late_streams, limits.stream_window),
         }
     }
 
-    /// The bytes of header blocks since the last [`forget_headers`](Self::forget_headers), as the frames' heads announce them. The reset of
-    /// a stream subtracts the bytes of the last block.
+    /// The bytes of header blocks since the last [`forget_headers`](Self::forget_headers), as the frames' heads announce them. A reset
+    /// subtracts the bytes of the last block, if that block and the reset have the same stream.
     pub(super) const fn headers(&self) -> u64 {
         self.headers
     }
@@ -296,7 +296,7 @@ impl Policy {
             }
             frames::HEADERS => {
                 self.begin_block(head);
-                self.last_headers = 0;
+                self.last_headers = (head.stream, 0);
                 self.count_headers(head);
                 if head.len > 0 || is_last {
                     return Ok(());
@@ -316,7 +316,10 @@ impl Policy {
             frames::PRIORITY => (&mut self.priority, Flood::Priority),
             frames::RST_STREAM => {
                 self.resets = self.resets.saturating_add(1);
-                self.headers = self.headers.saturating_sub(self.last_headers);
+                let (stream, len) = &mut self.last_headers;
+                if *stream == head.stream {
+                    self.headers = self.headers.saturating_sub(std::mem::take(len));
+                }
                 (&mut self.reset, Flood::Reset)
             }
             frames::SETTINGS => {
@@ -333,7 +336,7 @@ impl Policy {
 
     fn count_headers(&mut self, head: Head) {
         let len = u64::from(head.len);
-        self.last_headers += len;
+        self.last_headers.1 += len;
         self.headers += len;
     }
 

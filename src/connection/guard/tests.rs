@@ -327,3 +327,24 @@ fn headers_are_counted_until_they_are_forgotten_or_their_streams_reset() {
     // No more than there was.
     assert_eq!(read(&[reset.clone(), reset], true), 0);
 }
+
+/// A client may reset a finished stream again and again. Such a reset gives nothing back, whatever blocks have arrived since.
+#[test]
+fn the_reset_of_another_stream_gives_no_header_budget_back() {
+    let mut policy = greeted(&Limits::all(100, NEVER));
+    let on = |stream, mut frame: Vec<u8>| {
+        frame[8] = stream;
+        frame
+    };
+    let headers = |stream, len| on(stream, frame(HEADERS, END_HEADERS, len));
+    let reset = |stream| on(stream, frame(RST_STREAM, 0, 4));
+    let mut read = |frames: &[Vec<u8>]| {
+        policy.read(&frames.concat(), || Duration::ZERO).unwrap();
+        policy.headers()
+    };
+    assert_eq!(read(&[headers(3, 50), reset(1)]), 50);
+    assert_eq!(read(&[headers(5, 20), reset(3)]), 70);
+    assert_eq!(read(&[reset(5)]), 50);
+    // Once only.
+    assert_eq!(read(&[reset(5), reset(5)]), 50);
+}
