@@ -9,8 +9,8 @@ use super::watch::WatchStream;
 use super::{reply, request};
 use crate::registry::{Registry, RegistryError, ServingStatus};
 use crate::service::{
-    Admission, Answer, Background, Drain, Head, Lifecycle, Limit, Message, Method, PeerInfo,
-    Rejection, Reply, Service, Unimplemented, unknown_method,
+    Admission, Answer, Background, Drain, Head, Lifecycle, Message, Method, PeerInfo, Rejection,
+    Reply, Service, Unimplemented, unknown_method,
 };
 use crate::wire::code::Code;
 use crate::wire::status::Status;
