@@ -3,6 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::service::{ContentSubtype, Message};
+use crate::wire::buffers::Buffer;
 use crate::wire::code::Code;
 use crate::wire::encoding::{self, Encoding};
 use crate::wire::envelope::{self, Envelope, PREFIX_LEN};
@@ -163,7 +164,7 @@ impl Format {
     pub(super) fn envelope<T: Encode>(self, message: &T) -> Result<Bytes, Status> {
         let known = message.encoded_len();
         self.check(known.unwrap_or(0))?;
-        let mut encoded = BytesMut::with_capacity(PREFIX_LEN + known.unwrap_or(0));
+        let mut encoded = Buffer::with_capacity(PREFIX_LEN + known.unwrap_or(0));
         encoded.put_bytes(0, PREFIX_LEN);
         let failed = |error| format!("the reply cannot be encoded: {error}");
         message

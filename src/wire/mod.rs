@@ -19,6 +19,7 @@
 //!
 //! [spec]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 
+pub(crate) mod buffers;
 pub mod code;
 pub mod content_type;
 pub mod details;
