@@ -13,6 +13,9 @@ pub(crate) struct Link {
     phase: AtomicU8,
     /// The guard writes these three, and the connection reads them. Both run in one task, so the orderings are relaxed.
     pub(super) write_blocked: AtomicBool,
+    /// Whether the guard has gathered bytes that the socket has not been given, and whether the guard has to give the socket all of them.
+    gathered: AtomicBool,
+    writes_all: AtomicBool,
     pub(super) bytes_read: AtomicU64,
     pub(super) bytes_written: AtomicU64,
     /// The value of `bytes_read` when this poll of the task began.
@@ -49,6 +52,8 @@ impl Link {
             ready: Mutex::default(),
             phase: AtomicU8::new(Phase::Serving as u8),
             write_blocked: AtomicBool::new(false),
+            gathered: AtomicBool::new(false),
+            writes_all: AtomicBool::new(false),
             bytes_read: AtomicU64::new(0),
             bytes_written: AtomicU64::new(0),
             read_before: AtomicU64::new(0),
@@ -208,6 +213,24 @@ impl Link {
         if let Some(task) = task {
             task.wake();
         }
+    }
+
+    pub(super) fn set_gathered(&self, gathered: bool) {
+        self.gathered.store(gathered, Relaxed);
+    }
+
+    /// Whether the guard has gathered bytes that the socket has not been given.
+    pub(super) fn has_gathered(&self) -> bool {
+        self.gathered.load(Relaxed)
+    }
+
+    /// From now on the guard gives, or does not give, gathered bytes to the socket whenever h2 flushes.
+    pub(super) fn set_writes_all(&self, all: bool) {
+        self.writes_all.store(all, Relaxed);
+    }
+
+    pub(super) fn is_to_write_all(&self) -> bool {
+        self.writes_all.load(Relaxed)
     }
 
     pub(super) fn is_write_blocked(&self) -> bool {
