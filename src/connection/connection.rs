@@ -21,6 +21,7 @@ use super::timers::Timer;
 use super::waiting::Waiting;
 use crate::call::{Call, Refusal};
 use crate::service::{PeerInfo, Service};
+use crate::wire::buffers;
 
 pub(super) type Http2<T> = h2::server::Connection<Guard<T>, Bytes>;
 
@@ -143,6 +144,7 @@ impl<S: Service, T> Connection<S, T> {
 impl<S: Service, T> Drop for Connection<S, T> {
     fn drop(&mut self) {
         self.waiting.clear(&mut self.tally);
+        buffers::tidy();
         self.tell();
         self.tell_malformed();
     }

@@ -141,3 +141,70 @@ impl AsRef<[u8]> for Buffer {
         &self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buffer(capacity: usize) -> BytesMut {
+        BytesMut::with_capacity(capacity)
+    }
+
+    #[test]
+    fn the_buffer_that_was_used_last_comes_first_and_fits() {
+        let mut shelf = Shelf::EMPTY;
+        for capacity in [LARGEST, 4 * SMALLEST, 2 * SMALLEST] {
+            assert_eq!(shelf.put(buffer(capacity)), None);
+        }
+        let capacity = |buffer: Option<BytesMut>| buffer.map(|buffer| buffer.capacity());
+        assert_eq!(capacity(shelf.take(SMALLEST)), Some(2 * SMALLEST));
+        assert_eq!(capacity(shelf.take(SMALLEST)), Some(4 * SMALLEST));
+        // The last one has more than four times the capacity.
+        assert_eq!(capacity(shelf.take(SMALLEST)), None);
+        assert_eq!(capacity(shelf.take(LARGEST / 4 - 1)), None);
+        assert_eq!(capacity(shelf.take(LARGEST / 4)), Some(LARGEST));
+        assert_eq!(shelf.bytes, 0);
+    }
+
+    #[test]
+    fn a_full_shelf_takes_nothing() {
+        let mut shelf = Shelf::EMPTY;
+        for _ in 0..KEPT / LARGEST {
+            assert_eq!(shelf.put(buffer(LARGEST)), None);
+        }
+        let refused = shelf.put(buffer(SMALLEST)).expect("the shelf is full");
+        assert_eq!(refused.capacity(), SMALLEST);
+        assert_eq!(shelf.bytes, KEPT);
+    }
+
+    #[test]
+    fn a_buffer_that_was_not_needed_is_freed_and_others_stay() {
+        let mut shelf = Shelf::EMPTY;
+        for _ in 0..3 {
+            shelf.put(buffer(SMALLEST));
+        }
+        assert_eq!(shelf.tidy().len(), 0);
+        // Two were in use at once, so one was not needed.
+        let used = [shelf.take(SMALLEST), shelf.take(SMALLEST)];
+        for buffer in used.into_iter().flatten() {
+            shelf.put(buffer);
+        }
+        assert_eq!(shelf.tidy().len(), 1);
+        assert_eq!(shelf.bytes, 2 * SMALLEST);
+        assert_eq!(shelf.tidy().len(), 2);
+        assert_eq!(shelf.bytes, 0);
+    }
+
+    #[test]
+    fn a_message_is_what_was_written_and_its_slices_outlive_it() {
+        for len in [0, 1, SMALLEST, LARGEST, LARGEST + 1] {
+            let mut buffer = Buffer::with_capacity(len);
+            assert!(buffer.is_empty() && buffer.capacity() >= len);
+            buffer.resize(len, 7);
+            let message = buffer.freeze();
+            let slice = message.slice(len / 2..);
+            drop(message);
+            assert_eq!(slice, vec![7; len - len / 2]);
+        }
+    }
+}

@@ -125,6 +125,23 @@ fn the_buffer_grows_with_what_arrives_not_with_what_was_declared() {
 }
 
 #[test]
+fn a_message_in_chunks_of_one_byte_takes_little_more_than_its_bytes() {
+    let mut decoder = Decoder::new(usize::MAX);
+    let mut head = Bytes::from_static(b"\0\0\x10\0\0");
+    assert_eq!(decoder.decode(&mut head), Ok(None));
+    for received in 1..=1000 {
+        // Each chunk is a byte of a block of its own, which the decoder must not keep.
+        let chunk = Bytes::from(vec![7; 16 << 10]).slice(..1);
+        assert_eq!(decoder.decode(&mut chunk.clone()), Ok(None));
+        assert!(chunk.is_unique());
+        match &decoder.state {
+            State::Message(_, _, buf) => assert!(buf.capacity() <= (LEAD * received).max(8)),
+            state => panic!("{state:?}"),
+        }
+    }
+}
+
+#[test]
 fn encode_appends_and_corrects_a_wrong_length() {
     let mut dst = BytesMut::from(&b"before"[..]);
     encode(&mut dst, true, 1, |dst| dst.extend_from_slice(b"abc"));
@@ -140,6 +157,35 @@ fn encode_reserves_once() {
         dst.put_bytes(7, 5000);
     });
     assert_eq!(dst.as_ptr(), place);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    /// Messages for which the decoder needs a buffer, in frames as peers send them and in others.
+    #[test]
+    fn round_trip_of_large_messages_in_any_chunking(
+        lengths in vec(10_000usize..200_000, 1..4),
+        sizes in vec(prop_oneof![Just(16_384usize), 1usize..40_000], 1..20),
+    ) {
+        let mut wire = BytesMut::new();
+        let bytes = |seed: usize, len: usize| (0..len).map(move |i| (i * 31 + seed) as u8);
+        for (seed, &len) in lengths.iter().enumerate() {
+            encode(&mut wire, false, len, |dst| dst.extend(bytes(seed, len)));
+        }
+        let (mut wire, mut sizes) = (wire.freeze(), sizes.into_iter().cycle());
+        let (mut decoder, mut read) = (Decoder::new(200_000), 0);
+        while !wire.is_empty() {
+            let mut chunk = wire.split_to(wire.len().min(sizes.next().unwrap()));
+            while let Some(envelope) = decoder.decode(&mut chunk).unwrap() {
+                let expected = bytes(read, lengths[read]);
+                prop_assert!(envelope.message.iter().copied().eq(expected));
+                read += 1;
+            }
+        }
+        prop_assert_eq!(read, lengths.len());
+        prop_assert_eq!(decoder.finish(), Ok(()));
+    }
+
 }
 
 proptest! {
