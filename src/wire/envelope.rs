@@ -192,9 +192,10 @@ fn gather(buf: &mut Buffer, chunk: &mut Bytes, missing: usize) {
     buf.put(chunk);
 }
 
-/// A message of which this many bytes have arrived gets room for [`LEAD`] times as much; a longer message gets room for twice as much. 64 KiB
-/// are a stream's first window, so the peer could have sent as much. A message of 64 KiB in frames of 16 KiB is moved only once.
+/// Up to this many bytes, a message gets room for [`LEAD`] times the bytes that have arrived, and for twice the bytes from then on. 64 KiB
+/// are a stream's first window, so the peer could have sent as much.
 const TRUSTED: usize = 64 << 10;
+/// With four, a message of 64 KiB would have to be moved after its first frame of 16 KiB.
 const LEAD: usize = 5;
 
 /// Makes room for `chunk` more bytes, and for bytes that will follow: as many as the peer may be trusted to send.
