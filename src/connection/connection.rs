@@ -19,9 +19,9 @@ use super::stream::{Conditions, Turn};
 use super::tally::Tally;
 use super::timers::Timer;
 use super::waiting::Waiting;
+use crate::buffers;
 use crate::call::{Call, Refusal};
 use crate::service::{PeerInfo, Service};
-use crate::wire::buffers;
 
 pub(super) type Http2<T> = h2::server::Connection<Guard<T>, Bytes>;
 

@@ -2,8 +2,8 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use crate::buffers::Buffer;
 use crate::service::{ContentSubtype, Message};
-use crate::wire::buffers::Buffer;
 use crate::wire::code::Code;
 use crate::wire::encoding::{self, Encoding};
 use crate::wire::envelope::{self, Envelope, PREFIX_LEN};

@@ -12,8 +12,8 @@ use std::fmt;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::buffers::Buffer;
 use super::code::Code;
+use crate::buffers::Buffer;
 
 /// The length of an envelope's prefix, in bytes.
 pub const PREFIX_LEN: usize = 5;

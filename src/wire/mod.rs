@@ -1,6 +1,6 @@
 //! The formats of gRPC over HTTP/2: parsers from bytes to values, and encoders back.
 //!
-//! Every function is pure: no I/O, no clock, no task. The only state is `buffers`, the buffers that large messages have used. Each module
+//! Every function is pure: no I/O, no clock, no task, no lock. Each module
 //! implements one part of [PROTOCOL-HTTP2][spec] with the verbs `parse` (or `decode` for more than a word) and `encode`. Parsers do not
 //! trust their input: they return a value or an error, never panic, and allocate at most a small multiple of the input.
 //!
@@ -19,7 +19,6 @@
 //!
 //! [spec]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 
-pub(crate) mod buffers;
 pub mod code;
 pub mod content_type;
 pub mod details;

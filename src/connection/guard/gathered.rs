@@ -7,7 +7,7 @@ use std::io::IoSlice;
 
 use bytes::{Buf, BufMut};
 
-use crate::wire::buffers::Buffer;
+use crate::buffers::Buffer;
 
 /// A write of at least this many bytes is worth gathering.
 const LARGE: usize = 4 << 10;
