@@ -57,6 +57,7 @@
     clippy::indexing_slicing
 )]
 
+mod buffers;
 mod call;
 #[cfg(feature = "client")]
 pub mod client;

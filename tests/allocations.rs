@@ -1,6 +1,6 @@
 //! A Check allocates nothing on the heap beyond what h2 does: counted on the server's own thread,
 //! beside the floor (h2 and the same replies, nothing of gRPC), with the same raw bytes sent to
-//! both.
+//! both. And a large echo allocates no large buffer, once the first ones have been made.
 #![allow(unsafe_code, reason = "a global allocator is an unsafe trait")]
 
 #[path = "../benches/support/floor.rs"]
@@ -9,12 +9,14 @@ mod floor;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::future::ready;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc;
 use std::thread;
 
+use grpc_health::router::{Raw, Request, Response, Router};
 use grpc_health::{HealthService, Registry, Server};
 use tokio::net::TcpListener;
 
@@ -23,16 +25,26 @@ static ALLOCATOR: Counting = Counting;
 
 thread_local! {
     /// Where this thread's allocations are counted, if anywhere.
-    static COUNTER: Cell<Option<&'static AtomicU64>> = const { Cell::new(None) };
+    static COUNTER: Cell<Option<&'static Counter>> = const { Cell::new(None) };
+}
+
+/// How large a buffer is that holds a large message, in bytes. h2 reads frames of 16 KiB into buffers of their own.
+const LARGE: usize = 32 << 10;
+
+#[derive(Default)]
+struct Counter {
+    all: AtomicU64,
+    large: AtomicU64,
 }
 
 /// The system's allocator, counting what the threads that ask for it allocate.
 struct Counting;
 
 impl Counting {
-    fn count() {
+    fn count(size: usize) {
         if let Some(counter) = COUNTER.get() {
-            counter.fetch_add(1, Ordering::SeqCst);
+            counter.all.fetch_add(1, SeqCst);
+            counter.large.fetch_add(u64::from(size >= LARGE), SeqCst);
         }
     }
 }
@@ -41,17 +53,17 @@ impl Counting {
 // `COUNTER` is const-initialised and needs no destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        Self::count();
+        Self::count(layout.size());
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        Self::count();
+        Self::count(layout.size());
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        Self::count();
+        Self::count(new_size);
         unsafe { System.realloc(ptr, layout, new_size) }
     }
 
@@ -71,7 +83,9 @@ impl Peer {
         match self {
             Self::Ours => {
                 let health = HealthService::new(Registry::new());
-                let server = Server::builder().service(health).build();
+                let echo = |request: Request<Raw>| ready(Ok(Response::new(request.into_inner())));
+                let router = Router::new(health).unary("/large.Echo/Unary", echo);
+                let server = Server::builder().service(router).build();
                 server.serve_on(listener).await.unwrap();
             }
             Self::Floor => floor::serve(listener, floor::MAX_STREAMS).await.unwrap(),
@@ -79,8 +93,8 @@ impl Peer {
     }
 
     /// Starts the server on a thread of its own; returns where it listens and what it counts.
-    fn spawn(self) -> (SocketAddr, &'static AtomicU64) {
-        let allocations: &'static AtomicU64 = Box::leak(Box::default());
+    fn spawn(self) -> (SocketAddr, &'static Counter) {
+        let allocations: &'static Counter = Box::leak(Box::default());
         let (bound, address) = mpsc::channel();
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -104,12 +118,12 @@ impl Peer {
             client.checks(in_flight);
         }
         client.ping();
-        let before = allocations.load(Ordering::SeqCst);
+        let before = allocations.all.load(SeqCst);
         for _ in 0..batches {
             client.checks(in_flight);
         }
         client.ping();
-        allocations.load(Ordering::SeqCst) - before
+        allocations.all.load(SeqCst) - before
     }
 }
 
@@ -137,14 +151,7 @@ impl RawClient {
         socket.set_nodelay(true).unwrap();
         let mut client = Self {
             socket,
-            header_block: header_block(&[
-                (":method", "POST"),
-                (":scheme", "http"),
-                (":authority", "localhost"),
-                (":path", "/grpc.health.v1.Health/Check"),
-                ("content-type", "application/grpc"),
-                ("te", "trailers"),
-            ]),
+            header_block: request("/grpc.health.v1.Health/Check"),
             next_stream: 1,
             input: Vec::new(),
         };
@@ -191,6 +198,30 @@ impl RawClient {
         assert_eq!(messages, count);
     }
 
+    /// Sends a message in frames of 16 KiB, and reads the same message.
+    fn echo(&mut self, message: &[u8]) {
+        let (stream, block) = (self.next_stream, request("/large.Echo/Unary"));
+        self.next_stream += 2;
+        let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+        let envelope = [&[0], &length[..], message].concat();
+        let mut output = Vec::new();
+        frame(&mut output, HEADERS, END_HEADERS, stream, &block);
+        for chunk in envelope.chunks(16 << 10) {
+            frame(&mut output, DATA, 0, stream, chunk);
+        }
+        frame(&mut output, DATA, END_STREAM, stream, &[]);
+        self.socket.write_all(&output).unwrap();
+        let mut echoed = Vec::new();
+        loop {
+            match self.read() {
+                (DATA, _, payload) => echoed.extend(payload),
+                (HEADERS, flags, _) if flags & END_STREAM != 0 => break,
+                _ => {}
+            }
+        }
+        assert!(echoed == envelope, "{} bytes came back", echoed.len());
+    }
+
     /// Returns when the server has done all that it does for what was sent before.
     fn ping(&mut self) {
         let mut output = Vec::new();
@@ -230,6 +261,17 @@ fn frame(output: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8])
     output.extend_from_slice(payload);
 }
 
+fn request(path: &str) -> Vec<u8> {
+    header_block(&[
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":authority", "localhost"),
+        (":path", path),
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+    ])
+}
+
 /// HPACK in its simplest form: every field a literal without indexing, with a new name.
 fn header_block(fields: &[(&str, &str)]) -> Vec<u8> {
     let mut block = Vec::new();
@@ -262,4 +304,20 @@ fn one_in_flight_allocates_no_more_than_the_floor() {
 #[test]
 fn a_batch_of_100_allocates_no_more_than_the_floor() {
     assert_none_above_the_floor(100, 20);
+}
+
+/// The buffers of the request, of the reply and of the write are those of earlier calls.
+#[test]
+fn large_messages_are_held_in_buffers_that_earlier_messages_have_used() {
+    let (address, allocations) = Peer::Ours.spawn();
+    let mut client = RawClient::connect(address);
+    // It fits into the first window of either side.
+    let message = vec![7; 60_000];
+    client.echo(&message);
+    assert!(allocations.large.load(SeqCst) > 0, "the counter counts");
+    let before = allocations.large.load(SeqCst);
+    for _ in 0..50 {
+        client.echo(&message);
+    }
+    assert_eq!(allocations.large.load(SeqCst) - before, 0);
 }

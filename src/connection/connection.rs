@@ -23,6 +23,7 @@ use super::stream::{Bodies, Conditions, Inbox, Turn};
 use super::tally::Tally;
 use super::timers::Timer;
 use super::waiting::Waiting;
+use crate::buffers;
 use crate::call::{Call, Refusal, Turns};
 use crate::service::{PeerInfo, Service};
 
@@ -190,6 +191,7 @@ impl<S: Service, T> Connection<S, T> {
 impl<S: Service, T> Drop for Connection<S, T> {
     fn drop(&mut self) {
         self.waiting.clear(&mut self.sending, &mut self.tally);
+        buffers::tidy();
         self.tell();
         self.tell_malformed();
     }

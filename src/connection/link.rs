@@ -22,6 +22,9 @@ pub(crate) struct Link {
     stands: Stands,
     /// The guard writes these three, and the connection reads them. Both run in one task, so the orderings are relaxed.
     pub(super) write_blocked: AtomicBool,
+    /// Whether the guard has gathered bytes that the socket has not been given, and whether the guard has to give the socket all of them.
+    gathered: AtomicBool,
+    writes_all: AtomicBool,
     pub(super) bytes_read: AtomicU64,
     pub(super) bytes_written: AtomicU64,
     /// The value of `bytes_read` when this poll of the task began.
@@ -62,6 +65,8 @@ impl Link {
             room: AtomicU8::new(Phase::Serving as u8),
             stands: Stands::new(),
             write_blocked: AtomicBool::new(false),
+            gathered: AtomicBool::new(false),
+            writes_all: AtomicBool::new(false),
             bytes_read: AtomicU64::new(0),
             bytes_written: AtomicU64::new(0),
             read_before: AtomicU64::new(0),
@@ -285,6 +290,24 @@ impl Link {
     #[inline]
     pub(super) fn take_look(&self) -> bool {
         self.look.load(Relaxed) && self.look.swap(false, AcqRel)
+    }
+
+    pub(super) fn set_gathered(&self, gathered: bool) {
+        self.gathered.store(gathered, Relaxed);
+    }
+
+    /// Whether the guard has gathered bytes that the socket has not been given.
+    pub(super) fn has_gathered(&self) -> bool {
+        self.gathered.load(Relaxed)
+    }
+
+    /// From now on the guard gives, or does not give, gathered bytes to the socket whenever h2 flushes.
+    pub(super) fn set_writes_all(&self, all: bool) {
+        self.writes_all.store(all, Relaxed);
+    }
+
+    pub(super) fn is_to_write_all(&self) -> bool {
+        self.writes_all.load(Relaxed)
     }
 
     pub(super) fn is_write_blocked(&self) -> bool {

@@ -80,7 +80,7 @@ where
             // The server counts the calls before the peer can see an answer.
             self.tell();
             // Only this poll gets the task's waker. This poll also writes everything, so h2 needs no earlier wake.
-            if let Poll::Ready(next) = poll_accept(&mut self.http2, cx) {
+            if let Poll::Ready(next) = self.poll_last(cx) {
                 if let Some(closed) = self.take(next) {
                     return Poll::Ready(closed);
                 }
@@ -109,6 +109,19 @@ where
         }
         yield_to_others(cx);
         Poll::Pending
+    }
+
+    /// Polls h2 with the task's waker, and writes everything. The guard has gathered large replies until all of them were there: a second
+    /// poll of h2 makes the guard give the replies to the socket.
+    fn poll_last(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Accepted, h2::Error>>> {
+        let next = poll_accept(&mut self.http2, cx);
+        if next.is_ready() || !self.link.has_gathered() {
+            return next;
+        }
+        self.link.set_writes_all(true);
+        let next = poll_accept(&mut self.http2, cx);
+        self.link.set_writes_all(false);
+        next
     }
 
     /// Accepts every request that is ready, up to `budget`.

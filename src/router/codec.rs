@@ -2,6 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use crate::buffers::Buffer;
 use crate::service::{ContentSubtype, Message};
 use crate::wire::code::Code;
 use crate::wire::encoding::{self, Encoding};
@@ -150,6 +151,23 @@ impl<T: Encode> Encode for Compressed<T> {
     }
 }
 
+/// A reply of up to this many bytes goes into a block that it shares with other replies.
+const SMALL: usize = 256;
+const BLOCK: usize = 1 << 10;
+
+/// A block for the small replies of a stream. The host copies small replies into frames, so the next replies mostly find the block free.
+#[derive(Debug, Default)]
+pub(super) struct Block(BytesMut);
+
+impl Block {
+    /// Gives the memory back.
+    pub(super) fn clear(&mut self) {
+        if self.0.capacity() > 0 {
+            self.0 = BytesMut::new();
+        }
+    }
+}
+
 /// How the replies of a call are encoded.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Format {
@@ -159,18 +177,35 @@ pub(super) struct Format {
 }
 
 impl Format {
+    /// Encodes a reply of a stream into its envelope.
+    pub(super) fn envelope_in<T: Encode>(
+        self,
+        message: &T,
+        Block(block): &mut Block,
+    ) -> Result<Bytes, Status> {
+        let small = message.encoded_len().filter(|&len| len <= SMALL);
+        let (Some(known), Encoding::Identity) = (small, self.encoding) else {
+            return self.envelope(message);
+        };
+        self.check(known)?;
+        let len = PREFIX_LEN + known;
+        if block.capacity() < len {
+            block.reserve(if block.capacity() == 0 { BLOCK } else { len });
+        }
+        block.put_bytes(0, PREFIX_LEN);
+        let encoded = self.encode(message, block);
+        let mut envelope = block.split();
+        declare(&mut envelope, encoded?);
+        Ok(envelope.freeze())
+    }
+
     /// Encodes a reply into its envelope.
     pub(super) fn envelope<T: Encode>(self, message: &T) -> Result<Bytes, Status> {
         let known = message.encoded_len();
         self.check(known.unwrap_or(0))?;
-        let mut encoded = BytesMut::with_capacity(PREFIX_LEN + known.unwrap_or(0));
+        let mut encoded = Buffer::with_capacity(PREFIX_LEN + known.unwrap_or(0));
         encoded.put_bytes(0, PREFIX_LEN);
-        let failed = |error| format!("the reply cannot be encoded: {error}");
-        message
-            .encode(&mut encoded)
-            .map_err(|error| Status::new(Code::INTERNAL, failed(error)))?;
-        let len = encoded.len().saturating_sub(PREFIX_LEN);
-        self.check(len)?;
+        let len = self.encode(message, &mut encoded)?;
         if self.encoding != Encoding::Identity && message.compress() {
             let body = encoded.split_off(PREFIX_LEN).freeze();
             let Envelope {
@@ -180,10 +215,21 @@ impl Format {
             encoded.clear();
             let put = |dst: &mut BytesMut| dst.put_slice(&message);
             envelope::encode(&mut encoded, compressed, message.len(), put);
-        } else if let Some([_, length @ ..]) = encoded.first_chunk_mut::<PREFIX_LEN>() {
-            *length = u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes();
+        } else {
+            declare(&mut encoded, len);
         }
         Ok(encoded.freeze())
+    }
+
+    /// Encodes a reply behind an empty prefix. Returns the reply's length.
+    fn encode<T: Encode>(self, message: &T, dst: &mut BytesMut) -> Result<usize, Status> {
+        let failed = |error| format!("the reply cannot be encoded: {error}");
+        message
+            .encode(dst)
+            .map_err(|error| Status::new(Code::INTERNAL, failed(error)))?;
+        let len = dst.len().saturating_sub(PREFIX_LEN);
+        self.check(len)?;
+        Ok(len)
     }
 
     fn check(self, len: usize) -> Result<(), Status> {
@@ -194,5 +240,12 @@ impl Format {
         }
         let message = format!("trying to send a message larger than max ({len} vs. {most})");
         Err(Status::new(Code::RESOURCE_EXHAUSTED, message))
+    }
+}
+
+/// Writes the length of an uncompressed reply into its prefix.
+fn declare(encoded: &mut BytesMut, len: usize) {
+    if let Some([_, length @ ..]) = encoded.first_chunk_mut::<PREFIX_LEN>() {
+        *length = u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes();
     }
 }

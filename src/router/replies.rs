@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use atomic_waker::AtomicWaker;
 use futures_core::Stream;
 
-use super::codec::{Encode, Format};
+use super::codec::{Block, Encode, Format};
 use super::response::Response;
 use crate::service::{Message, Part, Reply, Requests};
 use crate::wire::encoding::Encoding;
@@ -24,6 +24,7 @@ use crate::wire::status::Status;
 pub(super) struct Replies<Fut, St> {
     state: State<Fut, St>,
     format: Format,
+    block: Block,
     waits: Option<Arc<Waits>>,
 }
 
@@ -92,6 +93,7 @@ impl<Fut, St> Replies<Fut, St> {
         Self {
             state,
             format,
+            block: Block::default(),
             waits,
         }
     }
@@ -148,10 +150,17 @@ where
                     return Poll::Ready(Some(Ok(part)));
                 }
                 State::Open(stream) => {
-                    let next = ready!(stream.as_mut().poll_next(cx)).transpose()?;
-                    return Poll::Ready(
-                        next.map(|message| format.envelope(&message).map(Part::from)),
-                    );
+                    let Poll::Ready(next) = stream.as_mut().poll_next(cx) else {
+                        // A stream that waits keeps no memory.
+                        self.block.clear();
+                        return Poll::Pending;
+                    };
+                    let next = next.transpose()?;
+                    let block = &mut self.block;
+                    return Poll::Ready(next.map(|message| {
+                        let envelope = format.envelope_in(&message, block);
+                        envelope.map(Part::from)
+                    }));
                 }
                 State::Over(status) => return Poll::Ready(status.take().map(Err)),
             }

@@ -13,6 +13,7 @@ use std::fmt;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::code::Code;
+use crate::buffers::Buffer;
 
 /// The length of an envelope's prefix, in bytes.
 pub const PREFIX_LEN: usize = 5;
@@ -73,8 +74,8 @@ impl std::error::Error for EnvelopeError {}
 
 /// Reads envelopes out of a byte stream that arrives in chunks of any size.
 ///
-/// A message that lies in one chunk is a slice of that chunk. A message that spans chunks is copied into a buffer, which grows with the
-/// bytes received and not with the declared length.
+/// A message that lies in one chunk is a slice of that chunk. A message that spans chunks is copied once, into a buffer that an earlier
+/// message has used. Without such a buffer the decoder allocates one, which grows with the bytes received and not with the declared length.
 #[derive(Debug)]
 pub struct Decoder {
     limit: usize,
@@ -86,7 +87,7 @@ enum State {
     /// The first bytes of a prefix and their number, less than `PREFIX_LEN`.
     Prefix([u8; PREFIX_LEN], usize),
     /// Whether the message is compressed, the message's length, and the message's first bytes: never all.
-    Message(bool, usize, BytesMut),
+    Message(bool, usize, Buffer),
     Failed(EnvelopeError),
 }
 
@@ -188,15 +189,36 @@ fn judge([flag, length @ ..]: [u8; PREFIX_LEN], limit: usize) -> Result<State, E
         1 => true,
         _ => return Err(EnvelopeError::Flag(flag)),
     };
-    Ok(State::Message(compressed, len, BytesMut::new()))
+    Ok(State::Message(compressed, len, Buffer::default()))
 }
 
-/// Appends all of `chunk`. The buffer at most doubles, and never past the message's end.
-fn gather(buf: &mut BytesMut, chunk: &mut Bytes, missing: usize) {
+/// Appends all of `chunk` to a message of which `missing` bytes are missing.
+fn gather(buf: &mut Buffer, chunk: &mut Bytes, missing: usize) {
     if buf.capacity() - buf.len() < chunk.len() {
-        buf.reserve(buf.len().max(chunk.len()).min(missing));
+        make_room(buf, chunk.len(), missing);
     }
     buf.put(chunk);
+}
+
+/// Up to this many bytes, a message gets room for [`LEAD`] times the bytes that have arrived, and for twice the bytes from then on. 64 KiB
+/// are a stream's first window, so the peer could have sent as much.
+const TRUSTED: usize = 64 << 10;
+/// With four, a message of 64 KiB would have to be moved after its first frame of 16 KiB.
+const LEAD: usize = 5;
+
+/// Makes room for `chunk` more bytes, and for bytes that will follow: as many as the peer may be trusted to send.
+#[cold]
+fn make_room(buf: &mut Buffer, chunk: usize, missing: usize) {
+    if buf.is_empty() {
+        if let Some(used) = Buffer::from_shelf(missing) {
+            *buf = used;
+            return;
+        }
+    }
+    let arrived = buf.len() + chunk;
+    let lead = if arrived < TRUSTED { LEAD } else { 2 };
+    let room = arrived.saturating_mul(lead).saturating_sub(buf.len());
+    buf.reserve(room.min(missing));
 }
 
 /// Appends an envelope to `dst`: the prefix, and then the bytes that `body` appends.
@@ -227,174 +249,4 @@ pub fn encode(dst: &mut BytesMut, compressed: bool, len: usize, body: impl FnOnc
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::collection::vec;
-    use proptest::prelude::*;
-
-    use super::EnvelopeError::{Flag, Oversize, Truncated};
-    use super::*;
-
-    fn envelope(compressed: bool, message: &'static [u8]) -> Envelope {
-        Envelope {
-            compressed,
-            message: Bytes::from_static(message),
-        }
-    }
-
-    /// Every envelope of `chunks`, then how the stream ends.
-    fn read_all(limit: usize, chunks: &[&[u8]]) -> (Vec<Envelope>, Result<(), EnvelopeError>) {
-        let mut decoder = Decoder::new(limit);
-        let mut envelopes = Vec::new();
-        for chunk in chunks {
-            let mut chunk = Bytes::copy_from_slice(chunk);
-            loop {
-                match decoder.decode(&mut chunk) {
-                    Ok(Some(envelope)) => envelopes.push(envelope),
-                    Ok(None) => break assert!(chunk.is_empty()),
-                    Err(error) => return (envelopes, Err(error)),
-                }
-            }
-        }
-        (envelopes, decoder.finish())
-    }
-
-    #[test]
-    fn vectors() {
-        let cases: &[(&[u8], Envelope)] = &[
-            (b"\0\0\0\0\0", envelope(false, b"")),
-            (b"\x01\0\0\0\0", envelope(true, b"")),
-            (b"\0\0\0\0\x03abc", envelope(false, b"abc")),
-            (b"\x01\0\0\0\x02\0\x01", envelope(true, b"\0\x01")),
-        ];
-        for (bytes, expected) in cases {
-            let one = (vec![expected.clone()], Ok(()));
-            assert_eq!(read_all(3, &[bytes]), one);
-            let by_byte: Vec<&[u8]> = bytes.chunks(1).collect();
-            assert_eq!(read_all(3, &by_byte), one);
-
-            let mut dst = BytesMut::new();
-            let message = &expected.message;
-            encode(&mut dst, expected.compressed, message.len(), |dst| {
-                dst.extend_from_slice(message)
-            });
-            assert_eq!(dst, *bytes);
-        }
-    }
-
-    #[test]
-    fn no_bytes_are_no_envelope() {
-        assert_eq!(read_all(10, &[]), (vec![], Ok(())));
-        assert_eq!(read_all(10, &[b"", b""]), (vec![], Ok(())));
-    }
-
-    #[test]
-    fn truncation_inside_prefix_and_message() {
-        let whole = b"\0\0\0\0\x03abc";
-        for n in 1..whole.len() {
-            assert_eq!(read_all(10, &[&whole[..n]]), (vec![], Err(Truncated)));
-        }
-        assert_eq!(
-            read_all(10, &[b"\0\0\0\0\x01a\0"]),
-            (vec![envelope(false, b"a")], Err(Truncated))
-        );
-    }
-
-    #[test]
-    fn size_is_judged_before_flag_and_before_the_message() {
-        let oversize = |declared, limit| Err(Oversize { declared, limit });
-        assert_eq!(read_all(2, &[b"\0\0\0\0\x03"]).1, oversize(3, 2));
-        assert_eq!(read_all(2, &[b"\x07\0\0\0\x03"]).1, oversize(3, 2));
-        assert_eq!(
-            read_all(4096, &[b"\0\xff\xff\xff\xff"]).1,
-            oversize(u32::MAX, 4096)
-        );
-        assert_eq!(read_all(3, &[b"\x02\0\0\0\x03"]).1, Err(Flag(2)));
-        assert_eq!(read_all(0, &[b"\xff\0\0\0\0"]).1, Err(Flag(255)));
-        assert_eq!(read_all(0, &[b"\0\0\0\0\0"]).1, Ok(()));
-        // Four bytes judge nothing yet.
-        assert_eq!(read_all(2, &[b"\x07\xff\xff\xff"]).1, Err(Truncated));
-    }
-
-    #[test]
-    fn an_error_stays_and_takes_nothing_more() {
-        let mut decoder = Decoder::new(10);
-        let mut chunk = Bytes::from_static(b"\x02\0\0\0\x01a\0\0\0\0\0");
-        for _ in 0..2 {
-            assert_eq!(decoder.decode(&mut chunk), Err(Flag(2)));
-            assert_eq!(chunk, b"a\0\0\0\0\0"[..]);
-        }
-        assert_eq!(decoder.finish(), Err(Flag(2)));
-    }
-
-    #[test]
-    fn a_message_in_one_chunk_is_a_slice_of_it() {
-        let source = Bytes::from_static(b"\0\0\0\0\x03abc\0\0\0\0\x02de");
-        let mut decoder = Decoder::new(10);
-        let mut chunk = source.clone();
-        let first = decoder.decode(&mut chunk).unwrap().unwrap();
-        assert_eq!(first.message.as_ptr(), source[5..].as_ptr());
-        // Also when only the prefix came earlier.
-        assert_eq!(decoder.decode(&mut chunk.split_to(5)), Ok(None));
-        let second = decoder.decode(&mut chunk).unwrap().unwrap();
-        assert_eq!(second.message.as_ptr(), source[13..].as_ptr());
-        assert!(chunk.is_empty());
-    }
-
-    #[test]
-    fn the_buffer_grows_with_what_arrives_not_with_what_was_declared() {
-        let mut decoder = Decoder::new(usize::MAX);
-        let mut chunk = Bytes::from_static(b"\0\xff\xff\xff\xff");
-        assert_eq!(decoder.decode(&mut chunk), Ok(None));
-        for received in (100..=1000).step_by(100) {
-            assert_eq!(decoder.decode(&mut Bytes::from_static(&[0; 100])), Ok(None));
-            match &decoder.state {
-                State::Message(_, _, buf) => assert!(buf.capacity() <= 2 * received),
-                state => panic!("{state:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn encode_appends_and_corrects_a_wrong_length() {
-        let mut dst = BytesMut::from(&b"before"[..]);
-        encode(&mut dst, true, 1, |dst| dst.extend_from_slice(b"abc"));
-        assert_eq!(dst, b"before\x01\0\0\0\x03abc"[..]);
-    }
-
-    #[test]
-    fn encode_reserves_once() {
-        let mut dst = BytesMut::new();
-        let mut place = std::ptr::null();
-        encode(&mut dst, false, 5000, |dst| {
-            place = dst.as_ptr();
-            dst.put_bytes(7, 5000);
-        });
-        assert_eq!(dst.as_ptr(), place);
-    }
-
-    proptest! {
-        #[test]
-        fn round_trip_in_any_chunking(
-            messages in vec((any::<bool>(), vec(any::<u8>(), 0..40)), 0..8),
-            sizes in vec(1usize..20, 1..20),
-        ) {
-            let mut wire = BytesMut::new();
-            for (compressed, message) in &messages {
-                encode(&mut wire, *compressed, message.len(), |dst| dst.extend_from_slice(message));
-            }
-            let mut chunks = Vec::new();
-            let mut rest = &wire[..];
-            let mut sizes = sizes.into_iter().cycle();
-            while !rest.is_empty() {
-                let (chunk, after) = rest.split_at(rest.len().min(sizes.next().unwrap()));
-                chunks.push(chunk);
-                rest = after;
-            }
-            let (envelopes, end) = read_all(40, &chunks);
-            prop_assert_eq!(end, Ok(()));
-            let read: Vec<_> =
-                envelopes.into_iter().map(|e| (e.compressed, e.message.to_vec())).collect();
-            prop_assert_eq!(read, messages);
-        }
-    }
-}
+mod tests;

@@ -1,8 +1,8 @@
 //! The formats of gRPC over HTTP/2: parsers from bytes to values, and encoders back.
 //!
-//! Every function is pure: no I/O, no clock, no task, no lock. Each module implements one part of [PROTOCOL-HTTP2][spec] with the verbs
-//! `parse` (or `decode` for more than a word) and `encode`. Parsers do not trust their input: they return a value or an error, never panic,
-//! and allocate at most a small multiple of the input.
+//! Every function is pure: no I/O, no clock, no task, no lock. Each module
+//! implements one part of [PROTOCOL-HTTP2][spec] with the verbs `parse` (or `decode` for more than a word) and `encode`. Parsers do not
+//! trust their input: they return a value or an error, never panic, and allocate at most a small multiple of the input.
 //!
 //! | module | on the wire |
 //! |---|---|

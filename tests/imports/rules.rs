@@ -5,17 +5,18 @@ use crate::source::{Split, Token, paths, tokens, without_tests};
 /// A top-level module and those it may import. `lib` and `bin` may import all of them and nobody imports
 /// those two.
 pub(crate) const ARROWS: &[(&str, &[&str])] = &[
-    ("wire", &[]),
+    ("buffers", &[]),
+    ("wire", &["buffers"]),
     ("proto", &[]),
     ("sync", &[]),
     ("tls", &[]),
     ("registry", &["sync"]),
     ("service", &["wire"]),
     ("health", &["service", "registry", "proto", "wire"]),
-    ("router", &["service", "wire"]),
+    ("router", &["buffers", "service", "wire"]),
     ("call", &["service", "wire"]),
     ("reflection", &["service", "proto", "wire"]),
-    ("connection", &["call", "service", "wire"]),
+    ("connection", &["buffers", "call", "service", "wire"]),
     ("server", &["connection", "service", "tls"]),
     ("tower", &["call", "service", "wire"]),
     ("client", &["wire", "proto", "tls"]),

@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep};
 use super::super::config::Config;
 use super::super::link::Link;
 use super::end::End;
+use super::gathered::Gathered;
 use super::greeting::Greeting;
 use super::held::Held;
 use super::linger::Lingering;
@@ -45,6 +46,7 @@ pub(in crate::connection) struct Guard<T> {
     /// The beginning of an incomplete frame, if late frames are possible.
     held: Held,
     largest_frame: usize,
+    gathered: Gathered,
     /// How many bytes h2 has offered and the socket has not taken. h2 offers these bytes again.
     offered: usize,
     start: Instant,
@@ -78,6 +80,7 @@ impl<T> Guard<T> {
             greeting: Some(Greeting::new(config.max_header_list_size)),
             held: Held::default(),
             largest_frame: usize::try_from(config.max_frame_size).unwrap_or(usize::MAX),
+            gathered: Gathered::default(),
             offered: 0,
             start: Instant::now(),
             read_budget: u64::try_from(config.read_budget.max(1)).unwrap_or(u64::MAX),

@@ -260,3 +260,88 @@ async fn a_stream_may_be_reset_in_the_middle_of_a_frame() {
         assert_eq!(got[..10], [0, 0, 12, 0, 1, 0, 0, 0, 1, 7], "{half}");
     }
 }
+
+/// A guard over a pipe of so many bytes that has written its first frame, and the pipe's other end.
+async fn greeted(pipe: usize) -> (Guard<DuplexStream>, Arc<Link>, DuplexStream) {
+    let (ours, mut peer) = duplex(pipe);
+    let link = Arc::new(Link::new());
+    let (mut guard, _) = Guard::new(ours, Arc::clone(&link), &Config::default());
+    guard.write_all(b"-").await.unwrap();
+    assert_eq!(peer.read_u8().await.unwrap(), b'-');
+    (guard, link, peer)
+}
+
+/// Three frames' worth of bytes, which differ.
+fn reply() -> Vec<u8> {
+    (0..48_000_u32).map(|i| (i % 251) as u8).collect()
+}
+
+#[tokio::test]
+async fn a_large_reply_reaches_the_socket_when_the_connection_asks_for_all() {
+    let (mut guard, link, mut peer) = greeted(1 << 20).await;
+    let reply = reply();
+    for frame in reply.chunks(16_000) {
+        let (head, payload) = frame.split_at(9);
+        let bufs = [IoSlice::new(head), IoSlice::new(payload)];
+        assert_eq!(guard.write_vectored(&bufs).await.unwrap(), 16_000);
+        guard.flush().await.unwrap();
+    }
+    // A small write behind a large one keeps its place.
+    guard.write_all(b"trailers").await.unwrap();
+    assert!(link.has_gathered());
+    assert_eq!(link.bytes_written.load(Relaxed), 1);
+
+    link.set_writes_all(true);
+    guard.flush().await.unwrap();
+    assert!(!link.has_gathered());
+    assert_eq!(link.bytes_written.load(Relaxed), 48_009);
+    let mut read = vec![0; 48_008];
+    peer.read_exact(&mut read).await.unwrap();
+    assert_eq!(read, [&reply[..], b"trailers"].concat());
+
+    link.set_writes_all(false);
+    guard.write_all(b"a small write alone").await.unwrap();
+    assert!(!link.has_gathered());
+    assert_eq!(peer.read(&mut read).await.unwrap(), 19);
+}
+
+#[tokio::test]
+async fn more_than_the_guard_gathers_reaches_the_socket_in_order() {
+    let (mut guard, link, mut peer) = greeted(1 << 20).await;
+    let reply = reply().repeat(5);
+    let mut given = 1;
+    for frame in reply.chunks(16_000) {
+        guard.write_all(frame).await.unwrap();
+        given += 16_000;
+        let held = given - link.bytes_written.load(Relaxed);
+        assert!(held <= 80 << 10, "{held}");
+    }
+    guard.shutdown().await.unwrap();
+    let mut read = Vec::new();
+    drop(guard);
+    peer.read_to_end(&mut read).await.unwrap();
+    assert_eq!(read, reply);
+}
+
+#[tokio::test]
+async fn gathered_bytes_for_a_full_socket_block_the_connection() {
+    let (mut guard, link, mut peer) = greeted(1_000).await;
+    let mut cx = Context::from_waker(Waker::noop());
+    let reply = reply();
+    guard.write_all(&reply).await.unwrap();
+    assert!(!link.is_write_blocked());
+    link.set_writes_all(true);
+    assert!(Pin::new(&mut guard).poll_flush(&mut cx).is_pending());
+    assert!(link.is_write_blocked() && link.has_gathered());
+    link.set_writes_all(false);
+    // Nothing overtakes, and nothing is gathered any more.
+    let late = Pin::new(&mut guard).poll_write(&mut cx, b"late");
+    assert!(late.is_pending());
+
+    let mut read = vec![0; reply.len()];
+    let (flushed, read_all) = tokio::join!(guard.flush(), peer.read_exact(&mut read));
+    flushed.unwrap();
+    read_all.unwrap();
+    assert_eq!(read, reply);
+    assert!(!link.is_write_blocked() && !link.has_gathered());
+}

@@ -12,6 +12,7 @@ mod budget;
 mod end;
 mod farewell;
 mod frames;
+mod gathered;
 mod greeting;
 mod held;
 mod huffman;

@@ -13,6 +13,9 @@ use super::super::frames::Heads;
 use super::super::policy::Policy;
 use super::{Guard, add};
 
+/// How many bytes over the read budget the guard may read to complete a DATA frame: the largest frame that every peer may send.
+const OVERDRAFT: u64 = 16 << 10;
+
 impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -199,8 +202,13 @@ impl<T> Guard<T> {
             return 0;
         }
         let left = self.read_budget.saturating_sub(read);
-        // All bytes after the current frame may be headers.
-        let most = self.header_budget.saturating_add(self.policy.data_left());
+        if left == 0 {
+            return 0;
+        }
+        // All bytes after the current frame may be headers. The last frame is read to its end, which saves a read of its rest.
+        let data = self.policy.data_left();
+        let most = self.header_budget.saturating_add(data);
+        let left = left.max(data.min(OVERDRAFT));
         usize::try_from(left.min(most)).unwrap_or(usize::MAX)
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::AsyncWrite;
 
@@ -17,6 +17,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.link.is_flooded() {
+            ready!(this.poll_write_gathered(cx))?;
             return this.poll_write_farewell(cx, buf);
         }
         this.poll_write_as_it_is(cx, buf)
@@ -32,6 +33,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
             let first = bufs.iter().find(|buf| !buf.is_empty());
             return Pin::new(this).poll_write(cx, first.map_or(&[], |buf| buf));
         }
+        if let Some(taken) = ready!(this.poll_gather(cx, bufs))? {
+            return Poll::Ready(Ok(taken));
+        }
         this.offer(bufs);
         let result = Pin::new(this.io()?).poll_write_vectored(cx, bufs);
         this.note_write(result)
@@ -43,11 +47,17 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.link.is_to_write_all() || self.link.is_write_blocked() {
+            ready!(self.poll_write_gathered(cx))?;
+        }
         let result = Pin::new(self.io()?).poll_flush(cx);
         self.note(result)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Err(error) = ready!(self.poll_write_gathered(cx)) {
+            return Poll::Ready(if is_gone(&error) { Ok(()) } else { Err(error) });
+        }
         match Pin::new(self.io()?).poll_shutdown(cx) {
             // TLS sends close_notify here. A peer that is gone by then has made no error.
             Poll::Ready(Err(error)) if is_gone(&error) => Poll::Ready(Ok(())),
@@ -81,9 +91,62 @@ impl<T: AsyncWrite + Unpin> Guard<T> {
         if self.greeting.is_some() {
             return self.greet(cx, buf);
         }
-        self.offer(&[IoSlice::new(buf)]);
+        let bufs = &[IoSlice::new(buf)];
+        if let Some(taken) = ready!(self.poll_gather(cx, bufs))? {
+            return Poll::Ready(Ok(taken));
+        }
+        self.offer(bufs);
         let result = Pin::new(self.io()?).poll_write(cx, buf);
         self.note_write(result)
+    }
+
+    /// Gathers a large write, and any write after a large one, until the connection asks for all. Returns `None` if the socket has to take
+    /// the write; the socket has been given everything before the write then.
+    #[inline]
+    fn poll_gather(
+        &mut self,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<Option<usize>>> {
+        if self.link.is_write_blocked() || self.link.is_flooded() {
+            return self.poll_write_gathered(cx).map_ok(|()| None);
+        }
+        let mut taken = self.gathered.take(bufs);
+        if taken.is_none() && !self.gathered.is_empty() {
+            ready!(self.poll_write_all(cx))?;
+            taken = self.gathered.take(bufs);
+        }
+        if let Some(taken) = taken {
+            self.offer(bufs);
+            self.offered = self.offered.saturating_sub(taken);
+            self.link.set_gathered(true);
+        }
+        Poll::Ready(Ok(taken))
+    }
+
+    /// Gives the gathered bytes to the socket.
+    #[inline]
+    fn poll_write_gathered(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.gathered.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_write_all(cx)
+    }
+
+    #[inline(never)]
+    fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.gathered.is_empty() {
+            let io = self.io.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+            let result = Pin::new(io).poll_write(cx, self.gathered.bytes());
+            let n = ready!(self.note(result))?;
+            if n == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            add(&self.link.bytes_written, n);
+            self.gathered.wrote(n);
+        }
+        self.link.set_gathered(false);
+        Poll::Ready(Ok(()))
     }
 
     /// Writes the bytes before the GOAWAY, or the GOAWAY with debug data.

@@ -1,0 +1,210 @@
+//! Buffers of large messages, which are kept for the next large messages.
+//!
+//! An allocator gives the memory of freed large buffers back to the operating system at once. The next buffer then costs a page fault for
+//! each 4 KiB, which is more than copying the message costs. The shelf keeps a few freed buffers, so that a server that gets one large
+//! message after another allocates none.
+//!
+//! The shelf belongs to the process, not to a connection: a bound for each connection would be no bound for ten thousand connections. No
+//! caller waits for the shelf: if another thread uses the shelf, the caller allocates or frees as without it.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Mutex;
+
+use bytes::{Bytes, BytesMut};
+
+/// The capacity of the smallest buffer on the shelf in bytes. For smaller buffers an allocator keeps free lists of its own.
+const SMALLEST: usize = 16 << 10;
+/// The capacity of the largest buffer on the shelf in bytes.
+const LARGEST: usize = 1 << 20;
+/// The capacity of all buffers on the shelf in bytes: 64 messages of 64 KiB.
+const KEPT: usize = 4 << 20;
+/// A buffer from the shelf has at most this many times the capacity that the caller asks for.
+const WASTE: usize = 4;
+
+static SHELF: Mutex<Shelf> = Mutex::new(Shelf::EMPTY);
+
+/// Buffers that nobody uses.
+struct Shelf {
+    /// The buffer that was used last is the last.
+    buffers: Vec<BytesMut>,
+    /// The capacity of all buffers.
+    bytes: usize,
+    /// The smallest number of buffers on the shelf since the last [`tidy`]. So many buffers were not needed in that time.
+    unneeded: usize,
+}
+
+impl Shelf {
+    const EMPTY: Self = Self {
+        buffers: Vec::new(),
+        bytes: 0,
+        unneeded: 0,
+    };
+
+    fn take(&mut self, capacity: usize) -> Option<BytesMut> {
+        let fitting = capacity..=capacity.saturating_mul(WASTE);
+        let fits = |buffer: &BytesMut| fitting.contains(&buffer.capacity());
+        let buffer = self.buffers.remove(self.buffers.iter().rposition(fits)?);
+        self.bytes = self.bytes.saturating_sub(buffer.capacity());
+        self.unneeded = self.unneeded.min(self.buffers.len());
+        Some(buffer)
+    }
+
+    /// Returns the buffer if the shelf is full.
+    fn put(&mut self, buffer: BytesMut) -> Option<BytesMut> {
+        let bytes = self.bytes.saturating_add(buffer.capacity());
+        if bytes > KEPT {
+            return Some(buffer);
+        }
+        self.bytes = bytes;
+        self.buffers.push(buffer);
+        None
+    }
+
+    fn tidy(&mut self) -> Vec<BytesMut> {
+        let unneeded = self.unneeded.min(self.buffers.len());
+        let freed: Vec<_> = self.buffers.drain(..unneeded).collect();
+        self.bytes = self.buffers.iter().map(BytesMut::capacity).sum();
+        self.unneeded = self.buffers.len();
+        freed
+    }
+}
+
+/// Frees the buffers on the shelf that were not needed since the last call. Two calls without a large message between them empty the shelf.
+pub(crate) fn tidy() {
+    let freed = SHELF.try_lock().map(|mut shelf| shelf.tidy());
+    drop(freed);
+}
+
+const fn is_kept(capacity: usize) -> bool {
+    SMALLEST <= capacity && capacity <= LARGEST
+}
+
+/// A buffer for a message. A buffer of 16 KiB to 1 MiB comes from the shelf and returns to the shelf.
+#[derive(Debug, Default)]
+pub(crate) struct Buffer(BytesMut);
+
+impl Buffer {
+    /// Makes an empty buffer of at least this capacity in bytes.
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        Self::from_shelf(capacity).unwrap_or_else(|| Self(BytesMut::with_capacity(capacity)))
+    }
+
+    /// Takes an empty buffer of at least this capacity off the shelf. `None` if the shelf has none.
+    pub(crate) fn from_shelf(capacity: usize) -> Option<Self> {
+        if !is_kept(capacity) {
+            return None;
+        }
+        SHELF.try_lock().ok()?.take(capacity).map(Self)
+    }
+
+    /// Makes the content immutable. The buffer returns to the shelf when the last clone and the last slice are dropped.
+    pub(crate) fn freeze(mut self) -> Bytes {
+        if is_kept(self.0.capacity()) {
+            return Bytes::from_owner(self);
+        }
+        std::mem::take(&mut self.0).freeze()
+    }
+}
+
+impl Drop for Buffer {
+    #[inline]
+    fn drop(&mut self) {
+        if is_kept(self.0.capacity()) {
+            put_back(std::mem::take(&mut self.0));
+        }
+    }
+}
+
+#[cold]
+fn put_back(mut buffer: BytesMut) {
+    buffer.clear();
+    let full = SHELF.try_lock().map(|mut shelf| shelf.put(buffer));
+    drop(full);
+}
+
+impl Deref for Buffer {
+    type Target = BytesMut;
+
+    fn deref(&self) -> &BytesMut {
+        &self.0
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut BytesMut {
+        &mut self.0
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buffer(capacity: usize) -> BytesMut {
+        BytesMut::with_capacity(capacity)
+    }
+
+    #[test]
+    fn the_buffer_that_was_used_last_comes_first_and_fits() {
+        let mut shelf = Shelf::EMPTY;
+        for capacity in [LARGEST, 4 * SMALLEST, 2 * SMALLEST] {
+            assert_eq!(shelf.put(buffer(capacity)), None);
+        }
+        let capacity = |buffer: Option<BytesMut>| buffer.map(|buffer| buffer.capacity());
+        assert_eq!(capacity(shelf.take(SMALLEST)), Some(2 * SMALLEST));
+        assert_eq!(capacity(shelf.take(SMALLEST)), Some(4 * SMALLEST));
+        // The last one has more than four times the capacity.
+        assert_eq!(capacity(shelf.take(SMALLEST)), None);
+        assert_eq!(capacity(shelf.take(LARGEST / 4 - 1)), None);
+        assert_eq!(capacity(shelf.take(LARGEST / 4)), Some(LARGEST));
+        assert_eq!(shelf.bytes, 0);
+    }
+
+    #[test]
+    fn a_full_shelf_takes_nothing() {
+        let mut shelf = Shelf::EMPTY;
+        for _ in 0..KEPT / LARGEST {
+            assert_eq!(shelf.put(buffer(LARGEST)), None);
+        }
+        let refused = shelf.put(buffer(SMALLEST)).expect("the shelf is full");
+        assert_eq!(refused.capacity(), SMALLEST);
+        assert_eq!(shelf.bytes, KEPT);
+    }
+
+    #[test]
+    fn a_buffer_that_was_not_needed_is_freed_and_others_stay() {
+        let mut shelf = Shelf::EMPTY;
+        for _ in 0..3 {
+            shelf.put(buffer(SMALLEST));
+        }
+        assert_eq!(shelf.tidy().len(), 0);
+        // Two were in use at once, so one was not needed.
+        let used = [shelf.take(SMALLEST), shelf.take(SMALLEST)];
+        for buffer in used.into_iter().flatten() {
+            shelf.put(buffer);
+        }
+        assert_eq!(shelf.tidy().len(), 1);
+        assert_eq!(shelf.bytes, 2 * SMALLEST);
+        assert_eq!(shelf.tidy().len(), 2);
+        assert_eq!(shelf.bytes, 0);
+    }
+
+    #[test]
+    fn a_message_is_what_was_written_and_its_slices_outlive_it() {
+        for len in [0, 1, SMALLEST, LARGEST, LARGEST + 1] {
+            let mut buffer = Buffer::with_capacity(len);
+            assert!(buffer.is_empty() && buffer.capacity() >= len);
+            buffer.resize(len, 7);
+            let message = buffer.freeze();
+            let slice = message.slice(len / 2..);
+            drop(message);
+            assert_eq!(slice, vec![7; len - len / 2]);
+        }
+    }
+}
