@@ -3,10 +3,16 @@
 //! A [`Plane`] is the future that does the work, next to the server's calls. A server with a
 //! [`HealthService`](crate::HealthService) runs the plane of the service's registry.
 
+mod history;
 mod hysteresis;
 mod jobs;
+mod lease;
 #[allow(clippy::module_inception)]
 mod plane;
+mod rings;
+mod runtime;
 
 pub use hysteresis::Hysteresis;
+pub use lease::Lease;
 pub use plane::Plane;
+pub use runtime::{RuntimeWatch, watch_runtime};
