@@ -18,6 +18,7 @@ pub(super) type Job = Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> +
 pub(super) struct Jobs(Mutex<Vec<Job>>);
 
 impl Jobs {
+    #[allow(dead_code, reason = "checks are jobs")]
     pub(super) fn add(&self, job: Job) {
         self.lock().push(job);
     }
