@@ -121,10 +121,15 @@ impl Model {
         self.set_one(name, status);
         // Groups of groups of groups: no chain is longer than there are names.
         for _ in 0..NAMES.len() {
+            let mut changed = false;
             for group in NAMES {
                 if let Some(status) = self.computed(group) {
+                    changed |= self.entries[group].status != status;
                     self.set_one(group, status);
                 }
+            }
+            if !changed {
+                return;
             }
         }
     }
