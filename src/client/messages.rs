@@ -30,6 +30,8 @@ pub(super) struct Messages {
     chunk: Bytes,
     /// The head was the whole reply, with status OK.
     ended: bool,
+    /// The trailers of a reply that has ended with OK.
+    trailers: HeaderMap,
 }
 
 impl Messages {
@@ -63,6 +65,7 @@ impl Messages {
             decoder: Decoder::new(MAX_MESSAGE_LEN),
             chunk: Bytes::new(),
             ended,
+            trailers: HeaderMap::new(),
         })
     }
 
@@ -127,7 +130,13 @@ impl Messages {
         if status.code() != Code::OK {
             return Err(status);
         }
+        self.trailers = trailers;
         self.decoder.finish().map_err(|error| from_envelope(&error))
+    }
+
+    /// The trailers of a reply that has ended with OK; empty before the end, and after a reply without messages.
+    pub(super) const fn trailers(&self) -> &HeaderMap {
+        &self.trailers
     }
 }
 

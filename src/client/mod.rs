@@ -21,6 +21,7 @@ mod call;
 mod connect;
 mod connection;
 mod connector;
+mod details;
 mod error;
 mod flood;
 mod limit;
@@ -37,6 +38,7 @@ mod watched;
 
 pub use connect::Client;
 pub use connector::Connector;
+pub use details::CheckDetails;
 pub use error::ConnectError;
 pub use reported::ReportedStatus;
 pub use target::{InvalidTarget, Target};

@@ -7,13 +7,26 @@
 //! the words, in slots that never move. `names` finds a name's slot without a lock. `waiters` lists the
 //! watchers of a slot, or of a bucket of unregistered names. `queue` lists the slots that changed. `sweep`
 //! walks the queue, `driver` runs the sweep, and `seats` decides which driver works. `shared` holds them all.
+//!
+//! `ledger` keeps what some services have beside their words: `group` and `grouping`, `lease`, `damper`,
+//! `history`. `hooked` changes the words of such services, and `details` and `follow` ask for them.
 
+mod damper;
+mod details;
 mod driver;
 mod error;
+mod follow;
+mod group;
+mod grouping;
 mod handle;
+mod history;
+mod hooked;
+mod lease;
+mod ledger;
 mod limits;
 mod names;
 mod queue;
+mod reason;
 #[allow(clippy::module_inception)]
 mod registry;
 mod seats;
@@ -23,6 +36,7 @@ mod status;
 mod sweep;
 mod waiters;
 mod watch;
+mod weak;
 mod word;
 
 #[cfg(all(test, grpc_health_loom))]
@@ -32,8 +46,15 @@ mod tests;
 
 pub use driver::Driver;
 pub use error::RegistryError;
+pub use follow::Subscriber;
+pub use group::{Group, Member};
 pub use handle::ServiceHandle;
+pub use history::{Moment, StatusDetails, Transition};
+pub(crate) use lease::{Held, Pulse};
 pub use limits::Limits;
+pub use reason::Reason;
 pub use registry::Registry;
 pub use status::ServingStatus;
 pub use watch::Watcher;
+#[allow(unused_imports, reason = "checks hold it")]
+pub(crate) use weak::WeakRegistry;

@@ -7,6 +7,7 @@ mod listen;
 mod output;
 mod query;
 mod serve;
+mod since;
 mod tls;
 mod values;
 

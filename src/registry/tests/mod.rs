@@ -1,12 +1,15 @@
 //! The rules of the registry, one test each.
 
+mod details;
 mod driving;
+mod following;
+mod grouping;
+mod leasing;
 mod setting;
 mod watching;
 
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, atomic::AtomicUsize, atomic::Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use super::*;
