@@ -62,6 +62,7 @@ mod call;
 pub mod client;
 mod connection;
 pub mod health;
+pub mod plane;
 pub mod proto;
 #[cfg(feature = "reflection")]
 pub mod reflection;

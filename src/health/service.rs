@@ -157,7 +157,7 @@ impl Service for HealthService {
     }
 
     fn background(&self) -> Option<Background> {
-        Some(Box::pin(self.registry.driver()))
+        Some(Box::pin(self.registry.plane()))
     }
 }
 

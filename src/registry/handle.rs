@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::ServingStatus;
 use super::shared::Shared;
 use super::slab::{Slot, SlotRef};
+use super::{Reason, ServingStatus};
 use crate::sync::Arc;
 
 /// A handle to one registered service, which sets the status without a look-up; from
@@ -51,6 +51,12 @@ impl ServiceHandle {
     pub fn set(&self, status: ServingStatus) {
         self.shared
             .update(self.id, self.slot(), |word| word.with_status(status));
+    }
+
+    /// Sets the service's status, and says why.
+    pub fn set_with_reason(&self, status: ServingStatus, reason: impl Into<Reason>) {
+        let _ = reason.into();
+        self.set(status);
     }
 
     /// Sets the service's status to [`Serving`](ServingStatus::Serving).

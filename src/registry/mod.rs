@@ -14,6 +14,7 @@ mod handle;
 mod limits;
 mod names;
 mod queue;
+mod reason;
 #[allow(clippy::module_inception)]
 mod registry;
 mod seats;
@@ -23,6 +24,7 @@ mod status;
 mod sweep;
 mod waiters;
 mod watch;
+mod weak;
 mod word;
 
 #[cfg(all(test, grpc_health_loom))]
@@ -34,6 +36,8 @@ pub use driver::Driver;
 pub use error::RegistryError;
 pub use handle::ServiceHandle;
 pub use limits::Limits;
+pub use reason::Reason;
 pub use registry::Registry;
 pub use status::ServingStatus;
 pub use watch::Watcher;
+pub(crate) use weak::WeakRegistry;

@@ -6,6 +6,7 @@ use super::seats::Seats;
 use super::slab::{Slab, Slot, SlotRef};
 use super::sweep::{Queued, Sweep};
 use super::waiters::Waiters;
+use super::weak::Attached;
 use super::word::Word;
 use super::{Limits, RegistryError, ServingStatus};
 use crate::sync::{AtomicWaker, MODEL, Mutex};
@@ -27,6 +28,8 @@ pub(super) struct Shared {
     names: Names,
     buckets: [Waiters; BUCKETS],
     writer: Mutex<Writer>,
+    /// What the plane keeps.
+    pub(super) attached: Attached,
 }
 
 /// What the writers' lock guards, besides the growth of the slab and of the names.
@@ -57,6 +60,7 @@ impl Shared {
             seats: Seats::new(),
             driver: AtomicWaker::new(),
             writer: Mutex::new(Writer { drained: false }),
+            attached: Attached::new(),
         }
     }
 

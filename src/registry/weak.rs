@@ -1,0 +1,39 @@
+//! A reference that does not keep a registry alive, and what other modules attach to a registry.
+
+use std::any::Any;
+
+use super::Registry;
+use super::shared::Shared;
+use crate::sync::{Arc, Weak};
+
+/// The value that another module keeps with a registry; empty until the value is first asked for.
+///
+/// This is std's `OnceLock` also under loom: no model depends on the value.
+pub(super) type Attached = std::sync::OnceLock<Arc<dyn Any + Send + Sync>>;
+
+/// A reference to a registry that does not keep the registry alive.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakRegistry(Weak<Shared>);
+
+impl WeakRegistry {
+    /// The registry, unless it is gone.
+    pub(crate) fn upgrade(&self) -> Option<Registry> {
+        let shared = self.0.upgrade()?;
+        Some(Registry { shared })
+    }
+}
+
+impl Registry {
+    pub(crate) fn downgrade(&self) -> WeakRegistry {
+        WeakRegistry(Arc::downgrade(&self.shared))
+    }
+
+    /// The value of type `T` that is kept with the registry, made by the first caller. A registry keeps one
+    /// value; `None` if that value is of another type.
+    ///
+    /// The value must not hold the registry, or neither would ever be freed.
+    pub(crate) fn attached<T: Any + Send + Sync + Default>(&self) -> Option<Arc<T>> {
+        let any = self.shared.attached.get_or_init(|| Arc::new(T::default()));
+        Arc::clone(any).downcast().ok()
+    }
+}
