@@ -120,8 +120,7 @@ mod regenerate {
             // Reflection's answers hold whole files: clones of them, not copies.
             .bytes([".grpc.reflection"])
             .compile_fds(compiler.file_descriptor_set())?;
-        prost_build::Config::new()
-            .compile_fds(protox::compile(CONTROL, [Path::new(ROOT)])?)?;
+        prost_build::Config::new().compile_fds(protox::compile(CONTROL, [Path::new(ROOT)])?)?;
         prost_build::Config::new()
             .bytes(["."])
             .compile_fds(protox::compile(TESTING, [Path::new(ROOT)])?)?;

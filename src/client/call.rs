@@ -87,7 +87,7 @@ impl Client {
         Ok(Watch::new(messages, deadline))
     }
 
-    async fn unary<Q: Message, R: Message + Default>(
+    pub(crate) async fn unary<Q: Message, R: Message + Default>(
         &self,
         path: PathAndQuery,
         request: &Q,

@@ -18,7 +18,8 @@ type Observer = Box<dyn FnMut(&Outcome) + Send>;
 /// use std::time::Duration;
 ///
 /// use grpc_health::Registry;
-/// use grpc_health::plane::{Check, Reason};
+/// use grpc_health::plane::Check;
+/// use grpc_health::registry::Reason;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -111,7 +111,9 @@ impl Core {
         }
         // Fails only if the name has become a group, which then decides the status.
         if let Ok(service) = registry.handle(&self.name) {
-            let reason = outcome.reason().unwrap_or(Reason::fixed("the check passed"));
+            let reason = outcome
+                .reason()
+                .unwrap_or(Reason::fixed("the check passed"));
             service.report_with_reason(outcome.passed(), reason);
         }
         ControlFlow::Continue(())

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::outcome::{Counters, Outcome};
 use super::schedule::Schedule;
 use super::{Check, Probe};
-use crate::service::contain::{Contained, contain};
+use crate::service::{Contained, contain};
 
 /// Asks until `report` breaks. `report` learns the outcome of each run.
 pub(super) async fn run<P: Probe>(

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::Reason;
+use crate::registry::Reason;
 
 /// How one run of a [`Check`](super::Check) ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

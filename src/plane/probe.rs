@@ -2,14 +2,15 @@
 
 use std::future::{Future, pending};
 
-use super::Reason;
+use crate::registry::Reason;
 
 /// A question that a [`Check`](super::Check) asks again and again.
 ///
 /// A function that returns a future is a probe:
 ///
 /// ```
-/// use grpc_health::plane::{Probe, Reason};
+/// use grpc_health::plane::Probe;
+/// use grpc_health::registry::Reason;
 ///
 /// fn database_is_up() -> impl Probe {
 ///     || async { Err::<(), _>(Reason::from("no connection in the pool")) }

@@ -2,8 +2,8 @@
 
 use std::any::Any;
 
-use super::Registry;
 use super::shared::Shared;
+use super::{Registry, RegistryError, ServiceHandle};
 use crate::sync::{Arc, Weak};
 
 /// The value that another module keeps with a registry; empty until the value is first asked for.
@@ -26,6 +26,18 @@ impl WeakRegistry {
 impl Registry {
     pub(crate) fn downgrade(&self) -> WeakRegistry {
         WeakRegistry(Arc::downgrade(&self.shared))
+    }
+
+    /// A handle to a service, whose status stays as it is. Registers a new name as a cleared one.
+    pub(crate) fn handle(&self, name: &str) -> Result<ServiceHandle, RegistryError> {
+        let id = self.shared.upsert(name, |word| word)?;
+        match self.shared.slot_ref(id) {
+            Some(slot) => Ok(ServiceHandle::new(&self.shared, id, slot)),
+            // This cannot happen: the slot was found or made a moment ago, and slots are never removed.
+            None => Err(RegistryError::Full {
+                max: self.limits().max_services,
+            }),
+        }
     }
 
     /// The value of type `T` that is kept with the registry, made by the first caller. A registry keeps one

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::plane::{Probe, Reason};
+use crate::plane::Probe;
+use crate::registry::Reason;
 
 /// A [`Probe`] that fails when a file has not been modified for a time, such as a file that a worker touches once a loop.
 ///

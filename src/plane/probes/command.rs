@@ -8,7 +8,8 @@ use std::process::{ExitStatus, Stdio};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{self, Child};
 
-use crate::plane::{Probe, Reason};
+use crate::plane::Probe;
+use crate::registry::Reason;
 
 /// The variables with which systemd passes sockets and a watchdog to one process. They are not for the commands of checks.
 const NOT_PASSED_ON: &[&str] = &[
@@ -41,7 +42,10 @@ impl Command {
     {
         Self {
             program: program.as_ref().to_owned(),
-            args: args.into_iter().map(|arg| arg.as_ref().to_owned()).collect(),
+            args: args
+                .into_iter()
+                .map(|arg| arg.as_ref().to_owned())
+                .collect(),
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::future::pending;
 
 use crate::client::{Client, Connector, Target, Watch};
-use crate::plane::{Probe, Reason};
+use crate::plane::Probe;
+use crate::registry::Reason;
 use crate::wire::code::Code;
 
 /// A [`Probe`] that asks another gRPC server for the status of a service, and succeeds if the status is SERVING.

@@ -14,7 +14,8 @@ use hyper::client::conn::http1;
 use tokio::net::TcpStream;
 
 use super::io::Io;
-use crate::plane::{Probe, Reason};
+use crate::plane::Probe;
+use crate::registry::Reason;
 
 /// The most bytes of an answer's head. A longer head is a failure.
 const MAX_HEAD: usize = 16 * 1024;
@@ -53,7 +54,9 @@ impl FromStr for Http {
     fn from_str(url: &str) -> Result<Self, InvalidUrl> {
         let uri: Uri = url.parse().map_err(|_| InvalidUrl(EXPECTED))?;
         if uri.scheme() == Some(&Scheme::HTTPS) {
-            return Err(InvalidUrl("https is not supported: the check speaks no TLS over HTTP"));
+            return Err(InvalidUrl(
+                "https is not supported: the check speaks no TLS over HTTP",
+            ));
         }
         let parts = uri.into_parts();
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {

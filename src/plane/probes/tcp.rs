@@ -2,7 +2,8 @@
 
 use tokio::net::TcpStream;
 
-use crate::plane::{Probe, Reason};
+use crate::plane::Probe;
+use crate::registry::Reason;
 
 /// A [`Probe`] that connects to a TCP port, and closes the connection at once. The probe sends nothing.
 #[derive(Clone, Debug)]

@@ -1,0 +1,18 @@
+//! `serve` as a sidecar: statuses that checks, groups, leases and the control socket decide.
+
+mod args;
+mod config;
+mod control;
+mod parse;
+mod plan;
+mod running;
+mod source;
+mod spec;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub(crate) use args::{NOTES, SidecarArgs};
+pub(crate) use control::listen;
+pub(crate) use running::Sidecar;
+pub(crate) use source::Source;
