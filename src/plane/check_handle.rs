@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
@@ -50,6 +51,7 @@ impl Registry {
             name: name.into(),
             counters: Counters::default(),
             stopped: Mutex::new(false),
+            ended: AtomicBool::new(false),
             news: Notify::new(),
         });
         if let Some(work) = Work::of(self) {
@@ -73,6 +75,8 @@ fn job<P: Probe>(check: Check<P>, core: Arc<Core>, registry: WeakRegistry) -> Jo
                 until_stopped(&core, running).await;
             }
             *place = None;
+            core.ended.store(true, SeqCst);
+            core.news.notify_waiters();
         })
     })
 }
@@ -80,7 +84,7 @@ fn job<P: Probe>(check: Check<P>, core: Arc<Core>, registry: WeakRegistry) -> Jo
 /// Polls `running` until it ends or the check is stopped. Then drops `running`, and with it a run in progress.
 async fn until_stopped(core: &Core, running: impl Future<Output = ()>) {
     let mut running = pin!(running);
-    let mut stopped = pin!(core.wait());
+    let mut stopped = pin!(core.until(|core| *core.stopped()));
     poll_fn(|cx| match stopped.as_mut().poll(cx) {
         Poll::Ready(()) => Poll::Ready(()),
         Poll::Pending => running.as_mut().poll(cx),
@@ -93,6 +97,9 @@ struct Core {
     counters: Counters,
     /// Held while a result is reported, so that no result comes after [`CheckHandle::stop`] has returned.
     stopped: Mutex<bool>,
+    /// Whether the check has stopped, and its last run is over.
+    ended: AtomicBool,
+    /// Told when `stopped` or `ended` has changed.
     news: Notify,
 }
 
@@ -119,13 +126,15 @@ impl Core {
         ControlFlow::Continue(())
     }
 
-    /// Completes when the check is stopped.
-    async fn wait(&self) {
-        let mut news = pin!(self.news.notified());
-        // Before the look at the flag: a stop in between is noticed.
-        news.as_mut().enable();
-        let stopped = *self.stopped();
-        if !stopped {
+    /// Completes when `is_true`, which looks at a flag.
+    async fn until(&self, is_true: impl Fn(&Self) -> bool) {
+        loop {
+            let mut news = pin!(self.news.notified());
+            // Before the look at the flag: a change in between is noticed.
+            news.as_mut().enable();
+            if is_true(self) {
+                return;
+            }
             news.await;
         }
     }
@@ -155,6 +164,15 @@ impl CheckHandle {
     pub fn stop(&self) {
         *self.core.stopped() = true;
         self.core.news.notify_waiters();
+    }
+
+    /// Completes when the check has stopped and its last run is over: the command of a command check has been killed, for example. Never completes without a plane that runs the check.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn stopped(&self) {
+        self.core.until(|core| core.ended.load(SeqCst)).await;
     }
 }
 

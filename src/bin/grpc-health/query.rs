@@ -58,7 +58,7 @@ pub(crate) fn list(args: &ListArgs) -> Exit {
     })
 }
 
-fn ask(question: impl Future<Output = Result<Exit, Exit>>) -> Exit {
+pub(crate) fn ask(question: impl Future<Output = Result<Exit, Exit>>) -> Exit {
     match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
             let exit = runtime.block_on(question).unwrap_or_else(|exit| exit);

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -62,7 +63,7 @@ impl Probe for Command {
         for name in NOT_PASSED_ON {
             command.env_remove(name);
         }
-        let program = self.program.display();
+        let program = Path::new(&self.program).display();
         let mut group = match command.spawn() {
             Ok(child) => Group(child),
             Err(error) if error.kind() == ErrorKind::NotFound => {

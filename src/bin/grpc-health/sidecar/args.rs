@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::parse::{check, group, lease};
 use super::spec::Spec;
+use crate::values::control_path;
 
 pub(crate) const NOTES: &str = "\
 Checks:
@@ -54,7 +55,7 @@ pub(crate) struct SidecarArgs {
     pub(super) config: Option<PathBuf>,
     /// Listen on this Unix domain socket for the commands set, clear, beat, shutdown and resume. Only the server's own user may connect
     /// (mode 0600). The command prints nothing for this socket.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = control_path)]
     pub(crate) control: Option<PathBuf>,
 }
 

@@ -107,11 +107,7 @@ impl Reader<'_> {
     }
 
     /// The entries `NAME = "TEXT"` of a table.
-    fn texts(
-        &mut self,
-        table: &DeTable<'_>,
-        spec: impl Fn(&str, &str) -> Result<Spec, String>,
-    ) {
+    fn texts(&mut self, table: &DeTable<'_>, spec: impl Fn(&str, &str) -> Result<Spec, String>) {
         for (name, value) in table {
             let spec = match value.get_ref() {
                 DeValue::String(text) => spec(name.get_ref(), text),
@@ -141,7 +137,9 @@ impl Reader<'_> {
                 });
                 let why = match inner {
                     Some(inner) => format!("quote a name with dots: [check.\"{name}.{inner}\"]"),
-                    None => format!("the check \"{name}\" has no kind: one of tcp, grpc, grpcs, exec, http, age"),
+                    None => format!(
+                        "the check \"{name}\" has no kind: one of tcp, grpc, grpcs, exec, http, age"
+                    ),
                 };
                 return self.complain(&span, why);
             }

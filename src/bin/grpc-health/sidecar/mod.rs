@@ -14,5 +14,5 @@ mod words;
 
 pub(crate) use args::{NOTES, SidecarArgs};
 pub(crate) use control::listen;
-pub(crate) use running::Sidecar;
+pub(crate) use running::{Sidecar, report};
 pub(crate) use source::Source;

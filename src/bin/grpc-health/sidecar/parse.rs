@@ -25,8 +25,7 @@ pub(crate) fn check(text: &str) -> Result<Spec, String> {
     check.complete().map(Spec::Check)
 }
 
-const EXPECTED: &str =
-    "expected NAME=KIND:TARGET or NAME[KEY=VALUE,..]=KIND:TARGET, such as db[period=5s]=tcp:127.0.0.1:5432";
+const EXPECTED: &str = "expected NAME=KIND:TARGET or NAME[KEY=VALUE,..]=KIND:TARGET, such as db[period=5s]=tcp:127.0.0.1:5432";
 
 /// Reads `NAME=RULE:MEMBER,MEMBER`.
 pub(crate) fn group(text: &str) -> Result<Spec, String> {

@@ -75,7 +75,9 @@ pub(crate) fn whole(planned: &[Planned], services: &[&str]) -> Result<(), Vec<Co
             let (other, place) = (other.spec.what(), other.place);
             complain(match place {
                 Place::Argument => format!("the {what} \"{name}\" is a --{other} already"),
-                Place::Line(line) => format!("the {what} \"{name}\" is a {other} on line {line} already"),
+                Place::Line(line) => {
+                    format!("the {what} \"{name}\" is a {other} on line {line} already")
+                }
             });
         }
     }

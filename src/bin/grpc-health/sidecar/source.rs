@@ -50,7 +50,9 @@ impl Source {
         let file = file.map(|path| path.to_string()).unwrap_or_default();
         let name = |complaints: Vec<Complaint>| {
             let named = complaints.iter();
-            named.map(|complaint| complaint.of(&file).to_string()).collect::<Vec<_>>()
+            named
+                .map(|complaint| complaint.of(&file).to_string())
+                .collect::<Vec<_>>()
         };
         let mut planned: Vec<Planned> = self.args.iter().map(argument).collect();
         if let Some(path) = &self.file {

@@ -114,7 +114,9 @@ pub(crate) struct LeaseSpec {
 pub(crate) fn name(text: &str) -> Result<String, String> {
     if text.len() > MAX_NAME {
         let len = text.len();
-        return Err(format!("a name has at most {MAX_NAME} bytes, this one has {len}"));
+        return Err(format!(
+            "a name has at most {MAX_NAME} bytes, this one has {len}"
+        ));
     }
     Ok(text.to_owned())
 }
@@ -168,7 +170,10 @@ impl CheckSpec {
             if tls.is_some() && target.is_unix() {
                 return Err(format!("TLS cannot be used with {target}"));
             }
-            if tls.as_ref().is_some_and(|tls| tls.cert.is_some() != tls.key.is_some()) {
+            if tls
+                .as_ref()
+                .is_some_and(|tls| tls.cert.is_some() != tls.key.is_some())
+            {
                 return Err("cert and key belong together".to_owned());
             }
         }
@@ -193,7 +198,9 @@ impl Kind {
                     Some(program) if !program.is_empty() => {
                         Ok(Self::Exec(program, words.collect()))
                     }
-                    _ => Err("expected exec:PROGRAM ARGUMENTS, such as exec:test -w /data".to_owned()),
+                    _ => Err(
+                        "expected exec:PROGRAM ARGUMENTS, such as exec:test -w /data".to_owned(),
+                    ),
                 }
             }
             "http" => {
@@ -205,7 +212,9 @@ impl Kind {
                 url.parse::<Http>().map_err(|error| error.to_string())?;
                 Ok(Self::Http(url))
             }
-            "https" => Err("https is not supported: use exec with a client such as curl".to_owned()),
+            "https" => {
+                Err("https is not supported: use exec with a client such as curl".to_owned())
+            }
             "age" => match target.rsplit_once(':') {
                 Some((path, max)) if !path.is_empty() => {
                     let max = duration(max).map_err(|error| format!("{max}: {error}"))?;
@@ -261,7 +270,10 @@ impl GroupSpec {
     pub(crate) fn new(group: &str, text: &str) -> Result<Self, String> {
         let expected = "expected all:A,B or any:A,B or at-least-N:A,B,C";
         let (rule, members) = text.split_once(':').ok_or(expected)?;
-        let members: Vec<_> = members.split(',').map(Member::new).collect::<Result<_, _>>()?;
+        let members: Vec<_> = members
+            .split(',')
+            .map(Member::new)
+            .collect::<Result<_, _>>()?;
         let rule = match (rule, rule.strip_prefix("at-least-")) {
             ("all", _) => Rule::All,
             ("any", _) => Rule::Any,
@@ -269,11 +281,17 @@ impl GroupSpec {
             _ => return Err(expected.to_owned()),
         };
         for (i, member) in members.iter().enumerate() {
-            if members.iter().take(i).any(|other| other.name == member.name) {
+            if members
+                .iter()
+                .take(i)
+                .any(|other| other.name == member.name)
+            {
                 return Err(format!("the member \"{}\" is there twice", member.name));
             }
         }
-        let counted = members.iter().filter(|member| member.mark != Mark::Informational);
+        let counted = members
+            .iter()
+            .filter(|member| member.mark != Mark::Informational);
         let counted = counted.count();
         if counted == 0 {
             return Err("no member decides: each is marked with ?".to_owned());
