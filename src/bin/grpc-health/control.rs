@@ -45,7 +45,7 @@ Exit codes:
 
 #[derive(Debug, Args)]
 pub(crate) struct Socket {
-    /// The Unix domain socket of \"serve --control PATH\".
+    /// The Unix domain socket of "serve --control PATH".
     #[arg(long, value_name = "PATH", env = "GRPC_HEALTH_CONTROL", value_parser = control_path)]
     control: PathBuf,
     /// How long connecting may take, and then the call; such as 500ms, 1s or 2m.

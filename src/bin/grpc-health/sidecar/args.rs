@@ -40,13 +40,13 @@ Configuration file (TOML), which SIGHUP reads again:
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sidecar")]
 pub(crate) struct SidecarArgs {
-    /// Serve a service whose status this check decides; repeatable. See \"Checks\" below.
+    /// Serve a service whose status this check decides; repeatable. See "Checks" below.
     #[arg(long, value_name = "NAME=KIND:TARGET", value_parser = check)]
     pub(super) check: Vec<Spec>,
-    /// Serve a service whose status those of other services decide; repeatable. See \"Groups\" below.
+    /// Serve a service whose status those of other services decide; repeatable. See "Groups" below.
     #[arg(long, value_name = "NAME=RULE:MEMBERS", value_parser = group)]
     pub(super) group: Vec<Spec>,
-    /// Serve a service that is NOT_SERVING unless \"grpc-health beat NAME\" renews its lease within the time TTL; repeatable.
+    /// Serve a service that is NOT_SERVING unless "grpc-health beat NAME" renews its lease within the time TTL; repeatable.
     #[arg(long, value_name = "NAME=TTL", requires = "control", value_parser = lease)]
     pub(super) lease: Vec<Spec>,
     /// Read checks, groups and leases from this file (TOML), too. SIGHUP reads the file again; if the file cannot be used, the server keeps
