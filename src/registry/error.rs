@@ -3,8 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-/// The reason why a name was not registered or not watched: the registry's [`Limits`](super::Limits) do not
-/// admit the name.
+/// The reason why a registry did not do as asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RegistryError {
@@ -21,6 +20,19 @@ pub enum RegistryError {
         /// The largest length, in bytes: [`Limits::max_name_len`](super::Limits::max_name_len).
         max: usize,
     },
+    /// The status of a group is not set by hand.
+    IsGroup,
+    /// The name is leased, and a group's is not.
+    IsLeased,
+    /// A group would be its own member, directly or through other groups.
+    GroupCycle,
+    /// A group needs more members than it has.
+    GroupTooSmall {
+        /// How many critical members the group needs.
+        needed: usize,
+        /// How many critical members the group has.
+        members: usize,
+    },
 }
 
 impl fmt::Display for RegistryError {
@@ -36,6 +48,15 @@ impl fmt::Display for RegistryError {
                 write!(
                     f,
                     "service name of {len} bytes is longer than the {max} allowed"
+                )
+            }
+            Self::IsGroup => f.write_str("the service is a group, whose status is computed"),
+            Self::IsLeased => f.write_str("the service is leased, and cannot be a group"),
+            Self::GroupCycle => f.write_str("the group would be its own member"),
+            Self::GroupTooSmall { needed, members } => {
+                write!(
+                    f,
+                    "the group needs {needed} members to serve, and has {members}"
                 )
             }
         }

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use super::ServingStatus;
 use super::shared::Shared;
 use super::slab::{Slot, SlotRef};
-use super::{Reason, ServingStatus};
+use super::word::Change;
 use crate::sync::Arc;
 
 /// A handle to one registered service, which sets the status without a look-up; from
@@ -19,8 +20,8 @@ use crate::sync::Arc;
 #[derive(Clone)]
 pub struct ServiceHandle {
     slot: SlotRef,
-    id: u32,
-    shared: Arc<Shared>,
+    pub(super) id: u32,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl ServiceHandle {
@@ -46,17 +47,14 @@ impl ServiceHandle {
         self.slot().word.load().shown()
     }
 
-    /// Sets the service's status. [`ServiceUnknown`](ServingStatus::ServiceUnknown) clears the service.
+    /// Sets the service's status. [`ServiceUnknown`](ServingStatus::ServiceUnknown) clears the service. Does
+    /// nothing else if the service is a [group](super::Registry::group).
     #[inline]
     pub fn set(&self, status: ServingStatus) {
-        self.shared
-            .update(self.id, self.slot(), |word| word.with_status(status));
-    }
-
-    /// Sets the service's status, and says why.
-    pub fn set_with_reason(&self, status: ServingStatus, reason: impl Into<Reason>) {
-        let _ = reason.into();
-        self.set(status);
+        // The only error is that of a group, whose status is not set by hand.
+        let _ = self
+            .shared
+            .update(self.id, self.slot(), Change::Status(status));
     }
 
     /// Sets the service's status to [`Serving`](ServingStatus::Serving).

@@ -8,9 +8,16 @@
 //! watchers of a slot, or of a bucket of unregistered names. `queue` lists the slots that changed. `sweep`
 //! walks the queue, `driver` runs the sweep, and `seats` decides which driver works. `shared` holds them all.
 
+mod damper;
+mod details;
 mod driver;
 mod error;
+mod group;
+mod grouping;
 mod handle;
+mod history;
+mod hooked;
+mod ledger;
 mod limits;
 mod names;
 mod queue;
@@ -34,7 +41,10 @@ mod tests;
 
 pub use driver::Driver;
 pub use error::RegistryError;
+pub use group::{Group, Member};
 pub use handle::ServiceHandle;
+pub(crate) use history::Clock;
+pub use history::{Moment, StatusDetails, Transition};
 pub use limits::Limits;
 pub use reason::Reason;
 pub use registry::Registry;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use super::shared::Shared;
+use super::word::Change;
 use super::{Driver, Limits, RegistryError, ServiceHandle, ServingStatus, Watcher};
 use crate::sync::Arc;
 
@@ -67,8 +68,7 @@ impl Registry {
         status: ServingStatus,
     ) -> Result<(), RegistryError> {
         if let Some((id, slot)) = self.shared.find(name) {
-            self.shared
-                .update(id, slot, |word| word.with_status(status));
+            self.shared.update(id, slot, Change::Status(status))?;
         } else if status != ServingStatus::ServiceUnknown {
             self.shared.register(name, status)?;
         }
@@ -116,9 +116,9 @@ impl Registry {
     /// the name is not registered.
     pub fn clear(&self, name: &str) {
         if let Some((id, slot)) = self.shared.find(name) {
-            self.shared.update(id, slot, |word| {
-                word.with_status(ServingStatus::ServiceUnknown)
-            });
+            // Clearing fails for no service: a cleared group is a group no more.
+            let clear = Change::Status(ServingStatus::ServiceUnknown);
+            let _ = self.shared.update(id, slot, clear);
         }
     }
 
@@ -179,9 +179,7 @@ impl Registry {
     ///
     /// [`RegistryError`] if the name is new and exceeds the registry's [`Limits`].
     pub fn pin(&self, name: &str) -> Result<(), RegistryError> {
-        self.shared
-            .upsert(name, |word| word.with_pinned(true))
-            .map(drop)
+        self.shared.upsert(name, Change::Pinned(true)).map(drop)
     }
 
     /// Undoes [`pin`](Self::pin). True if the name is registered or pinned; otherwise nothing happens.
@@ -192,7 +190,7 @@ impl Registry {
     pub fn unpin(&self, name: &str) -> bool {
         let found = self.shared.find(name);
         if let Some((id, slot)) = found {
-            self.shared.update(id, slot, |word| word.with_pinned(false));
+            let _ = self.shared.update(id, slot, Change::Pinned(false));
         }
         found.is_some()
     }

@@ -1,5 +1,6 @@
 //! The state that all clones of a registry, its handles and its watchers share.
 
+use super::ledger::Ledger;
 use super::names::{MAX_NAMES, Names, Tag};
 use super::queue::{Node, Queue};
 use super::seats::Seats;
@@ -7,7 +8,7 @@ use super::slab::{Slab, Slot, SlotRef};
 use super::sweep::{Queued, Sweep};
 use super::waiters::Waiters;
 use super::weak::Attached;
-use super::word::Word;
+use super::word::{Change, Updated, Word};
 use super::{Limits, RegistryError, ServingStatus};
 use crate::sync::{AtomicWaker, MODEL, Mutex};
 
@@ -27,18 +28,32 @@ pub(super) struct Shared {
     pub(super) queue: Queue,
     names: Names,
     buckets: [Waiters; BUCKETS],
-    writer: Mutex<Writer>,
+    /// The subscribers to all services.
+    pub(super) followers: Waiters,
+    /// Whoever needs both locks takes this one first, and then the ledger's.
+    pub(super) writer: Mutex<Writer>,
+    /// No foreign code runs under this lock, so a setter may take it in `Drop` and on any thread.
+    pub(super) ledger: Mutex<Ledger>,
     /// What the plane keeps.
     pub(super) attached: Attached,
 }
 
 /// What the writers' lock guards, besides the growth of the slab and of the names.
 #[derive(Debug)]
-struct Writer {
+pub(super) struct Writer {
     /// Whether the registry is shut down. `shutdown` holds the lock during its whole walk, and a slot is
     /// registered under the same lock. So the walk reaches the slot, or the slot is drained from its
     /// beginning.
-    drained: bool,
+    pub(super) drained: bool,
+    /// Whether new slots are hooked from their beginning, because the ledger must hear of every service.
+    pub(super) hook_all: bool,
+}
+
+impl Writer {
+    /// The word of a new slot before any status was set.
+    pub(super) const fn cleared(&self) -> Word {
+        Word::new(ServingStatus::ServiceUnknown, self.drained).with_hooked(self.hook_all)
+    }
 }
 
 /// The slot of `""`, which every registry registers first.
@@ -59,7 +74,12 @@ impl Shared {
             queue: Queue::new(),
             seats: Seats::new(),
             driver: AtomicWaker::new(),
-            writer: Mutex::new(Writer { drained: false }),
+            followers: Waiters::new(),
+            writer: Mutex::new(Writer {
+                drained: false,
+                hook_all: false,
+            }),
+            ledger: Mutex::default(),
             attached: Attached::new(),
         }
     }
@@ -104,16 +124,12 @@ impl Shared {
 
     /// Sets a status, and registers the name if the name is new. Returns the number of the name's slot.
     pub(super) fn register(&self, name: &str, status: ServingStatus) -> Result<u32, RegistryError> {
-        self.upsert(name, |word| word.with_status(status))
+        self.upsert(name, Change::Status(status))
     }
 
     /// Changes a name's word, and registers the name if the name is new: its word is then what the change
     /// makes of a cleared one. Returns the number of the name's slot.
-    pub(super) fn upsert(
-        &self,
-        name: &str,
-        change: impl Fn(Word) -> Word,
-    ) -> Result<u32, RegistryError> {
+    pub(super) fn upsert(&self, name: &str, change: Change) -> Result<u32, RegistryError> {
         let tag = self.tag(name)?;
         let known = match self.find_tagged(tag, name) {
             None => {
@@ -121,23 +137,38 @@ impl Shared {
                 // Looks again: another thread may have registered the name meanwhile.
                 match self.find_tagged(tag, name) {
                     None => {
-                        let cleared = Word::new(ServingStatus::ServiceUnknown, writer.drained);
-                        let id = self.insert_while_locked(tag, name, change(cleared))?;
+                        let mut word = writer.cleared();
+                        if !word.hooked() {
+                            word = change.of(word);
+                        }
+                        let id = self.insert_while_locked(tag, name, word)?;
                         drop(writer);
                         self.published(tag);
-                        return Ok(id);
+                        if !word.hooked() {
+                            return Ok(id);
+                        }
+                        self.slab.get(id).map(|slot| (id, slot))
                     }
-                    Some(known) => known,
+                    known => known,
                 }
             }
-            Some(known) => known,
+            known => known,
         };
-        let (id, slot) = known;
-        self.update(id, slot, change);
+        let Some((id, slot)) = known else {
+            return Err(RegistryError::Full {
+                max: self.limits.max_services,
+            });
+        };
+        self.update(id, slot, change)?;
         Ok(id)
     }
 
-    fn insert_while_locked(&self, tag: Tag, name: &str, word: Word) -> Result<u32, RegistryError> {
+    pub(super) fn insert_while_locked(
+        &self,
+        tag: Tag,
+        name: &str,
+        word: Word,
+    ) -> Result<u32, RegistryError> {
         let max = self.limits.max_services;
         if self.slab.len() as usize >= max {
             return Err(RegistryError::Full { max });
@@ -154,27 +185,41 @@ impl Shared {
     ///
     /// A watcher joins the bucket and then looks for the name. The registering thread publishes the name and
     /// then looks into the bucket. Both use the bucket's lock, so one of the two sees the other.
-    fn published(&self, tag: Tag) {
+    pub(super) fn published(&self, tag: Tag) {
         let (node, bucket) = self.bucket(tag);
         if !bucket.is_empty() && self.queue.push(node, &bucket.links) {
             self.notify();
         }
     }
 
-    /// Changes one word, and has the word's watchers woken if the change concerns them.
+    /// Changes one word, and has the word's watchers woken if the change concerns them. An error if the
+    /// change would set the status of a group.
     #[inline]
-    pub(super) fn update(&self, id: u32, slot: &Slot, change: impl Fn(Word) -> Word) {
-        if slot.word.update(change) {
-            self.changed(id, slot);
+    pub(super) fn update(&self, id: u32, slot: &Slot, change: Change) -> Result<(), RegistryError> {
+        match slot.word.update(|word| change.of(word)) {
+            Updated::Silent => {}
+            Updated::Watched => self.changed(id, slot),
+            Updated::Hooked => return self.update_hooked(id, change),
         }
+        Ok(())
     }
 
     /// Queues a changed slot. It is out of line, because setters without watchers never come here.
     #[cold]
     fn changed(&self, id: u32, slot: &Slot) {
-        if self.queue.push(node(id), &slot.waiters.links) {
+        if self.push(id, slot) {
             self.notify();
         }
+    }
+
+    /// Queues a changed slot; true if the slot was not queued already.
+    pub(super) fn push(&self, id: u32, slot: &Slot) -> bool {
+        self.queue.push(node(id), &slot.waiters.links)
+    }
+
+    /// Queues the subscribers to all services; true if they were not queued already.
+    pub(super) fn push_followers(&self) -> bool {
+        self.queue.push(FOLLOWERS, &self.followers.links)
     }
 
     /// Shuts the registry down, or resumes it: changes every word, then has the watchers of changed words
@@ -187,9 +232,12 @@ impl Shared {
             let Some(slot) = self.slab.get(id) else {
                 continue;
             };
-            if slot.word.update(|word| word.with_drained(drained)) {
-                any |= self.queue.push(node(id), &slot.waiters.links);
-            }
+            let change = Change::Drained(drained);
+            any |= match slot.word.update(|word| change.of(word)) {
+                Updated::Silent => false,
+                Updated::Watched => self.push(id, slot),
+                Updated::Hooked => self.apply(&mut self.ledger.lock(), id, change, None),
+            };
         }
         drop(writer);
         if any {
@@ -198,7 +246,7 @@ impl Shared {
     }
 
     /// Has the queue swept, by the driver or here. The caller holds no lock, because wakers are called.
-    fn notify(&self) {
+    pub(super) fn notify(&self) {
         if self.queue.is_seated() {
             self.driver.wake();
         } else {
@@ -229,6 +277,7 @@ impl Queued for Shared {
     fn waiters(&self, node: Node) -> Option<&Waiters> {
         match slot_of(node) {
             Some(id) => self.slab.get(id).map(|slot| &slot.waiters),
+            None if node == FOLLOWERS => Some(&self.followers),
             None => self.buckets.get((node as usize).wrapping_sub(1)),
         }
     }
@@ -241,6 +290,7 @@ impl Queued for Shared {
                 slot.waiters
                     .wake(cursor, examine, |seen| seen != shown as u32)
             }),
+            None if node == FOLLOWERS => self.followers.wake(cursor, examine, |_| true),
             None => self
                 .waiters(node)
                 .is_none_or(|bucket| bucket.wake(cursor, examine, |tag| self.names.has(Tag(tag)))),
@@ -255,11 +305,14 @@ impl Drop for Shared {
     }
 }
 
-/// The number of slot `id` in the queue. Buckets have the numbers below those of slots.
+/// The number of the subscribers to all services in the queue. Buckets have the numbers below it.
+const FOLLOWERS: Node = BUCKETS as Node + 1;
+
+/// The number of slot `id` in the queue.
 fn node(id: u32) -> Node {
-    id + 1 + BUCKETS as Node
+    id + 1 + FOLLOWERS
 }
 
 fn slot_of(node: Node) -> Option<u32> {
-    node.checked_sub(1 + BUCKETS as Node)
+    node.checked_sub(1 + FOLLOWERS)
 }

@@ -9,7 +9,8 @@ const STATUS: u64 = 0b11;
 const PINNED: u64 = 1 << 2;
 const DRAINED: u64 = 1 << 3;
 const WATCHED: u64 = 1 << 4;
-const VERSION_SHIFT: u32 = 5;
+const HOOKED: u64 = 1 << 5;
+const VERSION_SHIFT: u32 = 6;
 
 /// The status that is shown, two bits for each combination of the low four bits: reading a status takes no
 /// branch.
@@ -23,11 +24,14 @@ const SHOWN: u64 = {
     table
 };
 
-/// The fields, from the low bit: status (2 bits), PINNED, DRAINED, WATCHED, version (59 bits).
+/// The fields, from the low bit: status (2 bits), PINNED, DRAINED, WATCHED, HOOKED, version (58 bits).
+///
+/// HOOKED says that the ledger must hear of every change: whoever finds the bit changes the word under the
+/// ledger's lock. The bit is only ever set.
 ///
 /// *status* is the last value that was set, also while the registry is drained. The status that is *shown* is
 /// computed from the whole word, so one load decides it. The version counts the changes of the shown status;
-/// it wraps after 2^59, which takes eighteen years at one change per nanosecond.
+/// it wraps after 2^58, which takes nine years at one change per nanosecond.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Word(u64);
 
@@ -59,6 +63,17 @@ impl Word {
     #[inline]
     pub(super) const fn watched(self) -> bool {
         self.0 & WATCHED != 0
+    }
+
+    /// Whether the ledger must hear of every change.
+    #[inline]
+    pub(super) const fn hooked(self) -> bool {
+        self.0 & HOOKED != 0
+    }
+
+    /// Whether a shutdown hides the status that was set last.
+    pub(super) const fn hidden(self) -> bool {
+        self.drained() && !self.pinned() && !matches!(self.status(), ServingStatus::ServiceUnknown)
     }
 
     /// How often the shown status has changed.
@@ -96,6 +111,10 @@ impl Word {
         self.with(DRAINED, drained)
     }
 
+    pub(super) const fn with_hooked(self, hooked: bool) -> Self {
+        self.with(HOOKED, hooked)
+    }
+
     #[inline]
     const fn with(self, bit: u64, on: bool) -> Self {
         if on {
@@ -121,6 +140,36 @@ impl fmt::Debug for Word {
             .field("version", &self.version())
             .finish()
     }
+}
+
+/// One change of a word.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Change {
+    Status(ServingStatus),
+    Pinned(bool),
+    Drained(bool),
+}
+
+impl Change {
+    #[inline]
+    pub(super) const fn of(self, word: Word) -> Word {
+        match self {
+            Self::Status(status) => word.with_status(status),
+            Self::Pinned(pinned) => word.with_pinned(pinned),
+            Self::Drained(drained) => word.with_drained(drained),
+        }
+    }
+}
+
+/// What is left to do after a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Updated {
+    /// Nothing.
+    Silent,
+    /// The watchers must be told.
+    Watched,
+    /// The word has not been changed: it must be changed under the ledger's lock.
+    Hooked,
 }
 
 /// A [`Word`] that threads share.
@@ -149,16 +198,19 @@ impl AtomicWord {
         self.0.store(word.0, Ordering::Relaxed);
     }
 
-    /// Applies `change`; true if watchers must be told.
+    /// Applies `change`, unless the word is hooked.
     ///
     /// A `change` that leaves the word as it is stores nothing.
     #[inline]
-    pub(super) fn update(&self, change: impl Fn(Word) -> Word) -> bool {
+    pub(super) fn update(&self, change: impl Fn(Word) -> Word) -> Updated {
         let mut old = self.load();
         loop {
+            if old.hooked() {
+                return Updated::Hooked;
+            }
             let mut new = change(old);
             if new == old {
-                return false;
+                return Updated::Silent;
             }
             let seen = new.shown() != old.shown();
             if seen {
@@ -170,10 +222,45 @@ impl AtomicWord {
                 .0
                 .compare_exchange_weak(old.0, new.0, Ordering::AcqRel, Ordering::Acquire)
             {
-                Ok(_) => return seen && old.watched(),
+                Ok(_) if seen && old.watched() => return Updated::Watched,
+                Ok(_) => return Updated::Silent,
                 Err(current) => old = Word(current),
             }
         }
+    }
+
+    /// Applies `change` to a hooked word, and returns the words before and after. The caller holds the
+    /// ledger's lock.
+    ///
+    /// Only the WATCHED bit changes without that lock.
+    pub(super) fn update_while_locked(&self, change: impl Fn(Word) -> Word) -> (Word, Word) {
+        let mut old = self.load();
+        loop {
+            let mut new = change(old);
+            if new == old {
+                return (old, old);
+            }
+            if new.shown() != old.shown() {
+                new = new.next_version();
+            }
+            // As in `update`.
+            match self
+                .0
+                .compare_exchange_weak(old.0, new.0, Ordering::AcqRel, Ordering::Acquire)
+            {
+                Ok(_) => return (old, new),
+                Err(current) => old = Word(current),
+            }
+        }
+    }
+
+    /// Sends every change from now on to the ledger, and returns the word. The caller holds the ledger's lock.
+    ///
+    /// This is a read-modify-write, so every `update` comes either before it, and the returned word has the
+    /// change, or after it, and the update finds the word hooked.
+    pub(super) fn hook_while_locked(&self) -> Word {
+        // AcqRel: as in `set_watched_while_locked`.
+        Word(self.0.fetch_or(HOOKED, Ordering::AcqRel)).with(HOOKED, true)
     }
 
     /// Reports changes from now on. The caller holds the lock of the slot's list, which has a watcher in it.
@@ -225,9 +312,13 @@ mod tests {
             prop_assert_eq!(set.watched(), on);
             prop_assert_eq!(set.0 & !WATCHED, raw & !WATCHED);
 
+            let set = word.with(HOOKED, on);
+            prop_assert_eq!(set.hooked(), on);
+            prop_assert_eq!(set.0 & !HOOKED, raw & !HOOKED);
+
             let set = word.next_version();
-            prop_assert_eq!(set.version(), word.version().wrapping_add(1) & (u64::MAX >> 5));
-            prop_assert_eq!(set.0 & 0x1f, raw & 0x1f);
+            prop_assert_eq!(set.version(), word.version().wrapping_add(1) & (u64::MAX >> 6));
+            prop_assert_eq!(set.0 & 0x3f, raw & 0x3f);
         }
 
         #[test]
@@ -236,14 +327,18 @@ mod tests {
         ) {
             let before = Word(raw);
             let word = AtomicWord::new(before);
-            let told = word.update(|w| {
-                w.with_status(to).with_drained(drained).with_pinned(pinned)
-            });
+            let change = |w: Word| w.with_status(to).with_drained(drained).with_pinned(pinned);
+            let told = word.update(change);
+            if before.hooked() {
+                prop_assert_eq!((told, word.load()), (Updated::Hooked, before));
+                prop_assert_eq!(word.update_while_locked(change), (before, word.load()));
+            }
             let after = word.load();
             let changed = before.shown() != after.shown();
             prop_assert_eq!((after.status(), after.drained(), after.pinned()), (to, drained, pinned));
             prop_assert_eq!(after.watched(), before.watched());
-            prop_assert_eq!(told, changed && before.watched());
+            prop_assert_eq!(told == Updated::Watched, !before.hooked() && changed && before.watched());
+            prop_assert_eq!(after.hooked(), before.hooked());
             let expected = if changed { before.next_version() } else { before };
             prop_assert_eq!(after.version(), expected.version());
         }
