@@ -36,6 +36,7 @@ impl Registry {
         name: &str,
         check: Check<P>,
     ) -> Result<CheckHandle, RegistryError> {
+        self.settable(name)?;
         let first = match self.get_service_status(name) {
             ServingStatus::ServiceUnknown => Some(check.first.unwrap_or(ServingStatus::Unknown)),
             _ => check.first,

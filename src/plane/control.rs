@@ -77,7 +77,7 @@ pub trait Controlled: Send + Sync + 'static {
 
 impl Controlled for Registry {
     fn set(&self, name: &str, status: ServingStatus, reason: Reason) -> Result<(), Status> {
-        let service = self.handle(name).map_err(|error| refused(&error))?;
+        let service = self.settable(name).map_err(|error| refused(&error))?;
         service.set_with_reason(status, reason);
         Ok(())
     }
@@ -102,6 +102,7 @@ fn refused(error: &RegistryError) -> Status {
     let code = match error {
         RegistryError::NameTooLong { .. } => Code::INVALID_ARGUMENT,
         RegistryError::Full { .. } => Code::RESOURCE_EXHAUSTED,
+        _ => Code::FAILED_PRECONDITION,
     };
     Status::new(code, error.to_string())
 }

@@ -30,13 +30,23 @@ impl Registry {
 
     /// A handle to a service, whose status stays as it is. Registers a new name as a cleared one.
     pub(crate) fn handle(&self, name: &str) -> Result<ServiceHandle, RegistryError> {
-        let id = self.shared.upsert(name, |word| word)?;
+        let id = self.shared.placed(name)?;
         match self.shared.slot_ref(id) {
             Some(slot) => Ok(ServiceHandle::new(&self.shared, id, slot)),
             // This cannot happen: the slot was found or made a moment ago, and slots are never removed.
             None => Err(RegistryError::Full {
                 max: self.limits().max_services,
             }),
+        }
+    }
+
+    /// A [`handle`](Self::handle) to a service that is no group.
+    pub(crate) fn settable(&self, name: &str) -> Result<ServiceHandle, RegistryError> {
+        let handle = self.handle(name)?;
+        if self.members(name).is_empty() {
+            Ok(handle)
+        } else {
+            Err(RegistryError::IsGroup)
         }
     }
 

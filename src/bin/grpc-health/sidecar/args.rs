@@ -25,8 +25,8 @@ Options stand in brackets behind the name: --check 'db[period=5s,timeout=1s,rise
   watch             grpc, grpcs: keep a Watch open, too, to learn of a change at once
   ca=FILE, server-name=NAME, cert=FILE, key=FILE    grpcs: as the --tls options of `check`
 Groups:
-  --group 'ready=all:db,api,cache?'                 SERVING if all members are, but for those with ?
-  --group 'ready=any:a,b!'                          if any member is, and those with !
+  --group 'ready=all:db,api,cache?'                 SERVING if all members are; those with ? do not count
+  --group 'ready=any:a,b'                           SERVING if any member is
   --group '=at-least-2:a,b,c'                       the empty name is the server as a whole
 Configuration file (TOML), which SIGHUP reads again:
   [check.db]

@@ -60,8 +60,14 @@ impl Controlled for Sidecar {
     }
 
     fn beat(&self, name: &str) -> Result<(), Status> {
-        let _ = name;
-        Err(Status::new(Code::NOT_FOUND, "no lease of this name"))
+        match Sidecar::beat(self, name) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(error)) => Err(Status::new(Code::RESOURCE_EXHAUSTED, error.to_string())),
+            None => {
+                let text = format!("no lease of \"{name}\"");
+                Err(Status::new(Code::NOT_FOUND, text))
+            }
+        }
     }
 
     fn shutdown(&self) -> Result<(), Status> {

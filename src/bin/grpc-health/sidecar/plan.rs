@@ -107,18 +107,18 @@ pub(crate) fn whole(planned: &[Planned], services: &[&str]) -> Result<(), Vec<Co
 /// Whether a group contains itself, directly or through other groups.
 fn reaches(group: &str, named: &BTreeMap<&str, &Planned>) -> bool {
     let members = |name: &str| match named.get(name).map(|one| &one.spec) {
-        Some(Spec::Group(group)) => group.members.as_slice(),
+        Some(Spec::Group(group)) => group.critical.as_slice(),
         _ => &[],
     };
     let mut seen = BTreeSet::new();
     let mut open: Vec<&str> = vec![group];
     while let Some(name) = open.pop() {
         for member in members(name) {
-            if member.name == group {
+            if member == group {
                 return true;
             }
-            if seen.insert(member.name.as_str()) {
-                open.push(&member.name);
+            if seen.insert(member.as_str()) {
+                open.push(member);
             }
         }
     }

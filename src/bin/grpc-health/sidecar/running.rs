@@ -10,17 +10,18 @@ use std::{
 };
 
 use grpc_health::{
-    Registry,
+    Registry, ServingStatus,
     plane::{
-        Check, CheckHandle, Outcome, Probe,
+        Check, CheckHandle, Lease, Outcome, Probe,
         probes::{Command, FileAge, Grpc, Http, Tcp},
     },
+    registry::{Group, RegistryError},
 };
 use tokio::{signal::unix::Signal, task::spawn_blocking, time::timeout};
 
 use super::{
     source::{Prepared, Source},
-    spec::{CheckSpec, Kind, Spec},
+    spec::{CheckSpec, GroupSpec, Kind, Rule, Spec},
 };
 use crate::output::log;
 
@@ -44,6 +45,23 @@ pub(super) struct Running {
 
 pub(super) enum Decider {
     Check(CheckHandle),
+    /// The registry has the group.
+    Group,
+    /// Empty until the first beat: a program that has not begun is not serving.
+    Lease(Option<Lease>),
+}
+
+impl Decider {
+    /// Stops deciding. Returns the check, if it was one.
+    fn stop(self) -> Option<CheckHandle> {
+        match self {
+            Self::Check(check) => {
+                check.stop();
+                Some(check)
+            }
+            Self::Group | Self::Lease(_) => None,
+        }
+    }
 }
 
 impl Sidecar {
@@ -101,11 +119,12 @@ impl Sidecar {
             .collect();
         for name in changed {
             if let Some(old) = running.remove(&name) {
-                let Decider::Check(check) = old.decider;
-                check.stop();
-                // A check that replaces a check goes on with the status.
-                let stays = wanted.get(&name);
-                if !stays.is_some_and(|new| matches!(new.spec, Spec::Check(_))) {
+                let was_check = matches!(old.decider, Decider::Check(_));
+                let _ = old.decider.stop();
+                // A check that replaces a check goes on with the status. A group ends before any other begins, or two that swap their
+                // members would contain themselves meanwhile.
+                let new = wanted.get(&name).map(|new| &new.spec);
+                if !(was_check && matches!(new, Some(Spec::Check(_)))) {
                     self.registry.clear(&name);
                 }
             }
@@ -129,8 +148,44 @@ impl Sidecar {
     fn start(&self, new: &Prepared) -> Result<Decider, String> {
         match &new.spec {
             Spec::Check(check) => self.check(check, new).map(Decider::Check),
-            Spec::Group(_) | Spec::Lease(_) => Err("not yet".to_owned()),
+            Spec::Group(group) => self.group(group),
+            Spec::Lease(lease) => {
+                let down = ServingStatus::NotServing;
+                let set = self.registry.set_service_status(&lease.name, down);
+                set.map_err(|error| error.to_string())?;
+                Ok(Decider::Lease(None))
+            }
         }
+    }
+
+    fn group(&self, spec: &GroupSpec) -> Result<Decider, String> {
+        let critical = spec.critical.iter().cloned();
+        let group = match spec.rule {
+            Rule::All => Group::all_of(critical),
+            Rule::Any => Group::any_of(critical),
+            Rule::AtLeast(count) => {
+                Group::at_least(usize::try_from(count).unwrap_or(usize::MAX), critical)
+            }
+        };
+        let group = group.informational(spec.informational.iter().cloned());
+        let made = self.registry.group(&spec.name, group);
+        made.map_err(|error| error.to_string())?;
+        Ok(Decider::Group)
+    }
+
+    /// Renews a lease. `None` if there is no lease of this name.
+    pub(super) fn beat(&self, name: &str) -> Option<Result<(), RegistryError>> {
+        let mut running = self.running();
+        let Running { spec, decider } = running.get_mut(name)?;
+        let (Spec::Lease(spec), Decider::Lease(place)) = (spec, decider) else {
+            return None;
+        };
+        if let Some(lease) = place {
+            lease.beat();
+            return Some(Ok(()));
+        }
+        let made = self.registry.lease(name, spec.ttl);
+        Some(made.map(|lease| *place = Some(lease)))
     }
 
     fn check(&self, spec: &CheckSpec, new: &Prepared) -> Result<CheckHandle, String> {
@@ -157,9 +212,7 @@ impl Sidecar {
             .observe(said(spec.name.clone()));
         let known = self.registry.get_service_status(&spec.name);
         let check = match (known, spec.starts_not_serving) {
-            (known, _) if known != grpc_health::ServingStatus::ServiceUnknown => {
-                check.keeps_status()
-            }
+            (known, _) if known != ServingStatus::ServiceUnknown => check.keeps_status(),
             (_, true) => check.starts_not_serving(),
             (_, false) => check,
         };
@@ -193,11 +246,7 @@ impl Sidecar {
     pub(crate) async fn stop(&self) {
         let stopped: Vec<_> = std::mem::take(&mut *self.running())
             .into_values()
-            .map(|running| {
-                let Decider::Check(check) = running.decider;
-                check.stop();
-                check
-            })
+            .filter_map(|running| running.decider.stop())
             .collect();
         let all = async {
             for check in stopped {

@@ -78,7 +78,10 @@ pub(crate) struct GrpcTls {
 pub(crate) struct GroupSpec {
     pub(crate) name: String,
     pub(crate) rule: Rule,
-    pub(crate) members: Vec<Member>,
+    /// The members that decide.
+    pub(crate) critical: Vec<String>,
+    /// `NAME?`: members that are shown, and do not decide.
+    pub(crate) informational: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,22 +89,6 @@ pub(crate) enum Rule {
     All,
     Any,
     AtLeast(u32),
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Member {
-    pub(crate) name: String,
-    pub(crate) mark: Mark,
-}
-
-/// What a member means to its group.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Mark {
-    Ordinary,
-    /// `NAME!`: without this member the group is not serving.
-    Critical,
-    /// `NAME?`: the group does not depend on this member.
-    Informational,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -270,56 +257,40 @@ impl GroupSpec {
     pub(crate) fn new(group: &str, text: &str) -> Result<Self, String> {
         let expected = "expected all:A,B or any:A,B or at-least-N:A,B,C";
         let (rule, members) = text.split_once(':').ok_or(expected)?;
-        let members: Vec<_> = members
-            .split(',')
-            .map(Member::new)
-            .collect::<Result<_, _>>()?;
         let rule = match (rule, rule.strip_prefix("at-least-")) {
             ("all", _) => Rule::All,
             ("any", _) => Rule::Any,
             (_, Some(count)) => Rule::AtLeast(number(count).map_err(|_| expected)?),
             _ => return Err(expected.to_owned()),
         };
-        for (i, member) in members.iter().enumerate() {
-            if members
-                .iter()
-                .take(i)
-                .any(|other| other.name == member.name)
-            {
-                return Err(format!("the member \"{}\" is there twice", member.name));
-            }
+        let (mut critical, mut informational) = (Vec::new(), Vec::new());
+        for member in members.split(',') {
+            let (member, list) = match member.strip_suffix('?') {
+                Some(member) => (member, &mut informational),
+                None => (member, &mut critical),
+            };
+            list.push(name(member)?);
         }
-        let counted = members
-            .iter()
-            .filter(|member| member.mark != Mark::Informational);
-        let counted = counted.count();
-        if counted == 0 {
-            return Err("no member decides: each is marked with ?".to_owned());
+        let mut all: Vec<&String> = critical.iter().chain(&informational).collect();
+        all.sort_unstable();
+        if let Some([twice, _]) = all.windows(2).find(|pair| pair.first() == pair.last()) {
+            return Err(format!("the member \"{twice}\" is there twice"));
         }
-        match rule {
-            Rule::AtLeast(count) if usize::try_from(count).is_ok_and(|count| count > counted) => {
-                return Err(format!("only {counted} members decide"));
-            }
-            _ => {}
+        let deciding = critical.len();
+        let needed = match rule {
+            Rule::AtLeast(count) => usize::try_from(count).unwrap_or(usize::MAX),
+            Rule::All | Rule::Any => 1,
+        };
+        if needed > deciding {
+            return Err(format!(
+                "{needed} members must serve, and only {deciding} decide"
+            ));
         }
         Ok(Self {
             name: name(group)?,
             rule,
-            members,
-        })
-    }
-}
-
-impl Member {
-    fn new(text: &str) -> Result<Self, String> {
-        let (text, mark) = match (text.strip_suffix('!'), text.strip_suffix('?')) {
-            (Some(text), _) => (text, Mark::Critical),
-            (_, Some(text)) => (text, Mark::Informational),
-            _ => (text, Mark::Ordinary),
-        };
-        Ok(Self {
-            name: name(text)?,
-            mark,
+            critical,
+            informational,
         })
     }
 }
