@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::registry::{Reason, Registry, RegistryError, ServiceHandle, ServingStatus};
+use tokio::time::Instant;
+
+use crate::registry::{Reason, Registry, RegistryError, ServiceHandle};
 
 /// How many equal results in a row change a service's status; see [`Registry::set_hysteresis`].
 ///
@@ -68,8 +70,8 @@ impl Registry {
     ///
     /// [`RegistryError`] if the name is new and exceeds the registry's [`Limits`](crate::registry::Limits).
     pub fn set_hysteresis(&self, name: &str, hysteresis: Hysteresis) -> Result<(), RegistryError> {
-        let _ = (name, hysteresis);
-        Ok(())
+        let Hysteresis { rise, fall, dwell } = hysteresis;
+        self.set_damper(name, rise, fall, dwell)
     }
 }
 
@@ -79,17 +81,12 @@ impl ServiceHandle {
     ///
     /// Callable from any thread, inside or outside a runtime, and in `Drop`.
     pub fn report(&self, ok: bool) {
-        self.report_with_reason(ok, Reason::default());
+        self.report_at(ok, None, Instant::now().into_std());
     }
 
     /// Reports a result as [`report`](Self::report) does, with the reason of the status that the result leads
-    /// to.
+    /// to. The reason replaces that of earlier results that led to the same status.
     pub fn report_with_reason(&self, ok: bool, reason: impl Into<Reason>) {
-        let status = if ok {
-            ServingStatus::Serving
-        } else {
-            ServingStatus::NotServing
-        };
-        self.set_with_reason(status, reason);
+        self.report_at(ok, Some(reason.into()), Instant::now().into_std());
     }
 }

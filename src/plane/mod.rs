@@ -12,14 +12,18 @@ mod check_tests;
 mod control;
 #[cfg(all(feature = "control", feature = "client"))]
 mod control_client;
+mod history;
 mod hysteresis;
 mod jobs;
+mod lease;
 mod outcome;
 #[allow(clippy::module_inception)]
 mod plane;
 mod probe;
 #[cfg(feature = "checks")]
 pub mod probes;
+mod rings;
+mod runtime;
 mod schedule;
 
 pub use check::Check;
@@ -29,6 +33,8 @@ pub use control::{ControlService, Controlled, MAX_REQUEST, NoReplies};
 #[cfg(all(feature = "control", feature = "client"))]
 pub use control_client::ControlClient;
 pub use hysteresis::Hysteresis;
+pub use lease::Lease;
 pub use outcome::{CheckStats, Outcome};
 pub use plane::Plane;
 pub use probe::Probe;
+pub use runtime::{RuntimeWatch, watch_runtime};

@@ -1,20 +1,24 @@
 //! The plane's future, and its state, which every registry keeps.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use tokio::sync::{Notify, OwnedMutexGuard};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
 use super::jobs::{Job, Jobs, Running};
-use crate::registry::{Driver, Registry, WeakRegistry};
+use super::rings::{Rings, Turned};
+use crate::registry::{Driver, Pulse, Registry};
 
 /// What the plane of one registry works on. The registry keeps it, and it does not hold the registry.
 #[derive(Default)]
 pub(super) struct Work {
     jobs: Jobs,
+    leases: Mutex<Rings>,
     /// Told of new work.
     news: Notify,
     /// Held by the plane that works.
@@ -30,6 +34,26 @@ impl Work {
     pub(super) fn start(&self, job: Job) {
         self.jobs.add(job);
         self.news.notify_one();
+    }
+
+    /// Looks after a lease from now on.
+    pub(super) fn sample(&self, pulse: &Arc<Pulse>, ttl: Duration) {
+        self.rings().add(pulse, ttl);
+        self.news.notify_one();
+    }
+
+    /// Looks at the leases that are due, and returns when to look again.
+    fn look(&self, turned: &mut Vec<Turned>) -> Option<Instant> {
+        let next = self.rings().sample(Instant::now(), turned);
+        // Outside the lock: telling a lease may wake watchers, whose wakers are foreign code.
+        for (pulse, stale) in turned.drain(..) {
+            pulse.set_stale(stale);
+        }
+        next
+    }
+
+    fn rings(&self) -> MutexGuard<'_, Rings> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -60,8 +84,7 @@ impl Registry {
     /// with the registry; see [`Plane`].
     pub fn plane(&self) -> Plane {
         let work = Work::of(self).map(|work| {
-            let registry = self.downgrade();
-            let future: BoxFuture<()> = Box::pin(run(work, registry));
+            let future: BoxFuture<()> = Box::pin(run(work));
             future
         });
         Plane {
@@ -71,14 +94,21 @@ impl Registry {
     }
 }
 
-async fn run(work: Arc<Work>, registry: WeakRegistry) {
-    let _seat: OwnedMutexGuard<()> = Arc::clone(&work.seat).lock_owned().await;
-    let _ = registry;
+/// Works while this plane has the seat. Never ends.
+async fn run(work: Arc<Work>) {
+    let _seat = Arc::clone(&work.seat).lock_owned().await;
     let mut running = Running::default();
+    let mut turned = Vec::new();
     loop {
-        let mut news = std::pin::pin!(work.news.notified());
-        std::future::poll_fn(|cx| {
+        let next = work.look(&mut turned);
+        let mut news = pin!(work.news.notified());
+        let mut timer = pin!(next.map(sleep_until));
+        poll_fn(|cx| {
             running.poll(&work.jobs, cx);
+            let timer = timer.as_mut().as_pin_mut();
+            if timer.is_some_and(|timer| timer.poll(cx).is_ready()) {
+                return Poll::Ready(());
+            }
             news.as_mut().poll(cx)
         })
         .await;

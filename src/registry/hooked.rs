@@ -65,33 +65,34 @@ impl Shared {
         change: Change,
         reason: Option<Reason>,
     ) -> bool {
-        let mut told = self.apply_one(ledger, id, change, |_| reason);
+        let mut told = self.apply_one(ledger, id, change, |_, _| reason);
         while let Some((group, status, member)) = ledger.next_pending() {
             let change = Change::Status(status);
-            told |= self.apply_one(ledger, group, change, |ledger| {
-                self.blame(ledger, status, member)
+            told |= self.apply_one(ledger, group, change, |ledger, changed| {
+                self.blame(ledger, member)
+                    .filter(|_| changed && status != ServingStatus::Serving)
             });
         }
         told
     }
 
+    /// `reason` is told whether the status changes. A reason for a status that stays replaces the old reason.
     fn apply_one(
         &self,
         ledger: &mut Ledger,
         id: u32,
         change: Change,
-        reason: impl FnOnce(&Ledger) -> Option<Reason>,
+        reason: impl FnOnce(&Ledger, bool) -> Option<Reason>,
     ) -> bool {
         let Some(slot) = self.slab.get(id) else {
             return false;
         };
         let (old, new) = slot.word.update_while_locked(|word| change.of(word));
         if old.status() != new.status() {
-            let reason = reason(ledger);
+            let reason = reason(ledger, true);
             ledger.status_changed(id, old.status(), new.status(), reason);
         } else if let Change::Status(_) = change {
-            // The status stays, and a reason that is given replaces the old one.
-            if let Some(reason) = reason(ledger) {
+            if let Some(reason) = reason(ledger, false) {
                 ledger.entry(id).reason = Some(reason);
             }
         }
@@ -106,16 +107,14 @@ impl Shared {
         told
     }
 
-    /// The reason of a group's status, which is a member's. Serving needs none. Only the history keeps it:
-    /// [`Registry::status_of`](super::Registry::status_of) looks at the members.
-    fn blame(&self, ledger: &Ledger, status: ServingStatus, member: u32) -> Option<Reason> {
+    /// The reason of a group that does not serve: the member that has changed. Only the history keeps this
+    /// reason: [`Registry::status_of`](super::Registry::status_of) looks at the members.
+    fn blame(&self, ledger: &Ledger, member: u32) -> Option<Reason> {
         ledger.history?;
-        if status == ServingStatus::Serving {
-            return None;
-        }
         let slot = self.slab.get(member)?;
+        let status = slot.word.load().status();
         let reason = ledger.get(member).and_then(|entry| entry.reason.as_ref());
-        Some(blamed(slot.name(), slot.word.load().status(), reason))
+        (status != ServingStatus::Serving).then(|| blamed(slot.name(), status, reason))
     }
 }
 

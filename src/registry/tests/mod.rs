@@ -1,6 +1,10 @@
 //! The rules of the registry, one test each.
 
+mod details;
 mod driving;
+mod following;
+mod grouping;
+mod leasing;
 mod setting;
 mod watching;
 
