@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -11,7 +11,7 @@ use std::task::Poll;
 use tokio::sync::Notify;
 
 use super::check_run::run;
-use super::jobs::Job;
+use super::jobs::Run;
 use super::outcome::{CheckStats, Counters, Outcome};
 use super::plane::Work;
 use super::{Check, Hysteresis, Probe};
@@ -56,18 +56,28 @@ impl Registry {
             news: Notify::new(),
         });
         if let Some(work) = Work::of(self) {
-            work.start(job(check, Arc::clone(&core), self.downgrade()));
+            work.start(Box::new(CheckJob {
+                check: Arc::new(tokio::sync::Mutex::new(Some(check))),
+                core: Arc::clone(&core),
+                registry: self.downgrade(),
+            }));
         }
         Ok(CheckHandle { core })
     }
 }
 
-/// Makes the work of a check for a plane. A plane that takes over begins with the start of the check's schedule.
-fn job<P: Probe>(check: Check<P>, core: Arc<Core>, registry: WeakRegistry) -> Job {
-    // Held by the task of one plane at a time. Empty once the check has stopped, so that its probe is freed.
-    let check = Arc::new(tokio::sync::Mutex::new(Some(check)));
-    Box::new(move || {
-        let (check, core, registry) = (Arc::clone(&check), Arc::clone(&core), registry.clone());
+/// The work of a check for a plane. A plane that takes over begins with the start of the check's schedule.
+struct CheckJob<P> {
+    /// Held by the task of one plane at a time. Empty once the check has stopped, so that its probe is freed.
+    check: Arc<tokio::sync::Mutex<Option<Check<P>>>>,
+    core: Arc<Core>,
+    registry: WeakRegistry,
+}
+
+impl<P: Probe> Run for CheckJob<P> {
+    fn future(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let (check, core) = (Arc::clone(&self.check), Arc::clone(&self.core));
+        let registry = self.registry.clone();
         Box::pin(async move {
             let mut place = check.lock().await;
             if let Some(check) = place.as_mut() {
@@ -79,7 +89,11 @@ fn job<P: Probe>(check: Check<P>, core: Arc<Core>, registry: WeakRegistry) -> Jo
             core.ended.store(true, SeqCst);
             core.news.notify_waiters();
         })
-    })
+    }
+
+    fn is_over(&self) -> bool {
+        self.core.ended.load(SeqCst)
+    }
 }
 
 /// Polls `running` until it ends or the check is stopped. Then drops `running`, and with it a run in progress.

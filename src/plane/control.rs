@@ -19,7 +19,7 @@ use crate::wire::status::Status;
 
 /// The largest request message that the control service reads, in bytes; a client that sends a larger one gets `RESOURCE_EXHAUSTED` (8). A
 /// request holds one name and one reason.
-pub const MAX_REQUEST: usize = 4096;
+pub const MAX_CONTROL_REQUEST: usize = 4096;
 
 pub(super) const PATH: &str = "/grpc_health.control.v1.Control/";
 
@@ -203,7 +203,7 @@ impl<C: Controlled> Service for ControlService<C> {
             "Resume" => RESUME,
             _ => return Err(Unimplemented::Method),
         };
-        Ok(Method::new(id).max_request(MAX_REQUEST))
+        Ok(Method::new(id).max_request(MAX_CONTROL_REQUEST))
     }
 
     fn call(&self, head: Head<'_>, message: Message) -> Answer<NoReplies, Ready<Reply>> {

@@ -126,6 +126,7 @@ impl Reader<'_> {
                 options.push((key, value));
             }
         }
+        kinds.sort_by_key(|(key, _)| key.span().start);
         let span = name.span();
         let ((kind, target), more) = match kinds.split_first() {
             Some((first, more)) => (first, more),
