@@ -49,8 +49,6 @@ fn a_tcp_check_follows_the_port() {
         said.starts_with(&format!("check \"db\": 127.0.0.1:{port}: ")),
         "{said}"
     );
-    let _listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
-    assert_eq!(db.line(), "SERVING");
 }
 
 #[test]

@@ -18,7 +18,12 @@ use std::{
 };
 
 use dir::Dir;
-use grpc_health::{Code, ServingStatus, client::Client, plane::ControlClient};
+use grpc_health::{
+    Code, Registry, Router, Server, ServingStatus,
+    client::Client,
+    plane::{ControlClient, ControlService},
+    registry::{Group, Limits},
+};
 use support::{Running, command, line, run, serve};
 
 /// Runs a control command, and says how it ended: exit code, stdout, stderr.
@@ -359,22 +364,14 @@ async fn names_and_messages_over_the_limits() {
     assert_eq!(listed, format!("\tSERVING\na\tSERVING\n{fits}\tSERVING\n"));
 }
 
-/// A client that makes up names fills the registry, and no more; one that keeps connections keeps the others of the socket out, and nobody
-/// else.
-#[tokio::test]
-async fn floods_of_the_control_socket_leave_the_health_service_alone() {
-    let dir = Dir::new();
-    let path = dir.path("control");
-    let (_server, addr) = serve(&["--control", &path, "--service", "a"]);
-    let health = Client::connect(addr.as_str()).await.unwrap();
-    let orders = ControlClient::new(Client::connect_unix(&path).await.unwrap());
-    let mut full = 0;
+/// Sets the statuses of made-up names, many at a time. Returns how many were refused.
+async fn flood(orders: &ControlClient, workers: usize, names: usize) -> usize {
     let mut flood = tokio::task::JoinSet::new();
-    for worker in 0..50 {
+    for worker in 0..workers {
         let orders = orders.clone();
         flood.spawn(async move {
             let mut full = 0;
-            for i in 0..340 {
+            for i in 0..names {
                 let name = format!("made.up.{worker}.{i}");
                 if let Err(status) = orders.set(&name, ServingStatus::Serving, "").await {
                     assert_eq!(status.code(), Code::RESOURCE_EXHAUSTED, "{status}");
@@ -384,21 +381,109 @@ async fn floods_of_the_control_socket_leave_the_health_service_alone() {
             full
         });
     }
+    let mut full = 0;
     while let Some(refused) = flood.join_next().await {
         full += refused.unwrap();
-        assert!(health.check("a").await.unwrap().is_serving());
     }
-    // 16,384 names, of which two were there.
-    assert_eq!(full, 50 * 340 - 16_382);
-    // A name that is there can be set all the same.
+    full
+}
+
+/// A client that makes up names fills the registry, and no more.
+#[tokio::test]
+async fn made_up_names_fill_the_registry_and_no_more() {
+    let registry = Registry::with_limits(Limits::new().max_services(100));
+    registry
+        .set_service_status("a", ServingStatus::Serving)
+        .unwrap();
+    let control = Router::empty().service(ControlService::new(registry.clone()));
+    let server = Server::builder().service(control).build();
+    let (client, io) = tokio::io::duplex(64 << 10);
+    tokio::spawn(server.serve_connection(io));
+    let orders = ControlClient::new(Client::handshake(client).await.unwrap());
+    // `""` and `a` were there.
+    assert_eq!(flood(&orders, 10, 20).await, 200 - 98);
+    assert_eq!(registry.services().len(), 100);
+    // A name that is there can be set all the same, and a lease is not an application's without leases.
     orders
-        .set("a", ServingStatus::NotServing, "")
+        .set("a", ServingStatus::NotServing, "why")
         .await
         .unwrap();
+    let details = registry.status_of("a");
+    assert_eq!(details.status, ServingStatus::NotServing);
+    assert_eq!(details.reason.unwrap().as_str(), "why");
+    let refused = orders.beat("a").await.unwrap_err();
+    assert_eq!(refused.code(), Code::NOT_FOUND);
+    registry.group("a", Group::all_of([""])).unwrap();
+    let refused = orders.set("a", ServingStatus::Serving, "").await;
+    assert_eq!(refused.unwrap_err().code(), Code::FAILED_PRECONDITION);
+}
 
+/// A client that keeps connections keeps the others of the socket out, and nobody else.
+#[tokio::test]
+async fn floods_of_the_control_socket_leave_the_health_service_alone() {
+    let dir = Dir::new();
+    let path = dir.path("control");
+    let (_server, addr) = serve(&["--control", &path, "--service", "a"]);
+    let health = Client::connect(addr.as_str()).await.unwrap();
+    let orders = ControlClient::new(Client::connect_unix(&path).await.unwrap());
+    assert_eq!(flood(&orders, 100, 10).await, 0);
+    assert!(health.check("a").await.unwrap().is_serving());
     let kept: Vec<_> = (0..200).map(|_| UnixStream::connect(&path)).collect();
     assert!(kept.iter().all(Result::is_ok));
-    assert!(!health.check("a").await.unwrap().is_serving());
+    assert!(health.check("a").await.unwrap().is_serving());
     let again = Client::connect(addr.as_str()).await.unwrap();
-    assert!(again.check("").await.unwrap().is_serving());
+    assert!(again.check("made.up.0.0").await.unwrap().is_serving());
+}
+
+/// What a client says that does not keep to the .proto file.
+#[tokio::test]
+async fn requests_that_are_malformed_set_nothing() {
+    let registry = Registry::new();
+    let service = ControlService::new(registry.clone());
+    let server = Server::builder().service(service).build();
+    let (client, io) = tokio::io::duplex(64 << 10);
+    tokio::spawn(server.serve_connection(io));
+    let (mut client, connection) = h2::client::handshake(client).await.unwrap();
+    tokio::spawn(connection);
+    let mut call = async |method: &str, message: &[u8]| {
+        let len = u32::try_from(message.len()).unwrap().to_be_bytes();
+        let request =
+            http::Request::post(format!("http://a/grpc_health.control.v1.Control/{method}"))
+                .header("content-type", "application/grpc")
+                .header("te", "trailers")
+                .body(())
+                .unwrap();
+        client = client.clone().ready().await.unwrap();
+        let (reply, mut body) = client.send_request(request, false).unwrap();
+        body.send_data([&[0], &len[..], message].concat().into(), true)
+            .unwrap();
+        reply
+            .await
+            .unwrap()
+            .headers()
+            .get("grpc-status")
+            .map(|status| status.to_str().unwrap().to_owned())
+    };
+    for (method, message, code) in [
+        // No status; a status that does not exist; a name that is no UTF-8; a field that does not end; a method that does not exist.
+        ("Set", &b"\x0a\x01a"[..], "3"),
+        ("Set", b"\x0a\x01a\x10\x09", "3"),
+        ("Set", b"\x0a\x01\xff\x10\x02", "13"),
+        ("Set", b"\x0a\x7fa", "13"),
+        ("Clear", b"\x0a\x7fa", "13"),
+        ("Beat", b"\xff", "13"),
+        ("Shutdown", b"\x0a", "13"),
+        ("Resume", b"\x0a", "13"),
+        ("Stop", b"", "12"),
+    ] {
+        assert_eq!(
+            call(method, message).await.as_deref(),
+            Some(code),
+            "{method} {message:?}"
+        );
+    }
+    assert_eq!(
+        registry.services(),
+        [(String::new(), ServingStatus::Serving)]
+    );
 }

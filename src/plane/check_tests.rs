@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Check, CheckStats, Outcome, Probe};
 use crate::registry::ServingStatus::{NotServing, Serving, Unknown};
-use crate::registry::{Reason, Registry};
+use crate::registry::{Group, Reason, Registry, RegistryError};
 
 const PERIOD: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -82,6 +82,63 @@ async fn a_check_decides_the_status_every_period() {
         ..CheckStats::default()
     };
     assert_eq!(handle.stats(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rise_and_fall_count_results_in_a_row() {
+    let (registry, _plane) = planed();
+    let script = Script::default();
+    let check = Check::new(PERIOD, TIMEOUT, script.probe()).rise(2).fall(3);
+    registry.check("a", check).unwrap();
+    sleep(PERIOD / 5).await;
+    let mut shown = Vec::new();
+    for down in [false, true, true, true, false, true, false, false] {
+        shown.push(registry.get_service_status("a"));
+        script.down.store(down, SeqCst);
+        sleep(PERIOD).await;
+    }
+    shown.push(registry.get_service_status("a"));
+    let expected = [
+        Unknown, Serving, Serving, Serving, NotServing, NotServing, NotServing, NotServing, Serving,
+    ];
+    assert_eq!(shown, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_gives_its_reason() {
+    let (registry, _plane) = planed();
+    let script = Script::default();
+    script.down.store(true, SeqCst);
+    let check = Check::new(PERIOD, TIMEOUT, script.probe());
+    registry.check("a", check).unwrap();
+    sleep(PERIOD).await;
+    let reason = registry.status_of("a").reason.unwrap();
+    assert_eq!(reason.as_str(), "scripted");
+    script.down.store(false, SeqCst);
+    sleep(PERIOD).await;
+    let reason = registry.status_of("a").reason.unwrap();
+    assert_eq!(reason.as_str(), "the check passed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_is_not_checked() {
+    let (registry, _plane) = planed();
+    registry.group("g", Group::all_of(["a"])).unwrap();
+    let script = Script::default();
+    for check in [
+        Check::new(PERIOD, TIMEOUT, script.probe()),
+        Check::new(PERIOD, TIMEOUT, script.probe()).keeps_status(),
+    ] {
+        let error = registry.check("g", check).unwrap_err();
+        assert_eq!(error, RegistryError::IsGroup);
+    }
+    // A name that becomes a group later is the group's.
+    let check = Check::new(PERIOD, TIMEOUT, script.probe());
+    let handle = registry.check("b", check).unwrap();
+    registry.group("b", Group::all_of(["a"])).unwrap();
+    sleep(PERIOD).await;
+    assert_eq!(handle.stats().passed, 1);
+    assert_eq!(registry.get_service_status("b"), Unknown);
 }
 
 #[tokio::test(start_paused = true)]

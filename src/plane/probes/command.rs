@@ -26,7 +26,8 @@ const NOT_PASSED_ON: &[&str] = &[
 ///
 /// The command runs without a shell, in the working directory and with the environment of this process, in a process group of its own. Its
 /// standard input is empty, and its output is thrown away. At the timeout of the check the probe kills the whole process group with
-/// SIGKILL, and so when the check stops. A command that exits in time may leave processes behind, as in a shell.
+/// SIGKILL, and so when the check stops. A command that exits in time may leave processes behind, as in a shell. The probe waits for the
+/// command alone: what the command has started is left to the process with number 1, which must wait for orphans.
 ///
 /// The probe needs a tokio runtime with I/O enabled.
 #[derive(Clone, Debug)]

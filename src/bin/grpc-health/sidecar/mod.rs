@@ -1,15 +1,17 @@
 //! `serve` as a sidecar: statuses that checks, groups, leases and the control socket decide.
 
 mod args;
+#[cfg(test)]
+mod args_tests;
 mod config;
+#[cfg(test)]
+mod config_tests;
 mod control;
 mod parse;
 mod plan;
 mod running;
 mod source;
 mod spec;
-#[cfg(test)]
-mod tests;
 mod words;
 
 pub(crate) use args::{NOTES, SidecarArgs};
