@@ -48,6 +48,21 @@ impl Grpc {
         self
     }
 
+    /// Opens a `Watch`. Whatever the server says to that, `Check` decides.
+    async fn open_watch(&mut self, client: &Client) {
+        let opened = match client.watch(&self.service).await {
+            // The first status is that of this moment.
+            Ok(mut watch) => watch.next().await.map(|first| first.map(|_| watch)),
+            Err(status) => Some(Err(status)),
+        };
+        match opened {
+            Some(Ok(watch)) => self.watch = Some(watch),
+            Some(Err(status)) if status.code() == Code::UNIMPLEMENTED => self.watches = false,
+            // The next run opens a Watch.
+            Some(Err(_)) | None => {}
+        }
+    }
+
     async fn ask(&mut self) -> Result<(), Reason> {
         let client = match self.client.take() {
             Some(client) => client,
@@ -57,15 +72,7 @@ impl Grpc {
             },
         };
         if self.watches && self.watch.is_none() {
-            match client.watch(&self.service).await {
-                Ok(mut watch) => {
-                    // The status of this moment; `Check` reads it below.
-                    let _ = watch.next().await;
-                    self.watch = Some(watch);
-                }
-                Err(status) if status.code() == Code::UNIMPLEMENTED => self.watches = false,
-                Err(status) => return Err(Reason::from(format!("{}: {status}", self.target))),
-            }
+            self.open_watch(&client).await;
         }
         let answer = client.check(&self.service).await;
         let why = match answer {
