@@ -13,7 +13,7 @@ use prost::Message;
 use tokio::time::Instant;
 
 use super::{
-    Client, ReportedStatus, Watch,
+    CheckDetails, Client, ReportedStatus, Watch,
     connection::Connection,
     error::from_h2,
     messages::{Messages, decode, until},
@@ -46,8 +46,26 @@ impl Client {
         let request = HealthCheckRequest {
             service: service.to_owned(),
         };
-        let reply: HealthCheckResponse = self.unary(CHECK, &request).await?;
+        let (reply, _): (HealthCheckResponse, _) = self.unary(CHECK, &request).await?;
         Ok(ReportedStatus::new(reply.status))
+    }
+
+    /// Asks for the status of one service as [`check`](Self::check) does, and for the server's reason for the status.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`check`](Self::check).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels the call.
+    pub async fn check_details(&self, service: &str) -> Result<CheckDetails, Status> {
+        let request = HealthCheckRequest {
+            service: service.to_owned(),
+        };
+        let (reply, messages): (HealthCheckResponse, _) = self.unary(CHECK, &request).await?;
+        let status = ReportedStatus::new(reply.status);
+        Ok(CheckDetails::new(status, messages.trailers()))
     }
 
     /// Asks for all services and their statuses.
@@ -60,7 +78,7 @@ impl Client {
     ///
     /// Dropping the future cancels the call.
     pub async fn list(&self) -> Result<BTreeMap<String, ReportedStatus>, Status> {
-        let reply: HealthListResponse = self.unary(LIST, &HealthListRequest {}).await?;
+        let (reply, _): (HealthListResponse, _) = self.unary(LIST, &HealthListRequest {}).await?;
         let statuses = reply.statuses.into_iter();
         Ok(statuses
             .map(|(name, reply)| (name, ReportedStatus::new(reply.status)))
@@ -91,7 +109,7 @@ impl Client {
         &self,
         path: PathAndQuery,
         request: &Q,
-    ) -> Result<R, Status> {
+    ) -> Result<(R, Messages), Status> {
         let deadline = self.deadline();
         until(deadline, async {
             let mut messages = self.open(path, request, deadline).await?;
@@ -104,7 +122,7 @@ impl Client {
                     "the reply has more than one message",
                 ));
             }
-            decode(message)
+            Ok((decode(message)?, messages))
         })
         .await
     }

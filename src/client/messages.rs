@@ -32,6 +32,8 @@ pub(super) struct Messages {
     chunk: Bytes,
     /// The head was the whole reply, with status OK.
     ended: bool,
+    /// The trailers of a reply that has ended with OK.
+    trailers: HeaderMap,
 }
 
 impl Messages {
@@ -65,6 +67,7 @@ impl Messages {
             decoder: Decoder::new(MAX_MESSAGE_LEN),
             chunk: Bytes::new(),
             ended,
+            trailers: HeaderMap::new(),
         })
     }
 
@@ -129,7 +132,13 @@ impl Messages {
         if status.code() != Code::OK {
             return Err(status);
         }
+        self.trailers = trailers;
         self.decoder.finish().map_err(|error| from_envelope(&error))
+    }
+
+    /// The trailers of a reply that has ended with OK; empty before the end, and after a reply without messages.
+    pub(super) const fn trailers(&self) -> &HeaderMap {
+        &self.trailers
     }
 }
 

@@ -21,6 +21,7 @@ mod call;
 mod connect;
 mod connection;
 mod connector;
+mod details;
 mod error;
 mod link;
 mod messages;
@@ -35,6 +36,7 @@ mod watched;
 
 pub use connect::Client;
 pub use connector::Connector;
+pub use details::CheckDetails;
 pub use error::ConnectError;
 pub use reported::ReportedStatus;
 pub use target::{InvalidTarget, Target};

@@ -4,11 +4,13 @@
 //! A90](https://github.com/grpc/proposal/blob/master/A90-health-service-list-method.md) specifies `List`.
 
 mod list;
+mod reasons;
 pub(crate) mod reply;
 pub(crate) mod request;
 mod service;
 mod watch;
 
 pub use list::LIST_LIMIT;
+pub use reasons::{REASON, SINCE};
 pub use service::{HealthService, MAX_REQUEST, MAX_WATCHES};
 pub use watch::WatchStream;

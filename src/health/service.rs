@@ -5,7 +5,7 @@ use std::future::Ready;
 
 use super::list::{self, LIST_LIMIT};
 use super::watch::WatchStream;
-use super::{reply, request};
+use super::{reasons, reply, request};
 use crate::registry::{Registry, RegistryError, ServingStatus};
 use crate::service::{
     Answer, Background, Drain, Head, Lifecycle, Limit, Message, Method, Reply, Service,
@@ -47,6 +47,7 @@ pub struct HealthService {
     list_limit: usize,
     max_watches: usize,
     watches: Limit,
+    reasons: bool,
 }
 
 impl HealthService {
@@ -58,6 +59,7 @@ impl HealthService {
             list_limit: LIST_LIMIT,
             max_watches: MAX_WATCHES,
             watches: Limit::default(),
+            reasons: false,
         }
     }
 
@@ -75,6 +77,18 @@ impl HealthService {
     #[must_use]
     pub const fn max_watches(mut self, watches: usize) -> Self {
         self.max_watches = watches;
+        self
+    }
+
+    /// Says in the trailers of `Check` why a service has its status and since when, as
+    /// [`Registry::status_of`](Registry::status_of) tells: the metadata [`REASON`](super::REASON) and [`SINCE`](super::SINCE), each only
+    /// if the registry knows. The time is known once the registry [records history](Registry::record_history). Default: false.
+    ///
+    /// Reasons are for operators. Every client that may call `Check` reads them, so they must hold no secret. With reasons a `Check` takes a
+    /// short lock and allocates.
+    #[must_use]
+    pub const fn reasons(mut self, tell: bool) -> Self {
+        self.reasons = tell;
         self
     }
 
@@ -98,8 +112,11 @@ impl HealthService {
 
     fn check(&self, message: &[u8]) -> Reply {
         let name = self.name(message)?;
+        if self.reasons {
+            return reasons::check(&self.registry, &name).unwrap_or_else(|| Err(unknown_service()));
+        }
         match self.registry.get_service_status(&name) {
-            ServingStatus::ServiceUnknown => Err(Status::new(Code::NOT_FOUND, "unknown service")),
+            ServingStatus::ServiceUnknown => Err(unknown_service()),
             status => Ok(reply::envelope(status).into()),
         }
     }
@@ -159,6 +176,10 @@ impl Service for HealthService {
     fn background(&self) -> Option<Background> {
         Some(Box::pin(self.registry.plane()))
     }
+}
+
+fn unknown_service() -> Status {
+    Status::new(Code::NOT_FOUND, "unknown service")
 }
 
 fn refused(error: &RegistryError) -> Status {

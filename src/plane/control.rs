@@ -2,7 +2,6 @@
 
 use std::future::Ready;
 use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -28,6 +27,9 @@ const CLEAR: u32 = 1;
 const BEAT: u32 = 2;
 const SHUTDOWN: u32 = 3;
 const RESUME: u32 = 4;
+
+/// Streams of replies, of which there are none.
+type NoReplies = Pin<Box<dyn Stream<Item = Reply> + Send>>;
 
 /// The empty message in its envelope: the answer of every method.
 const DONE: Bytes = Bytes::from_static(&[0; 5]);
@@ -209,17 +211,5 @@ impl<C: Controlled> Service for ControlService<C> {
     fn call(&self, head: Head<'_>, message: Message) -> Answer<NoReplies, Ready<Reply>> {
         let done = self.answer(head.method(), &message.body);
         Answer::Now(done.map(|()| DONE.into()))
-    }
-}
-
-/// The stream of replies of a service without streaming methods: there is no such stream.
-#[derive(Debug)]
-pub enum NoReplies {}
-
-impl Stream for NoReplies {
-    type Item = Reply;
-
-    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Reply>> {
-        match *self {}
     }
 }

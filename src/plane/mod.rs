@@ -29,7 +29,7 @@ mod schedule;
 pub use check::Check;
 pub use check_handle::CheckHandle;
 #[cfg(feature = "control")]
-pub use control::{ControlService, Controlled, MAX_CONTROL_REQUEST, NoReplies};
+pub use control::{ControlService, Controlled, MAX_CONTROL_REQUEST};
 #[cfg(all(feature = "control", feature = "client"))]
 pub use control_client::ControlClient;
 pub use hysteresis::Hysteresis;

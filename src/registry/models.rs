@@ -2,6 +2,8 @@
 //!
 //! A lost wake is a deadlock in each model, which loom reports.
 
+mod hooked;
+
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};

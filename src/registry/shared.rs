@@ -1,5 +1,7 @@
 //! The state that all clones of a registry, its handles and its watchers share.
 
+use std::any::Any;
+
 use super::ledger::Ledger;
 use super::names::{MAX_NAMES, Names, Tag};
 use super::queue::{Node, Queue};
@@ -7,10 +9,9 @@ use super::seats::Seats;
 use super::slab::{Slab, Slot, SlotRef};
 use super::sweep::{Queued, Sweep};
 use super::waiters::Waiters;
-use super::weak::Attached;
 use super::word::{Change, Updated, Word};
 use super::{Limits, RegistryError, ServingStatus};
-use crate::sync::{AtomicWaker, MODEL, Mutex};
+use crate::sync::{Arc, AtomicWaker, MODEL, Mutex};
 
 /// The number of buckets in which watchers of unregistered names wait, by hash: a registration looks into one
 /// bucket.
@@ -34,8 +35,9 @@ pub(super) struct Shared {
     pub(super) writer: Mutex<Writer>,
     /// No foreign code runs under this lock, so a setter may take it in `Drop` and on any thread.
     pub(super) ledger: Mutex<Ledger>,
-    /// What the plane keeps.
-    pub(super) attached: Attached,
+    /// What the plane keeps with the registry; empty until the plane first asks. This is std's `OnceLock` also
+    /// under loom: no model depends on the value.
+    pub(super) attached: std::sync::OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 /// What the writers' lock guards, besides the growth of the slab and of the names.
@@ -80,7 +82,7 @@ impl Shared {
                 hook_all: false,
             }),
             ledger: Mutex::default(),
-            attached: Attached::new(),
+            attached: std::sync::OnceLock::new(),
         }
     }
 

@@ -6,11 +6,6 @@ use super::shared::Shared;
 use super::{Registry, RegistryError, ServiceHandle};
 use crate::sync::{Arc, Weak};
 
-/// The value that another module keeps with a registry; empty until the value is first asked for.
-///
-/// This is std's `OnceLock` also under loom: no model depends on the value.
-pub(super) type Attached = std::sync::OnceLock<Arc<dyn Any + Send + Sync>>;
-
 /// A reference to a registry that does not keep the registry alive.
 #[derive(Clone, Debug)]
 pub(crate) struct WeakRegistry(Weak<Shared>);

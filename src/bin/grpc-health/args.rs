@@ -98,6 +98,9 @@ pub(crate) struct ServeArgs {
     /// Keep the status of this service while the server drains, for example for liveness probes; repeatable.
     #[arg(long, value_name = "NAME")]
     pub(crate) pin: Vec<String>,
+    /// Say in the trailers of Check why each service has its status, and since when. Every client may read the reasons.
+    #[arg(long)]
+    pub(crate) reasons: bool,
     /// Serve reflection (grpc.reflection.v1 and v1alpha), so that tools such as grpcurl can list the methods.
     #[arg(long)]
     pub(crate) reflection: bool,
@@ -142,6 +145,9 @@ pub(crate) struct CheckArgs {
     /// How long the call may take, such as 500ms, 1s or 2m.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub(crate) timeout: Duration,
+    /// Print STATUS, a tab, since when, a tab, and the reason. The last two are empty if the server does not say.
+    #[arg(long)]
+    pub(crate) reasons: bool,
 }
 
 #[derive(Debug, Args)]
@@ -162,9 +168,13 @@ pub(crate) struct WatchArgs {
 pub(crate) struct ListArgs {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// How long the call may take, such as 500ms, 1s or 2m.
+    /// How long each call may take, such as 500ms, 1s or 2m.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub(crate) timeout: Duration,
+    /// Print also since when each service has its status, and the reason, between tabs. Both are empty if the server does not say. Checks
+    /// each service once.
+    #[arg(long)]
+    pub(crate) reasons: bool,
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod output;
 mod query;
 mod serve;
 mod sidecar;
+mod since;
 mod tls;
 mod values;
 

@@ -1,10 +1,13 @@
 //! `check`, `watch` and `list`: ask a server.
 
-use std::{fmt::Display, future::Future};
+use std::{
+    fmt::{self, Display},
+    future::Future,
+};
 
 use grpc_health::{
     Code, Status,
-    client::{Client, Connector, ReportedStatus},
+    client::{CheckDetails, Client, Connector, ReportedStatus},
 };
 use tokio::runtime::Builder;
 
@@ -12,17 +15,22 @@ use crate::{
     args::{CheckArgs, ListArgs, Target, WatchArgs},
     escape::Escaped,
     output::{Exit, line, log},
+    since::Since,
 };
 
 pub(crate) fn check(args: &CheckArgs) -> Exit {
     ask(async {
         let client = connect(&args.target).await?.with_timeout(args.timeout);
-        let status = client
-            .check(&args.service)
+        let details = client
+            .check_details(&args.service)
             .await
             .map_err(|status| failed(&status))?;
-        let _ = print(status);
-        Ok(exit(status))
+        let _ = if args.reasons {
+            print(Reasoned(&details))
+        } else {
+            print(details.status)
+        };
+        Ok(exit(details.status))
     })
 }
 
@@ -49,7 +57,17 @@ pub(crate) fn list(args: &ListArgs) -> Exit {
         let client = connect(&args.target).await?.with_timeout(args.timeout);
         let statuses = client.list().await.map_err(|status| failed(&status))?;
         for (name, status) in &statuses {
-            if !print(format_args!("{}\t{status}", Escaped(name))) {
+            let printed = if args.reasons {
+                // The service may have changed or gone since it was listed.
+                match client.check_details(name).await {
+                    Ok(details) => print(format_args!("{}\t{}", Escaped(name), Reasoned(&details))),
+                    Err(error) if error.code() == Code::NOT_FOUND => true,
+                    Err(error) => return Err(failed(&error)),
+                }
+            } else {
+                print(format_args!("{}\t{status}", Escaped(name)))
+            };
+            if !printed {
                 break;
             }
         }
@@ -104,6 +122,21 @@ fn failed(status: &Status) -> Exit {
         log(format_args!("error: health rpc failed: {status}"));
     }
     Exit::Rpc
+}
+
+/// Writes a status, and what the server says of the status, between tabs.
+struct Reasoned<'a>(&'a CheckDetails);
+
+impl Display for Reasoned<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let details = self.0;
+        write!(f, "{}\t", details.status)?;
+        if let Some(since) = details.since {
+            write!(f, "{}", Since(since))?;
+        }
+        let reason = details.reason.as_deref().unwrap_or_default();
+        write!(f, "\t{}", Escaped(reason))
+    }
 }
 
 /// Prints one line. `false` if nobody reads stdout.

@@ -25,6 +25,9 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(args: &ServeArgs) -> Exit {
     let registry = Registry::new();
+    if args.reasons {
+        registry.record_history(0);
+    }
     for (name, status) in &args.service {
         if let Err(error) = registry.set_service_status(name, *status) {
             log(format_args!("error: --service \"{name}\": {error}"));
@@ -83,7 +86,7 @@ async fn serve(args: &ServeArgs, registry: Registry, sidecar: &Sidecar, source: 
             return Exit::Connect;
         }
     };
-    let mut router = Router::new(HealthService::new(registry));
+    let mut router = Router::new(HealthService::new(registry).reasons(args.reasons));
     if args.reflection {
         match Index::builder().build() {
             Ok(index) => router = router.service(Reflection::new(index)),

@@ -173,7 +173,7 @@ fn hysteresis_counts_results_in_a_row() {
     registry.set_damper("a", 3, 2, Duration::ZERO).unwrap();
     let handle = registry.register("a", Serving).unwrap();
     let start = Instant::now();
-    let mut report = |results: &str| {
+    let report = |results: &str| {
         let mut shown = String::new();
         for result in results.chars() {
             handle.report_at(result == '+', None, start);

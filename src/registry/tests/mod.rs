@@ -9,8 +9,7 @@ mod setting;
 mod watching;
 
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, atomic::AtomicUsize, atomic::Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use super::*;

@@ -1,0 +1,47 @@
+//! Why a service has its status, and since when, in the trailers of `Check`.
+
+use std::time::UNIX_EPOCH;
+
+use super::reply;
+use crate::registry::{Registry, ServingStatus, StatusDetails};
+use crate::service::{Part, Reply};
+use crate::wire::metadata::Metadata;
+use crate::wire::percent;
+
+/// The trailing metadata of `Check` that says why the service has its status, percent-encoded as `grpc-message` is; see
+/// [`HealthService::reasons`](super::HealthService::reasons).
+pub const REASON: &str = "health-reason";
+
+/// The trailing metadata of `Check` that says since when the service has its status, in milliseconds since 1970 (UTC); see
+/// [`HealthService::reasons`](super::HealthService::reasons).
+pub const SINCE: &str = "health-since-ms";
+
+/// The reply to a `Check`, with the reason and the time in the trailers. `None` for an unknown service.
+pub(super) fn check(registry: &Registry, name: &str) -> Option<Reply> {
+    let details = registry.status_of(name);
+    if details.status == ServingStatus::ServiceUnknown {
+        return None;
+    }
+    let part = Part::from(reply::envelope(details.status));
+    let metadata = metadata(&details);
+    Some(Ok(if metadata.is_empty() {
+        part
+    } else {
+        part.with_trailing(metadata)
+    }))
+}
+
+fn metadata(details: &StatusDetails) -> Metadata {
+    let mut metadata = Metadata::new();
+    if let Some(reason) = &details.reason {
+        // Encoded, the reason is printable ASCII, and short enough.
+        let _ = metadata.append(REASON, &percent::encode(reason.as_str()));
+    }
+    let since = details
+        .since
+        .and_then(|since| since.wall.duration_since(UNIX_EPOCH).ok());
+    if let Some(since) = since {
+        let _ = metadata.append(SINCE, &since.as_millis().to_string());
+    }
+    metadata
+}
