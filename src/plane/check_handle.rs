@@ -135,7 +135,7 @@ impl Core {
         if let Ok(service) = registry.handle(&self.name) {
             let reason = outcome
                 .reason()
-                .unwrap_or(Reason::fixed("the check passed"));
+                .unwrap_or_else(|| Reason::fixed("the check passed"));
             service.report_with_reason(outcome.passed(), reason);
         }
         ControlFlow::Continue(())

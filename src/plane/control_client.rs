@@ -60,7 +60,7 @@ impl ControlClient {
             reason: reason.to_owned(),
         };
         let path = PathAndQuery::from_static("/grpc_health.control.v1.Control/Set");
-        let SetResponse {} = self.client.unary(path, &request).await?;
+        let SetResponse {} = self.client.ask(path, &request).await?;
         Ok(())
     }
 
@@ -72,7 +72,7 @@ impl ControlClient {
     pub async fn clear(&self, service: &str) -> Result<(), Status> {
         let service = service.to_owned();
         let path = PathAndQuery::from_static("/grpc_health.control.v1.Control/Clear");
-        let ClearResponse {} = self.client.unary(path, &ClearRequest { service }).await?;
+        let ClearResponse {} = self.client.ask(path, &ClearRequest { service }).await?;
         Ok(())
     }
 
@@ -84,7 +84,7 @@ impl ControlClient {
     pub async fn beat(&self, service: &str) -> Result<(), Status> {
         let service = service.to_owned();
         let path = PathAndQuery::from_static("/grpc_health.control.v1.Control/Beat");
-        let BeatResponse {} = self.client.unary(path, &BeatRequest { service }).await?;
+        let BeatResponse {} = self.client.ask(path, &BeatRequest { service }).await?;
         Ok(())
     }
 
@@ -95,7 +95,7 @@ impl ControlClient {
     /// The status of the call.
     pub async fn shutdown(&self) -> Result<(), Status> {
         let path = PathAndQuery::from_static("/grpc_health.control.v1.Control/Shutdown");
-        let ShutdownResponse {} = self.client.unary(path, &ShutdownRequest {}).await?;
+        let ShutdownResponse {} = self.client.ask(path, &ShutdownRequest {}).await?;
         Ok(())
     }
 
@@ -106,7 +106,7 @@ impl ControlClient {
     /// The status of the call.
     pub async fn resume(&self) -> Result<(), Status> {
         let path = PathAndQuery::from_static("/grpc_health.control.v1.Control/Resume");
-        let ResumeResponse {} = self.client.unary(path, &ResumeRequest {}).await?;
+        let ResumeResponse {} = self.client.ask(path, &ResumeRequest {}).await?;
         Ok(())
     }
 }

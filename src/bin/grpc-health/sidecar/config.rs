@@ -128,22 +128,19 @@ impl Reader<'_> {
         }
         kinds.sort_by_key(|(key, _)| key.span().start);
         let span = name.span();
-        let ((kind, target), more) = match kinds.split_first() {
-            Some((first, more)) => (first, more),
-            None => {
-                let name = name.get_ref();
-                let inner = options.iter().find_map(|(key, value)| {
-                    let is_table = matches!(value.get_ref(), DeValue::Table(_));
-                    is_table.then(|| key.get_ref())
-                });
-                let why = match inner {
-                    Some(inner) => format!("quote a name with dots: [check.\"{name}.{inner}\"]"),
-                    None => format!(
-                        "the check \"{name}\" has no kind: one of tcp, grpc, grpcs, exec, http, age"
-                    ),
-                };
-                return self.complain(&span, why);
-            }
+        let Some(((kind, target), more)) = kinds.split_first() else {
+            let name = name.get_ref();
+            let inner = options.iter().find_map(|(key, value)| {
+                let is_table = matches!(value.get_ref(), DeValue::Table(_));
+                is_table.then(|| key.get_ref())
+            });
+            let why = match inner {
+                Some(inner) => format!("quote a name with dots: [check.\"{name}.{inner}\"]"),
+                None => format!(
+                    "the check \"{name}\" has no kind: one of tcp, grpc, grpcs, exec, http, age"
+                ),
+            };
+            return self.complain(&span, why);
         };
         if let Some((second, _)) = more.first() {
             let why = format!("\"{}\" is a second kind of one check", second.get_ref());

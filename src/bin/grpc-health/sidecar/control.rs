@@ -60,7 +60,7 @@ impl Controlled for Sidecar {
     }
 
     fn beat(&self, name: &str) -> Result<(), Status> {
-        match Sidecar::beat(self, name) {
+        match Self::beat(self, name) {
             Some(Ok(())) => Ok(()),
             Some(Err(error)) => Err(Status::new(Code::RESOURCE_EXHAUSTED, error.to_string())),
             None => {
