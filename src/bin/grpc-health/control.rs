@@ -10,8 +10,8 @@ use grpc_health::{
 };
 
 use crate::{
+    ask::ask,
     output::{Exit, log},
-    query::ask,
     values::{control_path, duration, status},
 };
 

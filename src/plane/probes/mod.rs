@@ -7,8 +7,6 @@ mod grpc;
 mod http;
 mod io;
 mod tcp;
-#[cfg(test)]
-mod tests;
 
 pub use age::FileAge;
 #[cfg(unix)]

@@ -1,4 +1,6 @@
 //! The probes against real peers of this process.
+#![cfg(feature = "checks")]
+#![allow(clippy::unwrap_used)]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -6,10 +8,10 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use super::{FileAge, Grpc, Http, Tcp};
-use crate::client::Target;
-use crate::plane::Probe;
-use crate::{HealthService, Registry, Server, ServingStatus};
+use grpc_health::client::Target;
+use grpc_health::plane::Probe;
+use grpc_health::plane::probes::{FileAge, Grpc, Http, Tcp};
+use grpc_health::{HealthService, Registry, Server, ServingStatus};
 
 /// Asks once. The error is the reason.
 async fn ask(probe: &mut impl Probe) -> Result<(), String> {
@@ -204,7 +206,7 @@ async fn the_age_of_a_file() {
 #[cfg(unix)]
 #[tokio::test]
 async fn exit_codes_of_commands() {
-    use super::Command;
+    use grpc_health::plane::probes::Command;
 
     let sh = |script: &str| Command::new("sh", ["-c", script]);
     assert_eq!(ask(&mut sh("exit 0")).await, Ok(()));
