@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use grpc_health::registry::{Driver, Registry, ServiceHandle, ServingStatus, Watcher};
+use grpc_health::registry::{Driver, Group, Registry, ServiceHandle, ServingStatus, Watcher};
 use tokio_stream::Stream;
 use tonic_health::ServingStatus as TonicStatus;
 use tonic_health::pb::HealthCheckRequest;
@@ -396,5 +396,43 @@ fn register(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, get, set, watched, threads, register);
+/// What the health plane adds: to nobody who does not use it.
+fn plane(c: &mut Criterion) {
+    let mut group = c.benchmark_group("plane");
+    let (registry, handles) = registry_with(16);
+    let lease = registry.lease("a lease", Duration::from_secs(1)).unwrap();
+    group.bench_function("beat", |b| b.iter(|| black_box(&lease).beat()));
+
+    let all = (0..16).map(name);
+    registry.group("a group", Group::all_of(all)).unwrap();
+    let mut i = 0;
+    let mut toggle = || {
+        i ^= 1;
+        black_box(&handles[0]).set(STATUSES[i]);
+    };
+    group.bench_function("set changed, member of a group of 16", |b| {
+        b.iter(&mut toggle);
+    });
+    registry.record_history(16);
+    group.bench_function("set changed, the same with history", |b| {
+        b.iter(&mut toggle);
+    });
+    group.bench_function("get, group", |b| {
+        b.iter(|| registry.get_service_status(black_box("a group")));
+    });
+    let (_registry, handles) = registry_with(1);
+    let mut i = 0;
+    group.bench_function("set changed, with a static reason", |b| {
+        b.iter(|| {
+            i ^= 1;
+            black_box(&handles[0]).set_with_reason(STATUSES[i], "because");
+        });
+    });
+    group.bench_function("report", |b| {
+        b.iter(|| black_box(&handles[0]).report(true));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, plane, get, set, watched, threads, register);
 criterion_main!(benches);

@@ -26,6 +26,7 @@
 //! |---|---|
 //! | [`registry`] | serving statuses, which any thread may set, inside or outside a runtime |
 //! | [`health`] | the health service |
+//! | [`plane`] | leases, hysteresis and history: what makes statuses true by themselves |
 //! | [`server`] | listeners, limits, statistics and shutdown |
 //! | [`router`] | application methods of all four kinds, with typed messages or bytes |
 //! | [`service`] | the trait that a server serves, for services written by hand |

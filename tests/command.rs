@@ -139,6 +139,41 @@ fn help_and_version() {
     assert_eq!(run(["--version"]), (0, version.to_owned(), String::new()));
 }
 
+// --- Reasons ---
+
+#[test]
+fn reasons_are_printed_if_both_ends_are_told_to() {
+    let (server, addr) = serve(&["--reasons", "--service", "a\tb=not-serving"]);
+    let (code, stdout, stderr) = run(["check", &addr, "--service", "a\tb", "--reasons"]);
+    assert_eq!(code, 4, "{stderr}");
+    let columns: Vec<_> = stdout.trim_end_matches('\n').split('\t').collect();
+    assert_eq!(
+        (columns[0], columns[2], columns.len()),
+        ("NOT_SERVING", "", 3)
+    );
+    // 2026-11-27T02:05:00.123Z
+    assert_eq!(
+        (columns[1].len(), &columns[1][10..11]),
+        (24, "T"),
+        "{stdout}"
+    );
+    let (_, listed, stderr) = run(["list", &addr, "--reasons"]);
+    assert_eq!(
+        listed,
+        format!("\tSERVING\t\t\na\\tb\t{stdout}"),
+        "{stderr}"
+    );
+    assert_eq!(
+        run(["check", &addr, "--service", "a\tb"]).1,
+        "NOT_SERVING\n"
+    );
+    server.signal("TERM");
+    assert_eq!(server.end().0, 0);
+
+    let (_server, addr) = serve(&[]);
+    assert_eq!(run(["check", &addr, "--reasons"]).1, "SERVING\t\t\n");
+}
+
 // --- serve ---
 
 #[test]

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use grpc_health::registry::{Registry, ServingStatus};
+use grpc_health::registry::{Group, Registry, ServingStatus};
 
 struct Counting;
 
@@ -43,6 +43,35 @@ fn allocations(work: impl FnOnce()) -> usize {
 #[test]
 fn the_counter_counts() {
     assert_eq!(allocations(|| drop(black_box(Box::new(1)))), 1);
+}
+
+/// A beat, a static reason, a result, and a member's change of a group that nobody watches.
+#[test]
+fn the_plane_allocates_nothing_per_change() {
+    use ServingStatus::{NotServing, Serving};
+    let registry = Registry::new();
+    let handle = registry.register("a.service", Serving).unwrap();
+    registry
+        .group("a.group", Group::all_of(["a.service"]))
+        .unwrap();
+    registry.group("", Group::any_of(["a.group"])).unwrap();
+    let ttl = std::time::Duration::from_secs(1);
+    let lease = registry.lease("a.lease", ttl).unwrap();
+    let work = || {
+        for status in [NotServing, Serving] {
+            lease.beat();
+            lease.scope(ttl, || ());
+            handle.set(status);
+            assert_eq!(registry.get_service_status(""), status);
+            handle.set_with_reason(status, "a static text");
+            handle.report(status == Serving);
+            registry.shutdown();
+            registry.resume();
+        }
+    };
+    // The first round makes what is kept.
+    work();
+    assert_eq!(allocations(work), 0);
 }
 
 #[test]

@@ -37,3 +37,36 @@ fn a_fixed_program_reaches_every_corner() {
     program.extend([9, 7, 1, 12, 1, 14, 1, 15, 0]);
     registry_ops::run(&program);
 }
+
+/// Groups of groups, leases that become stale and are back, results in a row, and subscribers, through a shutdown.
+#[test]
+fn a_fixed_program_reaches_every_corner_of_the_plane() {
+    let mut program = vec![25, 0, 25, 1, 11, 0, 12, 0, 12, 0];
+    // "" counts "a", "b" and "ab"; then "a" would count "".
+    program.extend([
+        16,
+        0,
+        1,
+        0b111,
+        16,
+        1,
+        1,
+        0b1000_0000,
+        16,
+        1,
+        2,
+        1,
+        16,
+        0,
+        9,
+        255,
+    ]);
+    // Two leases of "b", of which one does not beat; time passes; the holder beats again.
+    program.extend([17, 2, 1, 17, 2, 0, 21, 18, 1, 21, 12, 0, 25, 1]);
+    program.extend([17, 0, 0, 16, 2, 0, 0, 19, 0, 21, 17, 2, 1, 20, 0]);
+    for good in [0, 1, 0, 0, 1, 1] {
+        program.extend([2, 1, 0, 23, 1, 2, 2, 22, 1, good, 22, 1, good, 24, 1, good]);
+    }
+    program.extend([8, 22, 1, 1, 22, 1, 1, 10, 0, 1, 9, 7, 0, 7, 1, 21, 25, 1]);
+    registry_ops::run(&program);
+}

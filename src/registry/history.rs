@@ -7,6 +7,7 @@ use super::{Reason, ServingStatus};
 
 /// A moment in time, by both clocks of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Moment {
     /// The time of day. The clock may be set back or forward.
     pub wall: SystemTime,

@@ -7,6 +7,9 @@
 //! the words, in slots that never move. `names` finds a name's slot without a lock. `waiters` lists the
 //! watchers of a slot, or of a bucket of unregistered names. `queue` lists the slots that changed. `sweep`
 //! walks the queue, `driver` runs the sweep, and `seats` decides which driver works. `shared` holds them all.
+//!
+//! `ledger` keeps what some services have beside their words: `group` and `grouping`, `lease`, `damper`,
+//! `history`. `hooked` changes the words of such services, and `details` and `follow` ask for them.
 
 mod damper;
 mod details;
@@ -53,4 +56,5 @@ pub use reason::Reason;
 pub use registry::Registry;
 pub use status::ServingStatus;
 pub use watch::Watcher;
+#[allow(unused_imports, reason = "checks hold it")]
 pub(crate) use weak::WeakRegistry;

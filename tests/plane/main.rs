@@ -10,3 +10,5 @@ mod history;
 mod leases;
 mod runtimes;
 mod standby;
+#[cfg(feature = "client")]
+mod wire;
