@@ -8,10 +8,8 @@ use crate::sync::{Arc, Weak};
 
 /// A reference to a registry that does not keep the registry alive.
 #[derive(Clone, Debug)]
-#[allow(dead_code, reason = "checks hold it")]
 pub(crate) struct WeakRegistry(Weak<Shared>);
 
-#[allow(dead_code, reason = "checks call it")]
 impl WeakRegistry {
     /// The registry, unless it is gone.
     pub(crate) fn upgrade(&self) -> Option<Registry> {
@@ -21,7 +19,6 @@ impl WeakRegistry {
 }
 
 impl Registry {
-    #[allow(dead_code, reason = "checks call it")]
     pub(crate) fn downgrade(&self) -> WeakRegistry {
         WeakRegistry(Arc::downgrade(&self.shared))
     }
