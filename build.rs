@@ -26,6 +26,10 @@ const GENERATED: &[(&str, &[&str])] = &[
         "src/proto/grpc.reflection.v1alpha.rs",
         &["proto/grpc/reflection/v1alpha/reflection.proto"],
     ),
+    (
+        "src/proto/grpc_health.control.v1.rs",
+        &["proto/grpc_health/control/v1/control.proto"],
+    ),
     // Of tests and examples alone.
     (
         "examples/support/grpc.testing.rs",
@@ -99,6 +103,8 @@ mod regenerate {
         "proto/grpc/reflection/v1/reflection.proto",
         "proto/grpc/reflection/v1alpha/reflection.proto",
     ];
+    /// What the command serves on its control socket: reflection does not describe this file.
+    const CONTROL: &[&str] = &["proto/grpc_health/control/v1/control.proto"];
     const TESTING: &[&str] = &["proto/grpc/testing/test.proto"];
 
     /// Writes everything below `root`. protox is a protobuf compiler in Rust: no `protoc` is run.
@@ -114,6 +120,7 @@ mod regenerate {
             // Reflection's answers hold whole files: clones of them, not copies.
             .bytes([".grpc.reflection"])
             .compile_fds(compiler.file_descriptor_set())?;
+        prost_build::Config::new().compile_fds(protox::compile(CONTROL, [Path::new(ROOT)])?)?;
         prost_build::Config::new()
             .bytes(["."])
             .compile_fds(protox::compile(TESTING, [Path::new(ROOT)])?)?;

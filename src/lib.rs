@@ -40,7 +40,9 @@
 //! | feature | adds |
 //! |---|---|
 //! | `client` | the module `client`: a minimal client for Check, Watch and List |
-//! | `cli` | the `grpc-health` command (implies `client`, `gzip`, `native-roots`, `reflection` and `tls`) |
+//! | `checks` | the module `plane::probes`: checks of TCP, gRPC, HTTP, a command and a file's age (implies `client`) |
+//! | `control` | `plane::ControlService`, which sets statuses from outside the process |
+//! | `cli` | the `grpc-health` command (implies `checks`, `client`, `control`, `gzip`, `native-roots`, `reflection` and `tls`) |
 //! | `gzip` | requests compressed with gzip, and replies for methods that [ask for it](router::Route::compress) |
 //! | `native-roots` | a client that trusts the authorities of the machine (implies `client` and `tls`) |
 //! | `reflection` | the module `reflection`: server reflection, `v1` and `v1alpha` |

@@ -118,6 +118,12 @@ fn the_limit_of_a_request_is_the_same_for_reflection() {
     assert_eq!(grpc_health::reflection::MAX_REQUEST, MAX_REQUEST);
 }
 
+#[cfg(feature = "control")]
+#[test]
+fn the_limit_of_a_request_is_the_same_for_the_control_service() {
+    assert_eq!(grpc_health::plane::MAX_CONTROL_REQUEST, MAX_REQUEST);
+}
+
 #[test]
 fn the_limits_of_a_router_are_those_of_the_code() {
     let readme = readme();

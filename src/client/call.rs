@@ -106,6 +106,17 @@ impl Client {
         Ok(Watch::new(messages, limit, first))
     }
 
+    /// Calls a unary method of another service of this crate.
+    #[cfg(feature = "control")]
+    pub(crate) async fn ask<Q: Message, R: Message + Default>(
+        &self,
+        path: PathAndQuery,
+        request: &Q,
+    ) -> Result<R, Status> {
+        let (reply, _) = self.unary(path, request).await?;
+        Ok(reply)
+    }
+
     async fn unary<Q: Message, R: Message + Default>(
         &self,
         path: PathAndQuery,

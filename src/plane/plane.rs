@@ -31,7 +31,6 @@ impl Work {
     }
 
     /// Runs a job from now on, in the plane that works.
-    #[allow(dead_code, reason = "checks are jobs")]
     pub(super) fn start(&self, job: Job) {
         self.jobs.add(job);
         self.news.notify_one();

@@ -24,6 +24,13 @@ pub mod reflection {
     }
 }
 
-/// The `.proto` files of these packages, with their comments: an encoded `google.protobuf.FileDescriptorSet`.
+/// Package `grpc_health.control.v1`, from `proto/grpc_health/control/v1/control.proto`.
+#[cfg(feature = "control")]
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+pub mod control {
+    include!("grpc_health.control.v1.rs");
+}
+
+/// The `.proto` files of `grpc.health.v1` and of reflection, with their comments: an encoded `google.protobuf.FileDescriptorSet`.
 #[cfg(feature = "reflection")]
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("descriptors.bin");

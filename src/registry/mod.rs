@@ -56,5 +56,4 @@ pub use reason::Reason;
 pub use registry::Registry;
 pub use status::ServingStatus;
 pub use watch::Watcher;
-#[allow(unused_imports, reason = "checks hold it")]
 pub(crate) use weak::WeakRegistry;

@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use grpc_health::{ServingStatus, client};
 
 use crate::{
+    control::{self, AllArgs, NameArgs, SetArgs},
+    sidecar::{self, SidecarArgs},
     tls::{ServeTls, TargetTls},
     values::{Listen, duration, duration_or_none, listen, mode, service},
 };
@@ -37,8 +39,10 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve fixed statuses until SIGTERM or SIGINT, then drain. A second signal ends the server at once.
-    Serve(ServeArgs),
+    /// Serve statuses until SIGTERM or SIGINT, then drain. A second signal ends the server at once. The statuses are fixed, or decided by
+    /// checks.
+    #[command(after_long_help = serve_notes())]
+    Serve(Box<ServeArgs>),
     /// Print one service's status.
     #[command(after_help = EXIT_CODES)]
     Check(CheckArgs),
@@ -48,6 +52,25 @@ pub(crate) enum Command {
     /// Print all services and their statuses.
     #[command(after_help = LIST_NOTES)]
     List(ListArgs),
+    /// Set a service's status, through a server's control socket.
+    #[command(after_help = control::SET_NOTES)]
+    Set(SetArgs),
+    /// Make a service unknown, through a server's control socket.
+    #[command(after_help = control::EXIT_CODES)]
+    Clear(NameArgs),
+    /// Renew a service's lease, through a server's control socket.
+    #[command(after_help = control::BEAT_NOTES)]
+    Beat(NameArgs),
+    /// Show every service as NOT_SERVING, through a server's control socket. The server goes on.
+    #[command(after_help = control::EXIT_CODES)]
+    Shutdown(AllArgs),
+    /// Undo "shutdown".
+    #[command(after_help = control::EXIT_CODES)]
+    Resume(AllArgs),
+}
+
+fn serve_notes() -> String {
+    format!("{}\n\n{EXIT_CODES}", sidecar::NOTES)
 }
 
 #[derive(Debug, Args)]
@@ -91,6 +114,8 @@ pub(crate) struct ServeArgs {
     /// Serve with N worker threads instead of the main thread alone.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(crate) sidecar: SidecarArgs,
 }
 
 #[derive(Debug, Args)]

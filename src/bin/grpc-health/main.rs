@@ -2,11 +2,14 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod ask;
+mod control;
 mod escape;
 mod listen;
 mod output;
 mod query;
 mod serve;
+mod sidecar;
 mod since;
 mod tls;
 mod values;
@@ -32,6 +35,21 @@ fn main() -> ExitCode {
         Ok(Cli {
             command: Command::List(args),
         }) => query::list(&args),
+        Ok(Cli {
+            command: Command::Set(args),
+        }) => control::set(&args),
+        Ok(Cli {
+            command: Command::Clear(args),
+        }) => control::clear(&args),
+        Ok(Cli {
+            command: Command::Beat(args),
+        }) => control::beat(&args),
+        Ok(Cli {
+            command: Command::Shutdown(args),
+        }) => control::shutdown(&args),
+        Ok(Cli {
+            command: Command::Resume(args),
+        }) => control::resume(&args),
         Err(error) => {
             // clap returns help and version as an "error", too. A failure to print cannot be reported anywhere.
             let _ = error.print();

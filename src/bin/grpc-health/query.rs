@@ -1,18 +1,15 @@
 //! `check`, `watch` and `list`: ask a server.
 
-use std::{
-    fmt::{self, Display},
-    future::Future,
-};
+use std::fmt::{self, Display};
 
 use grpc_health::{
     Code, Status,
     client::{CheckDetails, Client, Connector, ReportedStatus},
 };
-use tokio::runtime::Builder;
 
 use crate::{
     args::{CheckArgs, ListArgs, Target, WatchArgs},
+    ask::ask,
     escape::Escaped,
     output::{Exit, line, log},
     since::Since,
@@ -75,21 +72,6 @@ pub(crate) fn list(args: &ListArgs) -> Exit {
         let all = statuses.into_values().all(ReportedStatus::is_serving);
         Ok(if all { Exit::Serving } else { Exit::NotServing })
     })
-}
-
-fn ask(question: impl Future<Output = Result<Exit, Exit>>) -> Exit {
-    match Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => {
-            let exit = runtime.block_on(question).unwrap_or_else(|exit| exit);
-            // Resolving a name may block a thread for longer than the timeout.
-            runtime.shutdown_background();
-            exit
-        }
-        Err(error) => {
-            log(format_args!("error: cannot start the runtime: {error}"));
-            Exit::Connect
-        }
-    }
 }
 
 async fn connect(target: &Target) -> Result<Client, Exit> {

@@ -26,6 +26,7 @@ use crate::{
     args::ServeArgs,
     listen,
     output::{Exit, log},
+    sidecar::{self, Sidecar, Source, report},
     tls,
 };
 
@@ -43,8 +44,17 @@ pub(crate) fn run(args: &ServeArgs) -> Exit {
             return Exit::Arguments;
         }
     }
+    let sidecar = Sidecar::new(registry.clone());
+    let services = args.service.iter().map(|(name, _)| name.clone());
+    let source = Source::new(&args.sidecar, services);
+    if let Err(errors) = sidecar.load(&source) {
+        report(&errors);
+        return Exit::Arguments;
+    }
     for name in &args.pin {
-        let is_service = name.is_empty() || args.service.iter().any(|(service, _)| service == name);
+        let is_service = name.is_empty()
+            || args.service.iter().any(|(service, _)| service == name)
+            || sidecar.decides(name);
         if !is_service || registry.pin(name).is_err() {
             log(format_args!("error: --pin \"{name}\": no such --service"));
             return Exit::Arguments;
@@ -57,8 +67,12 @@ pub(crate) fn run(args: &ServeArgs) -> Exit {
             return Exit::Connect;
         }
     };
-    let exit = runtime.block_on(serve(args, registry));
-    // The read of a file, or of a name's addresses, may hang for ever: nobody waits for it.
+    let exit = runtime.block_on(async {
+        let exit = serve(args, registry, &sidecar, source).await;
+        sidecar.stop().await;
+        exit
+    });
+    // The read of a file, or of a name's addresses, or of a check's, may hang for ever: nobody waits for it.
     runtime.shutdown_background();
     exit
 }
@@ -73,7 +87,7 @@ fn runtime(args: &ServeArgs) -> io::Result<Runtime> {
     }
 }
 
-async fn serve(args: &ServeArgs, registry: Registry) -> Exit {
+async fn serve(args: &ServeArgs, registry: Registry, sidecar: &Sidecar, source: Source) -> Exit {
     // Before the first line on stdout, since its reader may send a signal at once.
     let (mut signals, hangups) = match Signals::new().and_then(|all| Ok((all, tls::hangups()?))) {
         Ok(signals) => signals,
@@ -108,18 +122,49 @@ async fn serve(args: &ServeArgs, registry: Registry) -> Exit {
             return Exit::Serving;
         }
     };
+    let control = match &args.sidecar.control {
+        None => None,
+        Some(path) => match sidecar::listen(sidecar, path).await {
+            Ok(control) => {
+                tokio::spawn(control.serve());
+                Some(control)
+            }
+            Err(error) => {
+                let path = path.display();
+                log(format_args!("error: cannot listen on {path}: {error}"));
+                return Exit::Connect;
+            }
+        },
+    };
+    let has_file = source.has_file();
+    if has_file {
+        match tls::hangups() {
+            Ok(hangups) => drop(tokio::spawn(sidecar.clone().follow(source, hangups))),
+            Err(error) => {
+                log(format_args!("error: cannot handle signals: {error}"));
+                return Exit::Connect;
+            }
+        }
+    }
     match tls {
         Some(tls) => drop(tokio::spawn(args.tls.clone().follow(tls, hangups))),
+        None if has_file => {}
         None => drop(tokio::spawn(tls::ignore(hangups))),
     }
     listen::say(&server);
 
+    let stopping = sidecar.clone();
     let shutdown = async move {
         signals.next().await;
         log("draining");
+        stopping.drains();
+        if let Some(control) = control {
+            control.drain_handle().begin();
+        }
         tokio::spawn(async move {
             signals.next().await;
             log("stopping at once");
+            stopping.stop().await;
             process::exit(0);
         });
     };

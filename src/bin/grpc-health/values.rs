@@ -3,6 +3,7 @@
 use std::{
     fmt::{self, Display},
     net::SocketAddr,
+    path::PathBuf,
     time::Duration,
 };
 
@@ -49,17 +50,35 @@ pub(crate) fn listen(text: &str) -> Result<Listen, String> {
 /// Splits at the last `=`, since a name may contain one.
 pub(crate) fn service(text: &str) -> Result<(String, ServingStatus), String> {
     let (name, status) = text.rsplit_once('=').unwrap_or((text, "serving"));
-    let status = match status {
-        "serving" => ServingStatus::Serving,
-        "not-serving" => ServingStatus::NotServing,
-        "unknown" => ServingStatus::Unknown,
-        _ => {
-            return Err(format!(
-                "'{status}' is none of serving, not-serving, unknown"
-            ));
+    Ok((name.to_owned(), self::status(status)?))
+}
+
+pub(crate) fn status(text: &str) -> Result<ServingStatus, String> {
+    match text {
+        "serving" => Ok(ServingStatus::Serving),
+        "not-serving" => Ok(ServingStatus::NotServing),
+        "unknown" => Ok(ServingStatus::Unknown),
+        _ => Err(format!("'{text}' is none of serving, not-serving, unknown")),
+    }
+}
+
+/// The path of a control socket. An abstract name has no permissions, so everyone could connect.
+pub(crate) fn control_path(text: &str) -> Result<PathBuf, String> {
+    match text.bytes().next() {
+        None => Err("expected a path".to_owned()),
+        Some(b'@') => {
+            Err("an abstract name has no permissions: write ./@NAME for a file".to_owned())
         }
-    };
-    Ok((name.to_owned(), status))
+        Some(_) => Ok(text.into()),
+    }
+}
+
+/// A whole number from 1.
+pub(crate) fn number(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(number @ 1..) if !text.starts_with('+') => Ok(number),
+        _ => Err("expected a whole number from 1".to_owned()),
+    }
 }
 
 /// The permissions of a file, as `chmod` has them.
@@ -158,6 +177,23 @@ mod tests {
         assert_eq!(mode("0"), Some(0));
         for bad in ["", "1000", "8", "-1", "+600", "rw"] {
             assert_eq!(mode(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn numbers() {
+        assert_eq!(number("1"), Ok(1));
+        assert_eq!(number("4294967295"), Ok(u32::MAX));
+        for bad in ["", "0", "-1", "+1", "1.0", "4294967296", "one"] {
+            assert!(number(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn control_paths() {
+        assert_eq!(control_path("./@a"), Ok("./@a".into()));
+        for bad in ["", "@a"] {
+            assert!(control_path(bad).is_err(), "{bad}");
         }
     }
 
