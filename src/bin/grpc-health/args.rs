@@ -26,7 +26,8 @@ stdout (exit code 0 or 4, after the last status).";
 
 const LIST_NOTES: &str = "\
 One line per service, sorted by name: NAME, a tab, STATUS. With --reasons, two more columns: since
-when, and the reason. The server as a whole has the empty name. Backslashes, and characters that are not visible, are escaped in names.";
+when, and the reason. The server as a whole has the empty name. Backslashes, and characters that
+are not visible, are escaped in names and reasons.";
 
 /// Serve health statuses, and ask servers for health statuses (gRPC Health Checking Protocol).
 #[derive(Debug, Parser)]
