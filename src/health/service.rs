@@ -99,10 +99,13 @@ impl HealthService {
         Ok(name)
     }
 
-    fn check(&self, message: &[u8]) -> Reply {
+    fn check(&self, mirror: bool, message: &[u8]) -> Reply {
         let name = self.name(message)?;
         match self.registry.get_service_status(&name) {
             ServingStatus::ServiceUnknown => Err(Status::new(Code::NOT_FOUND, "unknown service")),
+            status if mirror && status != ServingStatus::Serving => {
+                Err(Status::new(Code::UNAVAILABLE, status.as_str()))
+            }
             status => Ok(reply::envelope(status).into()),
         }
     }
@@ -135,13 +138,14 @@ impl Service for HealthService {
             "List" => (LIST, Drain::Finish),
             _ => return Err(Unimplemented::Method),
         };
-        Ok(Method::new(id).max_request(MAX_REQUEST).drain(drain))
+        let method = Method::new(id).max_request(MAX_REQUEST).drain(drain);
+        Ok(if id == CHECK { method.probe() } else { method })
     }
 
     fn call(&self, head: Head<'_>, message: Message) -> Answer<WatchStream, Ready<Reply>> {
         let message = &message.body;
         match head.method() {
-            CHECK => Answer::Now(self.check(message)),
+            CHECK => Answer::Now(self.check(head.is_mirrored(), message)),
             WATCH => match self.watch(head.peer(), message) {
                 Ok(stream) => Answer::Stream(stream),
                 Err(status) => Answer::Now(Err(status)),

@@ -19,12 +19,12 @@ use super::arrival::Arrival;
 use super::config::Config;
 use super::handle::DrainHandle;
 use super::listener::{Accept, accept_loop};
-use super::listeners::{Listener, Listeners, State};
+use super::listeners::{Bound, Listener, Listeners, State};
 use super::places::Places;
 use super::shared::Shared;
 use super::stats::Stats;
 use crate::connection::{self, Phase};
-use crate::service::{PeerInfo, Service};
+use crate::service::{ListenOptions, PeerInfo, Service};
 #[cfg(feature = "tls")]
 use crate::tls::ServerTls;
 
@@ -35,6 +35,7 @@ use crate::tls::ServerTls;
 pub struct Server<S> {
     shared: Arc<Shared<S>>,
     listeners: Arc<Listeners>,
+    options: Option<Arc<ListenOptions>>,
 }
 
 impl<S: Service> Server<S> {
@@ -42,6 +43,17 @@ impl<S: Service> Server<S> {
         Self {
             shared: Arc::new(Shared::new(service, config, connection)),
             listeners: Arc::default(),
+            options: None,
+        }
+    }
+
+    /// A handle of the same server. Listeners that are added, and connections that are served, through this handle have these options.
+    /// Other listeners and connections keep theirs.
+    #[must_use]
+    pub fn with_listen_options(&self, options: ListenOptions) -> Self {
+        Self {
+            options: Some(Arc::new(options)),
+            ..self.clone()
         }
     }
 
@@ -93,7 +105,11 @@ impl<S: Service> Server<S> {
         if self.shared.drain.phase() >= Phase::Closing {
             self.listeners.close();
         }
-        self.listeners.add(listener, note)
+        let bound = Bound {
+            listener,
+            options: self.options.clone(),
+        };
+        self.listeners.add(bound, note)
     }
 
     /// The address of the TCP listener that was added first. Its port is the one that the system chose if it was bound to port 0.
@@ -225,6 +241,10 @@ impl<S: Service> Server<S> {
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let shared = Arc::clone(&self.shared);
+        let peer = PeerInfo {
+            options: self.options.clone(),
+            ..peer
+        };
         async move {
             if let Some(arrival) = Arrival::admit(&shared, &shared.places, &peer) {
                 arrival.serve(ready(Ok((io, peer)))).await;
@@ -267,34 +287,37 @@ impl<S: Service> Server<S> {
 }
 
 /// Accepts the connections of one listener in a task of its own.
-fn listen<S: Service>(loops: &mut JoinSet<()>, shared: &Arc<Shared<S>>, listener: Listener) {
+fn listen<S: Service>(loops: &mut JoinSet<()>, shared: &Arc<Shared<S>>, bound: Bound) {
     let shared = Arc::clone(shared);
+    let Bound { listener, options } = bound;
     match listener {
-        Listener::Tcp(tcp) => loops.spawn(accept(shared, tcp, |io, peer, config| {
+        Listener::Tcp(tcp) => loops.spawn(accept(shared, tcp, options, |io, peer, config| {
             prepare(&io, config);
             ready(Ok((io, peer)))
         })),
         #[cfg(feature = "tls")]
-        Listener::Tls(tcp, tls) => loops.spawn(accept(shared, tcp, move |io, peer, config| {
-            prepare(&io, config);
-            let tls = tls.clone();
-            async move {
-                // A client that says nothing costs a socket, and no state of TLS. A new socket may count as readable before it is.
-                io.peek(&mut [0]).await?;
-                let (io, certificates) = Box::pin(tls.accept(io)).await?;
-                Ok((
-                    io,
-                    PeerInfo {
-                        certificates,
-                        ..peer
-                    },
-                ))
-            }
-        })),
-        #[cfg(unix)]
-        Listener::Unix(unix) => {
-            loops.spawn(accept(shared, unix, |io, peer, _| ready(Ok((io, peer)))))
+        Listener::Tls(tcp, tls) => {
+            loops.spawn(accept(shared, tcp, options, move |io, peer, config| {
+                prepare(&io, config);
+                let tls = tls.clone();
+                async move {
+                    // A client that says nothing costs a socket, and no state of TLS. A new socket may count as readable before it is.
+                    io.peek(&mut [0]).await?;
+                    let (io, certificates) = Box::pin(tls.accept(io)).await?;
+                    Ok((
+                        io,
+                        PeerInfo {
+                            certificates,
+                            ..peer
+                        },
+                    ))
+                }
+            }))
         }
+        #[cfg(unix)]
+        Listener::Unix(unix) => loops.spawn(accept(shared, unix, options, |io, peer, _| {
+            ready(Ok((io, peer)))
+        })),
     };
 }
 
@@ -302,6 +325,7 @@ fn listen<S: Service>(loops: &mut JoinSet<()>, shared: &Arc<Shared<S>>, listener
 async fn accept<S, L, F, T>(
     shared: Arc<Shared<S>>,
     listener: L,
+    options: Option<Arc<ListenOptions>>,
     open: impl Fn(L::Io, PeerInfo, &connection::Config) -> F,
 ) where
     S: Service,
@@ -310,7 +334,8 @@ async fn accept<S, L, F, T>(
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let places = Arc::new(Places::new(&shared.config));
-    let connected = |io, peer: PeerInfo| {
+    let connected = |io, mut peer: PeerInfo| {
+        peer.options = options.clone();
         // A connection that is not admitted costs no task.
         if let Some(arrival) = Arrival::admit(&shared, &places, &peer) {
             let opening = open(io, peer, &shared.host.config);
@@ -340,6 +365,7 @@ impl<S> Clone for Server<S> {
         Self {
             shared: Arc::clone(&self.shared),
             listeners: Arc::clone(&self.listeners),
+            options: self.options.clone(),
         }
     }
 }

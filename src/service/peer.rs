@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::listen::ListenOptions;
+
 /// The two ends of a connection, as far as the host knows the ends. All calls of a connection have the same `PeerInfo`.
 ///
 /// A test, or a host that accepts connections itself, makes a `PeerInfo` from what it knows:
@@ -37,6 +39,8 @@ pub struct PeerInfo {
     /// server has verified the certificate, and the client has proved that it has the key. The other certificates are what the client sent
     /// to help with the verification, and prove nothing by themselves.
     pub certificates: Option<Arc<[Bytes]>>,
+    /// The options of the listener that has accepted the connection.
+    pub(crate) options: Option<Arc<ListenOptions>>,
 }
 
 impl PeerInfo {
@@ -53,6 +57,12 @@ impl PeerInfo {
     pub fn with_certificates(mut self, certificates: impl Into<Arc<[Bytes]>>) -> Self {
         self.certificates = Some(certificates.into());
         self
+    }
+
+    pub(crate) fn is_mirror(&self) -> bool {
+        self.options
+            .as_ref()
+            .is_some_and(|options| options.is_mirror())
     }
 
     /// The user, group and process that connected over a Unix socket, as the kernel says. `None` for every other connection.

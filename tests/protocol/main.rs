@@ -24,6 +24,7 @@ mod guard;
 mod half_closed;
 mod late;
 mod limits;
+mod listening;
 mod lists;
 mod order;
 mod peer;

@@ -42,6 +42,8 @@ mod half_closed;
 mod late;
 #[path = "../protocol/limits.rs"]
 mod limits;
+#[path = "../protocol/listening.rs"]
+mod listening;
 #[path = "../protocol/lists.rs"]
 mod lists;
 #[path = "../protocol/order.rs"]
