@@ -39,8 +39,9 @@
 //! | feature | adds |
 //! |---|---|
 //! | `client` | the module `client`: a minimal client for Check, Watch and List |
-//! | `cli` | the `grpc-health` command (implies `client`, `gzip`, `native-roots`, `reflection` and `tls`) |
+//! | `cli` | the `grpc-health` command (implies `client`, `gzip`, `http1`, `native-roots`, `reflection` and `tls`) |
 //! | `gzip` | requests compressed with gzip, and replies for methods that [ask for it](router::Route::compress) |
+//! | `http1` | listeners that answer health probes over HTTP/1.1, too |
 //! | `native-roots` | a client that trusts the authorities of the machine (implies `client` and `tls`) |
 //! | `reflection` | the module `reflection`: server reflection, `v1` and `v1alpha` |
 //! | `tls` | the module `tls`: TLS and mutual TLS by rustls with ring, for the server and the client |
@@ -62,6 +63,8 @@ mod call;
 pub mod client;
 mod connection;
 pub mod health;
+#[cfg(feature = "http1")]
+mod http1;
 pub mod proto;
 #[cfg(feature = "reflection")]
 pub mod reflection;

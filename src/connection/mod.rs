@@ -16,6 +16,10 @@ mod link;
 mod open;
 mod patience;
 mod phase;
+#[cfg(feature = "http1")]
+mod plain;
+#[cfg(feature = "http1")]
+mod sniff;
 mod standing;
 mod stream;
 mod tally;

@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::future::Ready;
 
 use super::list::{self, LIST_LIMIT};
+use super::probe;
 use super::shares::Shares;
 use super::watch::WatchStream;
 use super::{reply, request};
 use crate::registry::{Registry, RegistryError, ServingStatus};
 use crate::service::{
-    Answer, Background, Drain, Head, Lifecycle, Message, Method, PeerInfo, Reply, Service,
-    Unimplemented, unknown_method,
+    Answer, Background, Drain, Head, Lifecycle, Message, Method, PeerInfo, Probe, ProbeAnswer,
+    Reply, Service, Unimplemented, unknown_method,
 };
 use crate::wire::code::Code;
 use crate::wire::status::Status;
@@ -153,6 +154,10 @@ impl Service for HealthService {
             LIST => Answer::Now(list::answer(&self.registry, self.list_limit, message)),
             _ => Answer::Now(Err(unknown_method())),
         }
+    }
+
+    fn probe(&self, probe: Probe<'_>) -> Option<ProbeAnswer> {
+        probe::answer(&self.registry, self.list_limit, &probe)
     }
 
     fn lifecycle(&self, event: Lifecycle) {

@@ -303,14 +303,13 @@ fn listen<S: Service>(loops: &mut JoinSet<()>, shared: &Arc<Shared<S>>, bound: B
                 async move {
                     // A client that says nothing costs a socket, and no state of TLS. A new socket may count as readable before it is.
                     io.peek(&mut [0]).await?;
-                    let (io, certificates) = Box::pin(tls.accept(io)).await?;
-                    Ok((
-                        io,
-                        PeerInfo {
-                            certificates,
-                            ..peer
-                        },
-                    ))
+                    let http1 = peer.may_speak_http1();
+                    let (io, certificates, is_http2) = Box::pin(tls.accept(io, http1)).await?;
+                    let peer = PeerInfo {
+                        certificates,
+                        ..peer
+                    };
+                    Ok((io, peer.agreed(is_http2)))
                 }
             }))
         }

@@ -41,6 +41,21 @@ pub struct ListenOptions {
     mirror: bool,
     aliases: Vec<Alias>,
     service_header: Option<HeaderName>,
+    #[cfg(feature = "http1")]
+    http1: bool,
+    #[cfg(feature = "http1")]
+    live: Option<Box<str>>,
+}
+
+/// The version of HTTP that both ends have agreed on before the first byte.
+#[cfg(feature = "http1")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// The client's first bytes say.
+    #[default]
+    Unknown,
+    Http1,
+    Http2,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -112,6 +127,50 @@ impl ListenOptions {
         assert!(header.is_some(), "not a header for metadata: {name:?}");
         self.service_header = header;
         self
+    }
+
+    /// Answers health probes over HTTP/1.0 and HTTP/1.1, too, on the same port. The client's first bytes say which version of HTTP the client
+    /// speaks; over TLS the handshake says so (ALPN `http/1.1`, or none). Default: HTTP/2 only.
+    ///
+    /// `GET` and `HEAD` are served:
+    ///
+    /// | path | 200 if | otherwise |
+    /// |---|---|---|
+    /// | `/livez` | the [live service](Self::live_service) is SERVING, or there is none | 503 |
+    /// | `/readyz`, `/healthz` | the server as a whole (the empty name) is SERVING | 503 |
+    /// | `/healthz/NAME` | the service is SERVING | 503; 404 for an unknown name |
+    ///
+    /// `?verbose` adds the services and their statuses, at most as many as [`List`](crate::HealthService::list_limit) has. The answer is
+    /// text, or JSON with `Accept: application/json` or `?format=json`. Other paths get 404, other methods 405.
+    ///
+    /// The connections have the limits of HTTP/2 connections: places, `handshake_timeout`, `header_block_timeout` for the head of a request,
+    /// `max_header_list_size` for its bytes (431), `write_stall_timeout`, `max_connection_idle` and `max_connection_age`. A request with a
+    /// body, a malformed one (400), one of another method (405) or one that is late (408) closes the connection. A server that
+    /// [shuts down](crate::Server::shutdown) closes idle connections and closes the others after one more answer.
+    ///
+    /// Interceptors are not asked. A [`Router`](crate::Router) that intercepts calls of its inner service answers 404 to every probe.
+    #[cfg(feature = "http1")]
+    pub const fn http1(mut self) -> Self {
+        self.http1 = true;
+        self
+    }
+
+    /// Sets the service that `/livez` asks for. Default: none, so that `/livez` is 200 for as long as the process answers.
+    /// [Pin](crate::Registry::pin) the service, or a server that drains is not alive.
+    #[cfg(feature = "http1")]
+    pub fn live_service(mut self, name: impl Into<Box<str>>) -> Self {
+        self.live = Some(name.into());
+        self
+    }
+
+    #[cfg(feature = "http1")]
+    pub(crate) const fn has_http1(&self) -> bool {
+        self.http1
+    }
+
+    #[cfg(feature = "http1")]
+    pub(crate) fn live(&self) -> Option<&str> {
+        self.live.as_deref()
     }
 
     pub(crate) const fn is_mirror(&self) -> bool {

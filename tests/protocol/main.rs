@@ -22,6 +22,7 @@ mod fixture;
 mod flow;
 mod guard;
 mod half_closed;
+mod http1;
 mod late;
 mod limits;
 mod listening;

@@ -38,6 +38,8 @@ mod flow;
 mod guard;
 #[path = "../protocol/half_closed.rs"]
 mod half_closed;
+#[path = "../protocol/http1.rs"]
+mod http1;
 #[path = "../protocol/late.rs"]
 mod late;
 #[path = "../protocol/limits.rs"]

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use grpc_health::{ServingStatus, client};
 
 use crate::{
+    balancers::Balancers,
     tls::{ServeTls, TargetTls},
     values::{Listen, duration, duration_or_none, listen, mode, service},
 };
@@ -75,6 +76,8 @@ pub(crate) struct ServeArgs {
     /// Keep the status of this service while the server drains, for example for liveness probes; repeatable.
     #[arg(long, value_name = "NAME")]
     pub(crate) pin: Vec<String>,
+    #[command(flatten)]
+    pub(crate) balancers: Balancers,
     /// Serve reflection (grpc.reflection.v1 and v1alpha), so that tools such as grpcurl can list the methods.
     #[arg(long)]
     pub(crate) reflection: bool,

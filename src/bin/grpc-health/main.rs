@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod balancers;
 mod escape;
 mod listen;
 mod output;

@@ -90,6 +90,13 @@ async fn serve(args: &ServeArgs, registry: Registry) -> Exit {
             return Exit::Arguments;
         }
     };
+    let server = match args.balancers.options() {
+        Ok(options) => server.with_listen_options(options),
+        Err(error) => {
+            log(format_args!("error: {error}"));
+            return Exit::Arguments;
+        }
+    };
     if let Err(error) = listen::all(&server, args, tls.as_ref()).await {
         log(format_args!("error: cannot listen on {error}"));
         return Exit::Connect;
