@@ -9,16 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 
-#[cfg(target_os = "linux")]
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::arrival::Arrival;
 use super::config::Config;
 use super::handle::DrainHandle;
-use super::listener::{Accept, accept_loop};
+use super::listener::{Accept, accept_loop, prepare};
 use super::listeners::{Bound, Listener, Listeners, State};
 use super::places::Places;
 use super::shared::Shared;
@@ -347,18 +345,6 @@ async fn accept<S, L, F, T>(
     accept_loop(&listener, connected, failed).await;
 }
 
-/// Sets what is to be set of a TCP socket. Where that fails the connection is slower, or found dead later, and no worse.
-fn prepare(io: &TcpStream, config: &connection::Config) {
-    // Replies are small and written once per turn: there is nothing to wait for.
-    let _ = io.set_nodelay(true);
-    // The kernel gives up on unacknowledged bytes when an unanswered PING would end the connection: gRFC A18.
-    #[cfg(target_os = "linux")]
-    if config.keepalive_interval.is_some() {
-        let timeout = Some(config.keepalive_timeout);
-        let _ = SockRef::from(io).set_tcp_user_timeout(timeout);
-    }
-}
-
 impl<S> Clone for Server<S> {
     fn clone(&self) -> Self {
         Self {
@@ -375,30 +361,5 @@ impl<S: Service> fmt::Debug for Server<S> {
             .field("addrs", &self.local_addrs())
             .field("stats", &self.stats())
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn unacknowledged_bytes_end_a_connection_when_a_ping_would() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let addr = listener.local_addr().unwrap();
-        for interval in [None, Some(Duration::from_secs(60))] {
-            let io = TcpStream::connect(addr).await.unwrap();
-            let config = connection::Config {
-                keepalive_interval: interval,
-                keepalive_timeout: Duration::from_secs(7),
-                ..connection::Config::default()
-            };
-            prepare(&io, &config);
-            assert!(io.nodelay().unwrap());
-            let set = SockRef::from(&io).tcp_user_timeout().unwrap();
-            assert_eq!(set, interval.map(|_| Duration::from_secs(7)));
-        }
     }
 }

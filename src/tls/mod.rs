@@ -46,10 +46,6 @@ pub use server::{ServerPem, ServerTls};
 /// The name of HTTP/2 in ALPN ([RFC 9113, section 3.2](https://www.rfc-editor.org/rfc/rfc9113#section-3.2)).
 const H2: &[u8] = b"h2";
 
-/// The name of HTTP/1.1 in ALPN.
-#[cfg(feature = "http1")]
-const HTTP1: &[u8] = b"http/1.1";
-
 /// A certificate and its key that do not go together, or with rustls.
 fn refused_identity(
     certificates: &pem::Source,

@@ -15,14 +15,16 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-#[cfg(feature = "http1")]
-use super::HTTP1;
 use super::chain::Bounded;
 use super::error::What;
 use super::pem::Source;
 use super::records::{Records, Secured};
 use super::turns::Turns;
 use super::{H2, TlsError, refused_identity};
+
+/// The name of HTTP/1.1 in ALPN.
+#[cfg(feature = "http1")]
+const HTTP1: &[u8] = b"http/1.1";
 
 /// How long a refused client may take to read the reason.
 const LAST_WORDS: Duration = Duration::from_millis(250);

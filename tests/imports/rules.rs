@@ -15,7 +15,8 @@ pub(crate) const ARROWS: &[(&str, &[&str])] = &[
     ("router", &["service", "wire"]),
     ("call", &["service", "wire"]),
     ("reflection", &["service", "proto", "wire"]),
-    ("connection", &["call", "service", "wire"]),
+    ("http1", &["service", "wire"]),
+    ("connection", &["http1", "call", "service", "wire"]),
     ("server", &["connection", "service", "tls"]),
     ("tower", &["call", "service", "wire"]),
     ("client", &["wire", "proto", "tls"]),
@@ -61,6 +62,12 @@ const BANNED: &[(&str, &[&str], &[&str])] = &[
             "UnixStream",
             "Server",
         ],
+    ),
+    // Bytes in, values out.
+    (
+        "http1",
+        &["tokio", "h2"],
+        &["async", "await", "Future", "Instant", "SystemTime"],
     ),
     ("health", &["h2"], &[]),
     ("bin", &["loom", "h2"], &[]),

@@ -274,8 +274,8 @@ async fn shapes_of_smuggling_end_the_connection_unanswered() {
     }
     expect_refused("GET /readyz HTTP/1.1\r\n\r\n", 400).await;
     expect_refused("GET /readyz\r\n\r\n", 400).await;
-    expect_refused("GET /readyz HTTP/3.0\r\nhost: a\r\n\r\n", 400).await;
-    expect_refused("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400).await;
+    expect_refused("GET /readyz HTTP/3.0\r\nhost: a\r\n\r\n", 505).await;
+    expect_refused("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505).await;
 }
 
 #[tokio::test(start_paused = true)]
