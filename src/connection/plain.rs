@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use super::host::Host;
@@ -17,6 +18,9 @@ use super::phase::Phase;
 use super::standing::{Doing, Standing};
 use crate::http1::{self, Answer, Found, Heads, Outcome};
 use crate::service::{ListenOptions, Service};
+
+/// How many requests are answered before other tasks run.
+const TURN: u32 = 16;
 
 /// How many bytes are read at once.
 const CHUNK: usize = 2 << 10;
@@ -39,7 +43,10 @@ where
     let mut heads = Heads::new(config.max_header_list());
     let age = config.max_connection_age.map(with_jitter);
     let leave_at = age.and_then(|age| Instant::now().checked_add(age));
-    loop {
+    for n in 1_u32.. {
+        if n % TURN == 0 {
+            yield_now().await;
+        }
         let answer = match next(host, link, &mut heads, leave_at, io).await {
             Next::Found(found) => {
                 if let Some(opened) = opened.take() {
@@ -65,6 +72,8 @@ where
         }
         stand(host, link, Doing::Idle);
     }
+    // A connection with more requests than a number can count.
+    true
 }
 
 fn is_leaving(link: &Link) -> bool {

@@ -161,7 +161,7 @@ mod tests {
         registry.clear("");
         assert_eq!(ask("/readyz"), says(503, ServingStatus::ServiceUnknown));
         let bare = Probe::new("/livez", None);
-        assert_eq!(super::answer(&registry, 1, &bare).unwrap().status, 200);
+        assert_eq!(answer(&registry, 1, &bare).unwrap().status, 200);
     }
 
     #[test]

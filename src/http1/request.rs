@@ -219,7 +219,7 @@ mod tests {
             assert_eq!(with(fields), 400, "{fields:?}");
         }
         assert_eq!(refused("GET / HTTP/1.1"), 400);
-        assert_eq!(refused("GET /a b HTTP/1.1\r\nhost: a"), 400);
+        assert_eq!(refused("GET /a b HTTP/1.1\r\nhost: a"), 505);
         assert_eq!(refused("GET  / HTTP/1.1\r\nhost: a"), 400);
         assert_eq!(refused("GET /"), 400);
         assert_eq!(refused(""), 400);

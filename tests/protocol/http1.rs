@@ -13,8 +13,14 @@ use grpc_health::service::{
 };
 use grpc_health::{HealthService, Registry, Router, Server};
 use std::future::Ready;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio::io::{
+    AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf,
+};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
@@ -420,6 +426,70 @@ async fn slow_heads_take_the_places_of_handshakes_and_not_those_of_probes() {
     assert_eq!(next.get("/readyz").await.0, 200);
     assert_eq!(probe.get("/readyz").await.0, 200);
     assert_eq!(stats(&server).handshakes_evicted, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_makes_room_and_the_newcomer_is_served() {
+    let server = server(|builder| builder.max_connections(1));
+    let mut idle = connect_to(&server, PIPE);
+    assert_eq!(idle.get("/readyz").await.0, 200);
+    let mut next = connect_to(&server, PIPE);
+    assert_eq!(next.get("/readyz").await.0, 200);
+    assert_eq!(idle.rest().await, "");
+    assert_eq!(stats(&server).connections_evicted, 1);
+}
+
+/// A stream that is always ready, such as one that is not tokio's: nothing but the connection itself lets others run.
+#[tokio::test]
+async fn a_flood_of_requests_lets_other_tasks_run() {
+    struct Flood(Arc<AtomicU64>, usize);
+
+    impl AsyncRead for Flood {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<std::io::Result<()>> {
+            let request = get("/readyz");
+            let n = buf.remaining();
+            let text = request.bytes().cycle().skip(self.1 % request.len());
+            buf.put_slice(&text.take(n).collect::<Vec<_>>());
+            self.1 += n;
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Flood {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<std::io::Result<usize>> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    let answered = Arc::new(AtomicU64::new(0));
+    let server = server(|builder| builder).with_listen_options(ListenOptions::new().http1());
+    let flood = tokio::spawn(server.serve_connection(Flood(Arc::clone(&answered), 0)));
+    let mut before = 0;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+        let now = answered.load(Ordering::Relaxed);
+        assert!(now - before <= 16, "{} answers in one turn", now - before);
+        before = now;
+    }
+    assert!(before > 1_000, "{before}");
+    flood.abort();
 }
 
 /// Panics for every probe.
