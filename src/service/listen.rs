@@ -50,10 +50,7 @@ pub struct ListenOptions {
 /// The version of HTTP that both ends have agreed on before the first byte.
 #[cfg(feature = "http1")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[cfg_attr(
-    not(feature = "tls"),
-    allow(dead_code, reason = "only TLS agrees on a version")
-)]
+#[allow(dead_code, reason = "without TLS nobody agrees on a version")]
 pub(crate) enum Protocol {
     /// The client's first bytes say.
     #[default]
