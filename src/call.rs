@@ -9,6 +9,8 @@ mod incoming;
 #[cfg(feature = "gzip")]
 mod inflating;
 mod messages;
+mod probing;
+mod routing;
 mod tail;
 #[cfg(not(feature = "gzip"))]
 mod uncompressed;
@@ -33,7 +35,8 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method as HttpMethod, Response, StatusCode, Uri};
 
 use self::accepted::{say_what_is_accepted, unsupported_encoding};
-use crate::service::{Method, PeerInfo, Service, Unimplemented};
+use self::routing::{route, route_with};
+use crate::service::{ListenOptions, PeerInfo, Service};
 use crate::wire::code::Code;
 use crate::wire::content_type;
 use crate::wire::encoding::{self, Encoding};
@@ -55,7 +58,7 @@ pub(crate) fn accept<S: Service>(
     if service.is_bare_http() {
         return Ok(Call::bare());
     }
-    let mut call = judge(service, parts, max_list)?;
+    let mut call = judge(service, parts, max_list, peer.options.as_deref())?;
     if call.method.keeps_metadata() {
         call.admit(service, parts, peer, clock)?;
     }
@@ -66,6 +69,7 @@ fn judge<S: Service>(
     service: &S,
     parts: &Parts,
     max_list: usize,
+    options: Option<&ListenOptions>,
 ) -> Result<Call, Box<Response<()>>> {
     let fields = Fields::read(&parts.headers);
     if fields.hosts > 1 {
@@ -101,7 +105,10 @@ fn judge<S: Service>(
     if timeout.is_some_and(|timeout| timeout.is_zero()) {
         return Err(Box::new(trailers_only(&deadline_exceeded())));
     }
-    let method = route(service, &parts.uri)?;
+    let (method, probing) = match options {
+        None => (route(service, &parts.uri)?, None),
+        Some(options) => route_with(service, parts, options)?,
+    };
     let encoding = match fields.encoding.map(|value| (value, value.as_bytes())) {
         None => Some(Encoding::Identity),
         Some((value, name)) => match encoding::parse(name) {
@@ -110,7 +117,7 @@ fn judge<S: Service>(
         },
     };
     let timeout = [timeout, method.time_limit()].into_iter().flatten().min();
-    Ok(Call::new(method, timeout, encoding))
+    Ok(Call::new(method, timeout, encoding).probing(probing))
 }
 
 /// The fields of a request's headers that the checks need, found in one pass.
@@ -188,26 +195,6 @@ fn pseudo_fields(parts: &Parts) -> usize {
         + uri
             .authority()
             .map_or(0, |authority| field(":authority", authority.as_str()))
-}
-
-fn route<S: Service>(service: &S, uri: &Uri) -> Result<Method, Box<Response<()>>> {
-    // The http crate splits the query off; a gRPC path has no query.
-    let found = match uri.query() {
-        None => service.method(uri.path()),
-        Some(_) => Err(Unimplemented::Service),
-    };
-    found.map_err(|missing| {
-        let path = uri.path();
-        let (service, method) = path
-            .strip_prefix('/')
-            .and_then(|p| p.rsplit_once('/'))
-            .unwrap_or((path, ""));
-        let message = match missing {
-            Unimplemented::Service => format!("unknown service {service}"),
-            Unimplemented::Method => format!("unknown method {method} for service {service}"),
-        };
-        Box::new(trailers_only(&Status::new(Code::UNIMPLEMENTED, message)))
-    })
 }
 
 fn unsupported_media_type(value: Option<&HeaderValue>) -> Box<Response<()>> {

@@ -42,8 +42,9 @@
 //! | `client` | the module `client`: a minimal client for Check, Watch and List |
 //! | `checks` | the module `plane::probes`: checks of TCP, gRPC, HTTP, a command and a file's age (implies `client`) |
 //! | `control` | `plane::ControlService`, which sets statuses from outside the process |
-//! | `cli` | the `grpc-health` command (implies `checks`, `client`, `control`, `gzip`, `native-roots`, `reflection` and `tls`) |
+//! | `cli` | the `grpc-health` command (implies `checks`, `client`, `control`, `gzip`, `http1`, `native-roots`, `reflection` and `tls`) |
 //! | `gzip` | requests compressed with gzip, and replies for methods that [ask for it](router::Route::compress) |
+//! | `http1` | listeners that answer health probes over HTTP/1.1, too |
 //! | `native-roots` | a client that trusts the authorities of the machine (implies `client` and `tls`) |
 //! | `reflection` | the module `reflection`: server reflection, `v1` and `v1alpha` |
 //! | `tls` | the module `tls`: TLS and mutual TLS by rustls with ring, for the server and the client |
@@ -66,6 +67,8 @@ mod call;
 pub mod client;
 mod connection;
 pub mod health;
+#[cfg(feature = "http1")]
+mod http1;
 pub mod plane;
 pub mod proto;
 #[cfg(feature = "reflection")]

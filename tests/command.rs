@@ -7,8 +7,8 @@ mod support;
 
 use std::{
     collections::BTreeSet,
-    io::{BufReader, Write},
-    net::{TcpListener, ToSocketAddrs},
+    io::{BufReader, Read, Write},
+    net::{TcpListener, TcpStream, ToSocketAddrs},
     os::{fd::OwnedFd, unix::net::UnixStream},
     process::{Command, Stdio},
 };
@@ -66,6 +66,13 @@ fn bad_arguments() {
             &["serve", "--drain-linger", "soon"],
             "expected a whole number",
         ),
+        (&["serve", "--alias", "health"], "expected the path"),
+        (&["serve", "--alias", "/a?b=c"], "expected the path"),
+        (
+            &["serve", "--service-header", "grpc-status"],
+            "expected a header",
+        ),
+        (&["serve", "--live-service", "a"], "--http1"),
         (&["check"], "<ADDR>"),
         (&["check", "localhost"], "expected HOST:PORT"),
         (&["check", "::1:50051"], "write [::1]:50051"),
@@ -241,6 +248,55 @@ fn a_port_in_use() {
             "{stderr}"
         );
     }
+}
+
+/// Asks over HTTP/1.1: the status line, and the body.
+fn get(io: &mut (impl Read + Write), path: &str) -> (String, String) {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    io.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    io.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.lines().next().unwrap().to_owned(), body.to_owned())
+}
+
+#[test]
+fn probes_over_http_1_on_every_listener() {
+    let socket = std::env::temp_dir().join(format!("grpc-health-http1-{}", std::process::id()));
+    let args = [
+        "--http1",
+        "--unix",
+        socket.to_str().unwrap(),
+        "--service",
+        "down=not-serving",
+        "--live-service",
+        "down",
+    ];
+    let (mut server, addr) = serve(&args);
+    assert!(server.line().starts_with("listening on unix:"));
+    let ok = ("HTTP/1.1 200 OK".to_owned(), "SERVING\n".to_owned());
+    let down = (
+        "HTTP/1.1 503 Service Unavailable".to_owned(),
+        "NOT_SERVING\n".to_owned(),
+    );
+    let tcp = || TcpStream::connect(&addr).unwrap();
+    assert_eq!(get(&mut tcp(), "/readyz"), ok);
+    assert_eq!(get(&mut tcp(), "/livez"), down);
+    assert_eq!(get(&mut tcp(), "/healthz/down"), down);
+    assert_eq!(get(&mut tcp(), "/nope").0, "HTTP/1.1 404 Not Found");
+    let mut unix = UnixStream::connect(&socket).unwrap();
+    assert_eq!(get(&mut unix, "/readyz"), ok);
+    // The same port speaks gRPC.
+    let (code, stdout, _) = run(["check", &addr]);
+    assert_eq!((code, stdout.as_str()), (0, "SERVING\n"));
+}
+
+#[test]
+fn a_mirror_and_an_alias() {
+    let (_server, addr) = serve(&["--mirror", "--service", "a=not-serving", "--alias", "/x=a"]);
+    let (code, _, stderr) = run(["check", &addr, "--service", "a"]);
+    assert_eq!(code, 3);
+    assert!(stderr.contains("UNAVAILABLE"), "{stderr}");
 }
 
 #[test]

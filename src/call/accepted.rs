@@ -9,8 +9,11 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
+use super::probing::{Probing, spell_out};
 use super::tail::{State, Tail};
-use crate::service::{Admission, Head, Kept, Method, PeerInfo, Rejection, RequestContext, Service};
+use crate::service::{
+    Admission, CHECK, Head, Kept, Method, PeerInfo, Rejection, RequestContext, Service,
+};
 use crate::wire::code::Code;
 use crate::wire::content_type;
 use crate::wire::encoding::{self, Encoding};
@@ -29,6 +32,7 @@ pub(crate) struct Call {
     /// The body is not read as gRPC.
     #[cfg(feature = "__internals")]
     pub(super) bare: bool,
+    pub(super) probing: Option<Box<Probing>>,
     pub(crate) tail: Tail,
 }
 
@@ -59,8 +63,14 @@ impl Call {
             encoding,
             #[cfg(feature = "__internals")]
             bare: false,
+            probing: None,
             tail: Tail::default(),
         }
+    }
+
+    pub(super) fn probing(mut self, probing: Option<Box<Probing>>) -> Self {
+        self.probing = probing;
+        self
     }
 
     /// A request whose head and body are not checked.
@@ -84,10 +94,18 @@ impl Call {
         let deadline = self
             .timeout
             .and_then(|timeout| clock().checked_add(timeout));
-        let context = RequestContext::arrived(uri, headers, peer.clone())
+        let mut context = RequestContext::arrived(uri, headers, peer.clone())
             .with_time(self.timeout, deadline)
             .with_content_type(content_type.clone())
             .with_extensions(std::mem::take(&mut parts.extensions));
+        // Interceptors decide about the method that the alias stands for.
+        if self
+            .probing
+            .as_ref()
+            .is_some_and(|probing| probing.is_alias())
+        {
+            context = context.with_path(CHECK);
+        }
         self.tail = Tail(Some(Box::new(State {
             context: Some(context),
             decision: None,
@@ -174,16 +192,27 @@ impl Call {
 
     /// The head that the service gets with the call.
     pub(crate) fn head<'a>(&'a mut self, peer: &'a PeerInfo) -> Head<'a> {
-        let head = Head::new(self.method, self.timeout, peer);
+        let mirror = peer.is_mirror() || self.is_empty_probe();
+        let head = Head::new(self.method, self.timeout, peer).mirrored(mirror);
         match self.tail.0.as_deref_mut() {
             None => head,
             Some(state) => head.with_context(state.context.take(), &mut state.kept),
         }
     }
 
+    /// Whether the request is a health check without a message, so that the answer has none, either.
+    #[inline]
+    pub(crate) fn is_empty_probe(&self) -> bool {
+        let probing = self.probing.as_deref();
+        probing.is_some_and(Probing::is_empty)
+    }
+
     /// The whole answer of a call that ends before its first reply.
     pub(crate) fn trailers_only(&mut self, status: &Status) -> Response<()> {
         let mut answer = self.tail.trailers_only(status);
+        if self.is_empty_probe() {
+            answer = spell_out(answer, status.code());
+        }
         if self.encoding.is_none() {
             say_what_is_accepted(answer.headers_mut());
         }

@@ -184,6 +184,16 @@ impl Collector {
         self.messages.partial()
     }
 
+    /// Ends the body of `call`, and returns the message for the service: the request's one message, or what an alias stands for.
+    #[inline]
+    pub(crate) fn finish_for(&mut self, call: &mut Call) -> Result<Message, Status> {
+        let Some(probing) = &mut call.probing else {
+            return self.finish();
+        };
+        self.messages.finish()?;
+        Ok(probing.request(self.message.take()))
+    }
+
     /// Ends the body, and returns the request's one message.
     pub(crate) fn finish(&mut self) -> Result<Message, Status> {
         #[cfg(feature = "__internals")]

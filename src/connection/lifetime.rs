@@ -185,7 +185,7 @@ fn after(since: Option<Instant>, duration: Option<Duration>) -> Option<Instant> 
 }
 
 /// `age`, up to a tenth more or less, so that connections made together do not end together.
-fn with_jitter(age: Duration) -> Duration {
+pub(super) fn with_jitter(age: Duration) -> Duration {
     let random = RandomState::new().build_hasher().finish();
     let per_mille = u32::try_from(random % 201).unwrap_or(100);
     age.saturating_mul(900 + per_mille) / 1000

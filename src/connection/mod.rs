@@ -18,9 +18,13 @@ mod link;
 mod open;
 mod patience;
 mod phase;
+#[cfg(feature = "http1")]
+mod plain;
 mod receiving;
 mod room;
 mod sending;
+#[cfg(feature = "http1")]
+mod sniff;
 mod standing;
 mod stream;
 mod tally;

@@ -16,6 +16,12 @@ use super::guard::{Guard, Lingering};
 use super::host::Host;
 use super::link::Link;
 use super::phase::Phase;
+#[cfg(feature = "http1")]
+use super::{guard, plain, sniff::Sniffed};
+#[cfg(feature = "http1")]
+use crate::service::ListenOptions;
+#[cfg(feature = "http1")]
+use crate::service::Protocol;
 use crate::service::{PeerInfo, Service};
 
 /// Serves one connection to its end. `opening` completes with the connection's byte stream and its peer, at once or after a TLS handshake.
@@ -36,9 +42,18 @@ pub(crate) async fn serve<S, T>(
     // Boxed, and dropped when it is done: a handshake is as large as a connection, and would otherwise keep its memory beside it.
     let arrived = Box::pin(timeout(time, arrive(&host, &link, opening, &mut rest))).await;
     match arrived {
-        Ok(Some(Ok(connection))) => {
+        Ok(Some(Ok(Arrived::Http2(connection)))) => {
             opened();
             connection.await;
+        }
+        #[cfg(feature = "http1")]
+        Ok(Some(Ok(Arrived::Http1(mut io, options)))) => {
+            let polite = Box::pin(plain::serve(&host, &link, &options, &mut io, opened)).await;
+            over();
+            if polite {
+                Box::pin(guard::linger(io, &link)).await;
+            }
+            return;
         }
         Ok(Some(Err(Failed::Refused))) => {
             host.counters.connection_errors.fetch_add(1, Relaxed);
@@ -53,6 +68,19 @@ pub(crate) async fn serve<S, T>(
         lingering.close(&link).await;
     }
 }
+
+/// A connection whose client has shown which version of HTTP it speaks.
+enum Arrived<S: Service, T> {
+    Http2(Box<Connection<S, Stream<T>>>),
+    #[cfg(feature = "http1")]
+    Http1(Stream<T>, Arc<ListenOptions>),
+}
+
+/// The byte stream that is served.
+#[cfg(feature = "http1")]
+type Stream<T> = Sniffed<T>;
+#[cfg(not(feature = "http1"))]
+type Stream<T> = T;
 
 /// Why a handshake failed.
 enum Failed {
@@ -79,13 +107,28 @@ async fn arrive<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
     host: &Arc<Host<S>>,
     link: &Arc<Link>,
     opening: impl Future<Output = io::Result<(T, PeerInfo)>>,
-    rest: &mut Option<Lingering<T>>,
-) -> Option<Result<Box<Connection<S, T>>, Failed>> {
+    rest: &mut Option<Lingering<Stream<T>>>,
+) -> Option<Result<Arrived<S, T>, Failed>> {
     let mut handshake = pin!(async {
         let (io, peer) = opening.await.map_err(|error| match error.kind() {
             ErrorKind::InvalidData => Failed::Refused,
             _ => Failed::Gone,
         })?;
+        #[cfg(feature = "http1")]
+        let io = {
+            let mut io = Sniffed::new(io);
+            if let Some(options) = peer.options.as_ref().filter(|options| options.has_http1()) {
+                let is_http2 = match peer.protocol {
+                    Protocol::Http1 => false,
+                    Protocol::Http2 => true,
+                    Protocol::Unknown => io.is_http2().await.map_err(|_| Failed::Gone)?,
+                };
+                if !is_http2 {
+                    return Ok(Arrived::Http1(io, Arc::clone(options)));
+                }
+            }
+            io
+        };
         let (handshake, lingering) = begin(host, link, io);
         *rest = Some(lingering);
         let http2 = match handshake.await {
@@ -95,7 +138,9 @@ async fn arrive<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
             Err(_) => return Err(Failed::Refused),
         };
         let (host, link) = (Arc::clone(host), Arc::clone(link));
-        Ok(Box::new(Connection::new(host, link, http2, peer)))
+        Ok(Arrived::Http2(Box::new(Connection::new(
+            host, link, http2, peer,
+        ))))
     });
     poll_fn(|cx| {
         link.begin();

@@ -4,6 +4,7 @@
 //! A90](https://github.com/grpc/proposal/blob/master/A90-health-service-list-method.md) specifies `List`.
 
 mod list;
+mod probe;
 mod reasons;
 pub(crate) mod reply;
 pub(crate) mod request;

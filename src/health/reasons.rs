@@ -16,14 +16,18 @@ pub const REASON: &str = "health-reason";
 /// [`HealthService::reasons`](super::HealthService::reasons).
 pub const SINCE: &str = "health-since-ms";
 
-/// The reply to a `Check`, with the reason and the time in the trailers. `None` for an unknown service.
-pub(super) fn check(registry: &Registry, name: &str) -> Option<Reply> {
+/// The reply to a `Check`, with the reason and the time in the trailers. `None` for an unknown service. With `mirror` the code of the reply
+/// mirrors the status.
+pub(super) fn check(registry: &Registry, name: &str, mirror: bool) -> Option<Reply> {
     let details = registry.status_of(name);
     if details.status == ServingStatus::ServiceUnknown {
         return None;
     }
-    let part = Part::from(reply::envelope(details.status));
     let metadata = metadata(&details);
+    if mirror && details.status != ServingStatus::Serving {
+        return Some(Err(reply::mirrored(details.status).with_metadata(metadata)));
+    }
+    let part = Part::from(reply::envelope(details.status));
     Some(Ok(if metadata.is_empty() {
         part
     } else {

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 
 use crate::registry::ServingStatus;
+use crate::wire::code::Code;
+use crate::wire::status::Status;
 
 /// The envelope of a `HealthCheckResponse` with this status.
 pub(crate) fn envelope(status: ServingStatus) -> Bytes {
@@ -13,6 +15,12 @@ pub(crate) fn envelope(status: ServingStatus) -> Bytes {
         ServingStatus::NotServing => b"\0\0\0\0\x02\x08\x02",
         ServingStatus::ServiceUnknown => b"\0\0\0\0\x02\x08\x03",
     })
+}
+
+/// The answer of a listener that mirrors statuses, for a status other than SERVING.
+#[cold]
+pub(crate) fn mirrored(status: ServingStatus) -> Status {
+    Status::new(Code::UNAVAILABLE, status.as_str())
 }
 
 #[cfg(test)]

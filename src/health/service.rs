@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::future::Ready;
 
 use super::list::{self, LIST_LIMIT};
+use super::probe;
 use super::shares::Shares;
 use super::watch::WatchStream;
 use super::{reasons, reply, request};
 use crate::registry::{Registry, RegistryError, ServingStatus};
 use crate::service::{
-    Admission, Answer, Background, Drain, Head, Lifecycle, Message, Method, PeerInfo, Rejection,
-    Reply, Service, Unimplemented, unknown_method,
+    Admission, Answer, Background, Drain, Head, Lifecycle, Message, Method, PeerInfo, Probe,
+    ProbeAnswer, Rejection, Reply, Service, Unimplemented, unknown_method,
 };
 use crate::wire::code::Code;
 use crate::wire::status::Status;
@@ -113,13 +114,15 @@ impl HealthService {
         Ok(name)
     }
 
-    fn check(&self, message: &[u8]) -> Reply {
+    fn check(&self, mirror: bool, message: &[u8]) -> Reply {
         let name = self.name(message)?;
         if self.reasons {
-            return reasons::check(&self.registry, &name).unwrap_or_else(|| Err(unknown_service()));
+            return reasons::check(&self.registry, &name, mirror)
+                .unwrap_or_else(|| Err(unknown_service()));
         }
         match self.registry.get_service_status(&name) {
             ServingStatus::ServiceUnknown => Err(unknown_service()),
+            status if mirror && status != ServingStatus::Serving => Err(reply::mirrored(status)),
             status => Ok(reply::envelope(status).into()),
         }
     }
@@ -152,7 +155,8 @@ impl Service for HealthService {
             "List" => (LIST, Drain::Finish),
             _ => return Err(Unimplemented::Method),
         };
-        Ok(Method::new(id).max_request(MAX_REQUEST).drain(drain))
+        let method = Method::new(id).max_request(MAX_REQUEST).drain(drain);
+        Ok(if id == CHECK { method.probe() } else { method })
     }
 
     fn admit(&self, _: &mut Head<'_>) -> Result<Admission, Rejection> {
@@ -162,7 +166,7 @@ impl Service for HealthService {
     fn call(&self, head: Head<'_>, message: Message) -> Answer<WatchStream, Ready<Reply>> {
         let message = &message.body;
         match head.method() {
-            CHECK => Answer::Now(self.check(message)),
+            CHECK => Answer::Now(self.check(head.is_mirrored(), message)),
             WATCH => match self.watch(head.peer(), message) {
                 Ok(stream) => Answer::Stream(stream),
                 Err(status) => Answer::Now(Err(status)),
@@ -170,6 +174,10 @@ impl Service for HealthService {
             LIST => Answer::Now(list::answer(&self.registry, self.list_limit, message)),
             _ => Answer::Now(Err(unknown_method())),
         }
+    }
+
+    fn probe(&self, probe: Probe<'_>) -> Option<ProbeAnswer> {
+        probe::answer(&self.registry, self.list_limit, &probe)
     }
 
     fn lifecycle(&self, event: Lifecycle) {

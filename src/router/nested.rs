@@ -9,8 +9,8 @@ use futures_core::Stream;
 
 use super::handler::{BoxFuture, BoxStream};
 use crate::service::{
-    Admission, Answer, Background, Head, Lifecycle, Message, Method, Rejection, Reply, Requests,
-    Service, Unimplemented, unknown_method,
+    Admission, Answer, Background, Head, Lifecycle, Message, Method, Probe, ProbeAnswer, Rejection,
+    Reply, Requests, Service, Unimplemented, unknown_method,
 };
 
 /// A method's route: the last 8 bits select the service, the higher bits are that service's own route.
@@ -38,6 +38,7 @@ pub(super) trait Nested: Send + Sync {
     fn admit(&self, head: &mut Head<'_>) -> Result<Admission, Rejection>;
     fn call(&self, head: Head<'_>, message: Message) -> Answer<BoxStream, BoxFuture>;
     fn call_streaming(&self, head: Head<'_>, requests: Requests) -> Answer<BoxStream, BoxFuture>;
+    fn probe(&self, probe: Probe<'_>) -> Option<ProbeAnswer>;
     fn lifecycle(&self, event: Lifecycle);
     fn background(&self) -> Option<Background>;
 }
@@ -71,6 +72,10 @@ impl<S: Service> Nested for S {
 
     fn call_streaming(&self, head: Head<'_>, requests: Requests) -> Answer<BoxStream, BoxFuture> {
         boxed::<S>(Service::call_streaming(self, head, requests))
+    }
+
+    fn probe(&self, probe: Probe<'_>) -> Option<ProbeAnswer> {
+        Service::probe(self, probe)
     }
 
     fn lifecycle(&self, event: Lifecycle) {

@@ -15,8 +15,8 @@ use super::request::RequestParts;
 use super::router::{Entry, Router};
 use super::spawned::spawn;
 use crate::service::{
-    Admission, Answer, Background, Head, Lifecycle, Limit, Message, Method, Open, Permit,
-    Rejection, Reply, Requests, Service, Unimplemented, unknown_method,
+    Admission, Answer, Background, Head, Lifecycle, Limit, Message, Method, Open, Permit, Probe,
+    ProbeAnswer, Rejection, Reply, Requests, Service, Unimplemented, unknown_method,
 };
 use crate::wire::code::Code;
 use crate::wire::encoding::Encoding;
@@ -217,6 +217,19 @@ impl<S: Service> Service for Router<S> {
 
     fn routers(&self) -> u32 {
         self.depth
+    }
+
+    fn probe(&self, probe: Probe<'_>) -> Option<ProbeAnswer> {
+        // A probe has nothing that interceptors could decide by.
+        if self.intercepts_inner {
+            return None;
+        }
+        let nested = || {
+            let free = self.interceptors.is_empty();
+            let mut services = self.services.iter().filter(|_| free);
+            services.find_map(|service| service.probe(probe))
+        };
+        self.inner.probe(probe).or_else(nested)
     }
 
     fn lifecycle(&self, event: Lifecycle) {

@@ -4,9 +4,12 @@ use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
+use crate::connection;
 use crate::service::PeerInfo;
 
 /// The first pause after an error of `accept` that is likely to come again at once, such as too many open files.
@@ -69,6 +72,18 @@ fn is_of_one_connection(error: &io::Error) -> bool {
             | ErrorKind::ConnectionRefused
             | ErrorKind::Interrupted
     )
+}
+
+/// Sets what is to be set of a TCP socket. Where that fails the connection is slower, or found dead later, and no worse.
+pub(super) fn prepare(io: &TcpStream, config: &connection::Config) {
+    // Replies are small and written once per turn: there is nothing to wait for.
+    let _ = io.set_nodelay(true);
+    // The kernel gives up on unacknowledged bytes when an unanswered PING would end the connection: gRFC A18.
+    #[cfg(target_os = "linux")]
+    if config.keepalive_interval.is_some() {
+        let timeout = Some(config.keepalive_timeout);
+        let _ = SockRef::from(io).set_tcp_user_timeout(timeout);
+    }
 }
 
 #[cfg(test)]
@@ -147,5 +162,24 @@ mod tests {
         .into_iter()
         .chain([Ok(1)]);
         assert_eq!(run(script).await, (vec![(1, 0)], 3));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn unacknowledged_bytes_end_a_connection_when_a_ping_would() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        for interval in [None, Some(Duration::from_secs(60))] {
+            let io = TcpStream::connect(addr).await.unwrap();
+            let config = connection::Config {
+                keepalive_interval: interval,
+                keepalive_timeout: Duration::from_secs(7),
+                ..connection::Config::default()
+            };
+            prepare(&io, &config);
+            assert!(io.nodelay().unwrap());
+            let set = SockRef::from(&io).tcp_user_timeout().unwrap();
+            assert_eq!(set, interval.map(|_| Duration::from_secs(7)));
+        }
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 #[cfg(unix)]
 use super::unix::UnixServer;
+use crate::service::ListenOptions;
 #[cfg(feature = "tls")]
 use crate::tls::ServerTls;
 
@@ -20,6 +21,12 @@ pub(super) enum Listener {
     Tls(TcpListener, ServerTls),
     #[cfg(unix)]
     Unix(UnixServer),
+}
+
+/// A listener with its options.
+pub(super) struct Bound {
+    pub(super) listener: Listener,
+    pub(super) options: Option<Arc<ListenOptions>>,
 }
 
 #[derive(Default)]
@@ -32,7 +39,7 @@ pub(super) struct Listeners {
 #[derive(Default)]
 pub(super) struct State {
     /// The listeners that are bound and that no `serve` has taken yet.
-    bound: Vec<Listener>,
+    bound: Vec<Bound>,
     /// The number of futures of `serve`.
     serving: usize,
     /// The server has closed its listeners for good.
@@ -48,7 +55,7 @@ impl Listeners {
     }
 
     /// Adds a listener; `note` notes its address. An error if the server has closed its listeners: nobody would accept.
-    pub(super) fn add(&self, listener: Listener, note: impl FnOnce(&mut State)) -> io::Result<()> {
+    pub(super) fn add(&self, listener: Bound, note: impl FnOnce(&mut State)) -> io::Result<()> {
         let mut state = self.state();
         if state.closed {
             return Err(io::Error::new(
@@ -74,7 +81,7 @@ impl Listeners {
     }
 
     /// Takes the listeners that wait. An error if there is none, unless another `serve` has others.
-    pub(super) fn serve(self: &Arc<Self>) -> io::Result<(Vec<Listener>, Serving)> {
+    pub(super) fn serve(self: &Arc<Self>) -> io::Result<(Vec<Bound>, Serving)> {
         let mut state = self.state();
         if state.bound.is_empty() && state.serving == 0 {
             return Err(io::Error::new(
@@ -93,7 +100,7 @@ pub(super) struct Serving(Arc<Listeners>);
 
 impl Serving {
     /// Waits for listeners to be added, and takes them.
-    pub(super) async fn more(&self) -> Vec<Listener> {
+    pub(super) async fn more(&self) -> Vec<Bound> {
         self.0.added.notified().await;
         std::mem::take(&mut self.0.state().bound)
     }

@@ -29,3 +29,5 @@ pub use builder::{Builder, NoService};
 pub use handle::DrainHandle;
 pub use server::Server;
 pub use stats::Stats;
+
+pub use crate::service::ListenOptions;

@@ -9,22 +9,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 
-#[cfg(target_os = "linux")]
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::arrival::Arrival;
 use super::config::Config;
 use super::handle::DrainHandle;
-use super::listener::{Accept, accept_loop};
-use super::listeners::{Listener, Listeners, State};
+use super::listener::{Accept, accept_loop, prepare};
+use super::listeners::{Bound, Listener, Listeners, State};
 use super::places::Places;
 use super::shared::Shared;
 use super::stats::Stats;
 use crate::connection::{self, Phase};
-use crate::service::{PeerInfo, Service};
+use crate::service::{ListenOptions, PeerInfo, Service};
 #[cfg(feature = "tls")]
 use crate::tls::ServerTls;
 
@@ -35,6 +33,7 @@ use crate::tls::ServerTls;
 pub struct Server<S> {
     shared: Arc<Shared<S>>,
     listeners: Arc<Listeners>,
+    options: Option<Arc<ListenOptions>>,
 }
 
 impl<S: Service> Server<S> {
@@ -42,6 +41,17 @@ impl<S: Service> Server<S> {
         Self {
             shared: Arc::new(Shared::new(service, config, connection)),
             listeners: Arc::default(),
+            options: None,
+        }
+    }
+
+    /// A handle of the same server. Listeners that are added, and connections that are served, through this handle have these options.
+    /// Other listeners and connections keep theirs.
+    #[must_use]
+    pub fn with_listen_options(&self, options: ListenOptions) -> Self {
+        Self {
+            options: Some(Arc::new(options)),
+            ..self.clone()
         }
     }
 
@@ -93,7 +103,11 @@ impl<S: Service> Server<S> {
         if self.shared.drain.phase() >= Phase::Closing {
             self.listeners.close();
         }
-        self.listeners.add(listener, note)
+        let bound = Bound {
+            listener,
+            options: self.options.clone(),
+        };
+        self.listeners.add(bound, note)
     }
 
     /// The address of the TCP listener that was added first. Its port is the one that the system chose if it was bound to port 0.
@@ -225,6 +239,10 @@ impl<S: Service> Server<S> {
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let shared = Arc::clone(&self.shared);
+        let peer = PeerInfo {
+            options: self.options.clone(),
+            ..peer
+        };
         async move {
             if let Some(arrival) = Arrival::admit(&shared, &shared.places, &peer) {
                 arrival.serve(ready(Ok((io, peer)))).await;
@@ -267,34 +285,36 @@ impl<S: Service> Server<S> {
 }
 
 /// Accepts the connections of one listener in a task of its own.
-fn listen<S: Service>(loops: &mut JoinSet<()>, shared: &Arc<Shared<S>>, listener: Listener) {
+fn listen<S: Service>(loops: &mut JoinSet<()>, shared: &Arc<Shared<S>>, bound: Bound) {
     let shared = Arc::clone(shared);
+    let Bound { listener, options } = bound;
     match listener {
-        Listener::Tcp(tcp) => loops.spawn(accept(shared, tcp, |io, peer, config| {
+        Listener::Tcp(tcp) => loops.spawn(accept(shared, tcp, options, |io, peer, config| {
             prepare(&io, config);
             ready(Ok((io, peer)))
         })),
         #[cfg(feature = "tls")]
-        Listener::Tls(tcp, tls) => loops.spawn(accept(shared, tcp, move |io, peer, config| {
-            prepare(&io, config);
-            let tls = tls.clone();
-            async move {
-                // A client that says nothing costs a socket, and no state of TLS. A new socket may count as readable before it is.
-                io.peek(&mut [0]).await?;
-                let (io, certificates) = Box::pin(tls.accept(io)).await?;
-                Ok((
-                    io,
-                    PeerInfo {
+        Listener::Tls(tcp, tls) => {
+            loops.spawn(accept(shared, tcp, options, move |io, peer, config| {
+                prepare(&io, config);
+                let tls = tls.clone();
+                async move {
+                    // A client that says nothing costs a socket, and no state of TLS. A new socket may count as readable before it is.
+                    io.peek(&mut [0]).await?;
+                    let http1 = peer.may_speak_http1();
+                    let (io, certificates, is_http2) = Box::pin(tls.accept(io, http1)).await?;
+                    let peer = PeerInfo {
                         certificates,
                         ..peer
-                    },
-                ))
-            }
-        })),
-        #[cfg(unix)]
-        Listener::Unix(unix) => {
-            loops.spawn(accept(shared, unix, |io, peer, _| ready(Ok((io, peer)))))
+                    };
+                    Ok((io, peer.agreed(is_http2)))
+                }
+            }))
         }
+        #[cfg(unix)]
+        Listener::Unix(unix) => loops.spawn(accept(shared, unix, options, |io, peer, _| {
+            ready(Ok((io, peer)))
+        })),
     };
 }
 
@@ -302,6 +322,7 @@ fn listen<S: Service>(loops: &mut JoinSet<()>, shared: &Arc<Shared<S>>, listener
 async fn accept<S, L, F, T>(
     shared: Arc<Shared<S>>,
     listener: L,
+    options: Option<Arc<ListenOptions>>,
     open: impl Fn(L::Io, PeerInfo, &connection::Config) -> F,
 ) where
     S: Service,
@@ -310,7 +331,8 @@ async fn accept<S, L, F, T>(
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let places = Arc::new(Places::new(&shared.config));
-    let connected = |io, peer: PeerInfo| {
+    let connected = |io, mut peer: PeerInfo| {
+        peer.options = options.clone();
         // A connection that is not admitted costs no task.
         if let Some(arrival) = Arrival::admit(&shared, &places, &peer) {
             let opening = open(io, peer, &shared.host.config);
@@ -323,23 +345,12 @@ async fn accept<S, L, F, T>(
     accept_loop(&listener, connected, failed).await;
 }
 
-/// Sets what is to be set of a TCP socket. Where that fails the connection is slower, or found dead later, and no worse.
-fn prepare(io: &TcpStream, config: &connection::Config) {
-    // Replies are small and written once per turn: there is nothing to wait for.
-    let _ = io.set_nodelay(true);
-    // The kernel gives up on unacknowledged bytes when an unanswered PING would end the connection: gRFC A18.
-    #[cfg(target_os = "linux")]
-    if config.keepalive_interval.is_some() {
-        let timeout = Some(config.keepalive_timeout);
-        let _ = SockRef::from(io).set_tcp_user_timeout(timeout);
-    }
-}
-
 impl<S> Clone for Server<S> {
     fn clone(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
             listeners: Arc::clone(&self.listeners),
+            options: self.options.clone(),
         }
     }
 }
@@ -350,30 +361,5 @@ impl<S: Service> fmt::Debug for Server<S> {
             .field("addrs", &self.local_addrs())
             .field("stats", &self.stats())
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn unacknowledged_bytes_end_a_connection_when_a_ping_would() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let addr = listener.local_addr().unwrap();
-        for interval in [None, Some(Duration::from_secs(60))] {
-            let io = TcpStream::connect(addr).await.unwrap();
-            let config = connection::Config {
-                keepalive_interval: interval,
-                keepalive_timeout: Duration::from_secs(7),
-                ..connection::Config::default()
-            };
-            prepare(&io, &config);
-            assert!(io.nodelay().unwrap());
-            let set = SockRef::from(&io).tcp_user_timeout().unwrap();
-            assert_eq!(set, interval.map(|_| Duration::from_secs(7)));
-        }
     }
 }

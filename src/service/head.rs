@@ -40,6 +40,7 @@ pub struct Head<'a> {
     method: u32,
     route: u32,
     timeout: Option<Duration>,
+    mirror: bool,
     peer: &'a PeerInfo,
     context: Option<RequestContext>,
     /// What the host keeps until the call is over.
@@ -55,6 +56,7 @@ impl<'a> Head<'a> {
             method: method.id(),
             route: method.route(),
             timeout,
+            mirror: false,
             peer,
             context: None,
             kept: None,
@@ -87,6 +89,18 @@ impl<'a> Head<'a> {
             kept: Some(kept),
             ..self
         }
+    }
+
+    pub(crate) const fn mirrored(mut self, mirror: bool) -> Self {
+        self.mirror = mirror;
+        self
+    }
+
+    /// Whether the client reads only the code of a health check's answer, not the answer's message; see
+    /// [`ListenOptions::mirror`](crate::server::ListenOptions::mirror).
+    #[must_use]
+    pub const fn is_mirrored(&self) -> bool {
+        self.mirror
     }
 
     /// The same call, for a service nested in the called service.

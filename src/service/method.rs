@@ -17,6 +17,7 @@ pub struct Method {
     drain: Drain,
     streaming: bool,
     needs_metadata: bool,
+    probe: bool,
 }
 
 impl Method {
@@ -36,6 +37,7 @@ impl Method {
             drain: Drain::Finish,
             streaming: false,
             needs_metadata: false,
+            probe: false,
         }
     }
 
@@ -127,6 +129,16 @@ impl Method {
     pub const fn send_buffer(mut self, bytes: u32) -> Self {
         self.send_buffer = bytes;
         self
+    }
+
+    /// Marks the method as one that balancers probe: the aliases and the header of a listener hold for it.
+    pub(crate) const fn probe(mut self) -> Self {
+        self.probe = true;
+        self
+    }
+
+    pub(crate) const fn is_probe(&self) -> bool {
+        self.probe
     }
 
     /// The number that the service has given to the method.

@@ -11,8 +11,10 @@ mod context;
 mod head;
 mod kept;
 mod limit;
+mod listen;
 mod method;
 mod peer;
+mod probe;
 mod request;
 #[expect(clippy::module_inception, reason = "the trait of the module's name")]
 mod service;
@@ -28,9 +30,14 @@ pub use head::{Head, Lifecycle, Unimplemented};
 pub use kept::CallEnd;
 pub(crate) use kept::Kept;
 pub(crate) use limit::{Limit, Open};
+pub(crate) use listen::CHECK;
+pub use listen::ListenOptions;
+#[cfg(feature = "http1")]
+pub(crate) use listen::Protocol;
 pub(crate) use method::Time;
 pub use method::{ContentSubtype, Drain, Method};
 pub use peer::{PeerInfo, UnixCredentials, UnixPeer};
+pub use probe::{Probe, ProbeAnswer};
 pub use request::{Message, Permit, Rejection, Requests};
 pub use service::{Background, Service};
 pub use wrapper::Wrapper;

@@ -6,6 +6,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::listen::ListenOptions;
+#[cfg(feature = "http1")]
+use super::listen::Protocol;
+
 /// The two ends of a connection, as far as the host knows the ends. All calls of a connection have the same `PeerInfo`.
 ///
 /// A test, or a host that accepts connections itself, makes a `PeerInfo` from what it knows:
@@ -37,6 +41,10 @@ pub struct PeerInfo {
     /// server has verified the certificate, and the client has proved that it has the key. The other certificates are what the client sent
     /// to help with the verification, and prove nothing by themselves.
     pub certificates: Option<Arc<[Bytes]>>,
+    /// The options of the listener that has accepted the connection.
+    pub(crate) options: Option<Arc<ListenOptions>>,
+    #[cfg(feature = "http1")]
+    pub(crate) protocol: Protocol,
 }
 
 impl PeerInfo {
@@ -53,6 +61,38 @@ impl PeerInfo {
     pub fn with_certificates(mut self, certificates: impl Into<Arc<[Bytes]>>) -> Self {
         self.certificates = Some(certificates.into());
         self
+    }
+
+    /// Whether the listener has HTTP/1.
+    #[cfg(feature = "tls")]
+    pub(crate) fn may_speak_http1(&self) -> bool {
+        #[cfg(feature = "http1")]
+        if let Some(options) = &self.options {
+            return options.has_http1();
+        }
+        false
+    }
+
+    /// Sets the version of HTTP that both ends have agreed on.
+    #[cfg(feature = "tls")]
+    pub(crate) fn agreed(self, is_http2: bool) -> Self {
+        #[cfg(not(feature = "http1"))]
+        let _ = is_http2;
+        Self {
+            #[cfg(feature = "http1")]
+            protocol: if is_http2 {
+                Protocol::Http2
+            } else {
+                Protocol::Http1
+            },
+            ..self
+        }
+    }
+
+    pub(crate) fn is_mirror(&self) -> bool {
+        self.options
+            .as_ref()
+            .is_some_and(|options| options.is_mirror())
     }
 
     /// The user, group and process that connected over a Unix socket, as the kernel says. `None` for every other connection.

@@ -9,6 +9,7 @@ use super::admission::Admission;
 use super::answer::{Answer, Reply};
 use super::head::{Head, Lifecycle, Unimplemented};
 use super::method::Method;
+use super::probe::{Probe, ProbeAnswer};
 use super::request::{Message, Rejection, Requests};
 use crate::wire::code::Code;
 use crate::wire::status::Status;
@@ -83,6 +84,16 @@ pub trait Service: Send + Sync + 'static {
     ) -> Answer<Self::Stream, Self::Future> {
         let _ = (head, requests);
         Answer::Now(Err(Status::new(Code::UNIMPLEMENTED, "no streaming method")))
+    }
+
+    /// Answers a health probe over HTTP/1, which a listener with
+    /// [`ListenOptions::http1`](crate::server::ListenOptions) passes on. The answer must be ready at once. `None` means that the
+    /// service has nothing at the probe's path; the client gets 404. Default: `None`. No [`admit`](Self::admit) is asked before.
+    ///
+    /// A service around another service must pass `probe` on to the inner service.
+    fn probe(&self, probe: Probe<'_>) -> Option<ProbeAnswer> {
+        let _ = probe;
+        None
     }
 
     /// Whether the host gives every request to [`call`](Self::call), whatever its head and body are: for tests of HTTP/2 without gRPC.

@@ -22,6 +22,10 @@ use super::records::{Records, Secured};
 use super::turns::Turns;
 use super::{H2, TlsError, refused_identity};
 
+/// The name of HTTP/1.1 in ALPN.
+#[cfg(feature = "http1")]
+const HTTP1: &[u8] = b"http/1.1";
+
 /// How long a refused client may take to read the reason.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
@@ -120,6 +124,37 @@ pub struct ServerTls {
 struct Current {
     pem: ServerPem,
     config: Arc<ServerConfig>,
+    /// The same for listeners that speak HTTP/1, too.
+    #[cfg(feature = "http1")]
+    with_http1: Arc<ServerConfig>,
+}
+
+#[cfg(feature = "http1")]
+fn with_http1(config: &ServerConfig) -> ServerConfig {
+    let mut config = config.clone();
+    config.alpn_protocols.push(HTTP1.to_vec());
+    config
+}
+
+impl Current {
+    #[cfg_attr(not(feature = "http1"), allow(unused_variables))]
+    const fn config(&self, http1: bool) -> &Arc<ServerConfig> {
+        #[cfg(feature = "http1")]
+        if http1 {
+            return &self.with_http1;
+        }
+        &self.config
+    }
+
+    fn new(pem: ServerPem) -> Result<Self, TlsError> {
+        let config = pem.config()?;
+        Ok(Self {
+            pem,
+            #[cfg(feature = "http1")]
+            with_http1: Arc::new(with_http1(&config)),
+            config: Arc::new(config),
+        })
+    }
 }
 
 impl ServerTls {
@@ -130,9 +165,8 @@ impl ServerTls {
     /// If there is no certificate, no private key, or no certificate in a given client CA; if one of them is malformed; or if the key does
     /// not belong to the certificate.
     pub fn new(pem: ServerPem) -> Result<Self, TlsError> {
-        let config = Arc::new(pem.config()?);
         Ok(Self {
-            current: Arc::new(RwLock::new(Current { pem, config })),
+            current: Arc::new(RwLock::new(Current::new(pem)?)),
             turns: Turns::default(),
         })
     }
@@ -147,8 +181,7 @@ impl ServerTls {
         if self.with_current(|current| current.pem == pem) {
             return Ok(false);
         }
-        let config = Arc::new(pem.config()?);
-        let new = Current { pem, config };
+        let new = Current::new(pem)?;
         let old = std::mem::replace(
             &mut *self.current.write().unwrap_or_else(PoisonError::into_inner),
             new,
@@ -161,7 +194,8 @@ impl ServerTls {
         f(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Performs the handshake with a client over `io`, and returns the certificates that the client has shown.
+    /// Performs the handshake with a client over `io`, and returns the certificates that the client has shown, and whether the client speaks
+    /// HTTP/2. With `http1` the client may speak HTTP/1 instead.
     ///
     /// # Errors
     ///
@@ -169,19 +203,21 @@ impl ServerTls {
     pub(crate) fn accept<T>(
         &self,
         io: T,
-    ) -> impl Future<Output = io::Result<(Secured<T>, Certificates)>> + Send + use<T>
+        http1: bool,
+    ) -> impl Future<Output = io::Result<(Secured<T>, Certificates, bool)>> + Send + use<T>
     where
         T: AsyncRead + AsyncWrite + Send + Unpin,
     {
-        let config = self.with_current(|current| Arc::clone(&current.config));
+        let config = self.with_current(|current| Arc::clone(current.config(http1)));
         let turns = self.turns.clone();
         async move {
             let handshake = TlsAcceptor::from(config).accept(Records::new(io));
             match turns.take(handshake.into_fallible()).await {
                 // rustls refuses a client that offers only other protocols, and accepts one that offers none.
-                Ok(stream) if stream.get_ref().1.alpn_protocol() == Some(H2) => {
+                Ok(stream) if http1 || stream.get_ref().1.alpn_protocol() == Some(H2) => {
+                    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(H2);
                     let certificates = certificates(stream.get_ref().1);
-                    Ok((Secured::new(stream), certificates))
+                    Ok((Secured::new(stream), certificates, is_http2))
                 }
                 Ok(stream) => {
                     hang_up(stream).await;

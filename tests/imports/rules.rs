@@ -17,7 +17,11 @@ pub(crate) const ARROWS: &[(&str, &[&str])] = &[
     ("router", &["buffers", "service", "wire"]),
     ("call", &["service", "wire"]),
     ("reflection", &["service", "proto", "wire"]),
-    ("connection", &["buffers", "call", "service", "wire"]),
+    ("http1", &["service", "wire"]),
+    (
+        "connection",
+        &["buffers", "call", "http1", "service", "wire"],
+    ),
     ("server", &["connection", "service", "tls"]),
     ("tower", &["call", "service", "wire"]),
     ("client", &["wire", "proto", "tls"]),
@@ -63,6 +67,12 @@ const BANNED: &[(&str, &[&str], &[&str])] = &[
             "UnixStream",
             "Server",
         ],
+    ),
+    // Bytes in, values out.
+    (
+        "http1",
+        &["tokio", "h2"],
+        &["async", "await", "Future", "Instant", "SystemTime"],
     ),
     ("health", &["h2"], &[]),
     ("bin", &["loom", "h2"], &[]),

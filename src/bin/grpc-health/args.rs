@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use grpc_health::{ServingStatus, client};
 
 use crate::{
+    balancers::Balancers,
     control::{self, AllArgs, NameArgs, SetArgs},
     sidecar::{self, SidecarArgs},
     tls::{ServeTls, TargetTls},
@@ -102,6 +103,8 @@ pub(crate) struct ServeArgs {
     /// Say in the trailers of Check why each service has its status, and since when. Every client may read the reasons.
     #[arg(long)]
     pub(crate) reasons: bool,
+    #[command(flatten)]
+    pub(crate) balancers: Balancers,
     /// Serve reflection (grpc.reflection.v1 and v1alpha), so that tools such as grpcurl can list the methods.
     #[arg(long)]
     pub(crate) reflection: bool,

@@ -3,6 +3,7 @@
 
 mod args;
 mod ask;
+mod balancers;
 mod control;
 mod escape;
 mod listen;

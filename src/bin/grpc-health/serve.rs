@@ -113,6 +113,13 @@ async fn serve(args: &ServeArgs, registry: Registry, sidecar: &Sidecar, source: 
         .shutdown_deadline(args.drain_deadline)
         .service(router)
         .build();
+    let server = match args.balancers.options() {
+        Ok(options) => server.with_listen_options(options),
+        Err(error) => {
+            log(format_args!("error: {error}"));
+            return Exit::Arguments;
+        }
+    };
     let listening = pin!(start_listening(&server, args));
     let tls = match signals.before(listening).await {
         Some(Ok(tls)) => tls,

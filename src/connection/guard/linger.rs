@@ -41,7 +41,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Lingering<T> {
     }
 }
 
-async fn linger<T: AsyncRead + AsyncWrite + Unpin>(mut io: T, link: &Link) {
+/// Closes our side of a socket, and reads on for a while.
+pub(in crate::connection) async fn linger<T: AsyncRead + AsyncWrite + Unpin>(
+    mut io: T,
+    link: &Link,
+) {
     let mut time = pin!(sleep(TIME));
     let mut chunk = vec![0; CHUNK];
     let mut closed = false;

@@ -33,6 +33,8 @@ mod tests;
 pub(super) use io::Guard;
 pub(super) use limits::Limits;
 pub(super) use linger::Lingering;
+#[cfg(feature = "http1")]
+pub(super) use linger::linger;
 
 #[cfg(feature = "__internals")]
 pub use huffman::{decoded as huffman_decoded, encoded as huffman_encoded};

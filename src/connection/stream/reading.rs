@@ -136,7 +136,7 @@ impl Reading {
             return begin(at, self.inbox, self.respond, self.call);
         }
         let message = match read {
-            Ok(()) => self.collector.finish(),
+            Ok(()) => self.collector.finish_for(&mut self.call),
             Err(Broken::Refused(status)) => Err(status),
             Err(Broken::Gone) => return Finished::Gone,
         };
@@ -184,6 +184,11 @@ fn dispatch<S: Service>(
     let head = call.head(at.peer);
     let answer = contain(|| ask(&at.host.service, head));
     let source = match answer {
+        Ok(Answer::Now(Ok(_))) if call.is_empty_probe() => {
+            let answer = call.trailers_only(&Status::new(Code::OK, ""));
+            let _ = respond.send_response(answer, true);
+            return Finished::Done;
+        }
         Ok(Answer::Now(Ok(reply))) => return send_whole(at, respond, call, reply),
         Ok(Answer::Now(Err(status))) => {
             refuse(&mut respond, &mut call, &status);
