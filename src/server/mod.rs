@@ -21,6 +21,7 @@ mod places;
 mod server;
 mod shared;
 mod stats;
+mod thread;
 #[cfg(unix)]
 mod unix;
 mod waits;
@@ -29,3 +30,4 @@ pub use builder::{Builder, NoService};
 pub use handle::DrainHandle;
 pub use server::Server;
 pub use stats::Stats;
+pub use thread::ServerThread;

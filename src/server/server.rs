@@ -49,6 +49,10 @@ impl<S: Service> Server<S> {
         self.shared.config.backlog
     }
 
+    pub(super) fn shared(&self) -> &Shared<S> {
+        &self.shared
+    }
+
     #[cfg(unix)]
     pub(super) fn listeners(&self) -> &Listeners {
         &self.listeners
@@ -269,6 +273,10 @@ impl<S: Service> Server<S> {
 /// Accepts the connections of one listener in a task of its own.
 fn listen<S: Service>(loops: &mut JoinSet<()>, shared: &Arc<Shared<S>>, listener: Listener) {
     let shared = Arc::clone(shared);
+    let Ok(listener) = listener.moved_here() else {
+        shared.counters.accept_errors.fetch_add(1, Relaxed);
+        return;
+    };
     match listener {
         Listener::Tcp(tcp) => loops.spawn(accept(shared, tcp, |io, peer, config| {
             prepare(&io, config);

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 use super::config::Config;
@@ -25,6 +26,8 @@ pub(super) struct Shared<S> {
     pub(super) places: Arc<Places>,
     waits: Mutex<Waits>,
     background: OnceLock<Option<AbortHandle>>,
+    /// The runtime of the server's own thread, if the server has one.
+    runtime: OnceLock<Handle>,
 }
 
 impl<S: Service> Shared<S> {
@@ -37,6 +40,7 @@ impl<S: Service> Shared<S> {
             counters: Counters::default(),
             drain: Arc::new(Drain::new()),
             background: OnceLock::new(),
+            runtime: OnceLock::new(),
         }
     }
 
@@ -58,6 +62,16 @@ impl<S: Service> Shared<S> {
                 .background()
                 .map(|work| tokio::spawn(Contained::new(work)).abort_handle())
         });
+    }
+
+    /// Notes that the server has a runtime of its own, on which its shutdown runs, too.
+    pub(super) fn run_on(&self, runtime: Handle) {
+        let _ = self.runtime.set(runtime);
+    }
+
+    /// The runtime of the server's own thread, if the server has one.
+    pub(super) fn runtime(&self) -> Option<&Handle> {
+        self.runtime.get()
     }
 
     /// Tells the service of `event`. A panic of the service must not stop the shutdown.
