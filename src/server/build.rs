@@ -75,8 +75,8 @@ mod tests {
     }
 
     macro_rules! setters {
-        ($($name:ident($value:expr),)*) => {
-            [$((
+        ($($(#[$condition:meta])? $name:ident($value:expr),)*) => {
+            [$($(#[$condition])? (
                 stringify!($name),
                 format!("{:?}", $value),
                 entries(&Server::builder().$name($value)),
@@ -131,6 +131,9 @@ mod tests {
             backlog(7_777),
             shutdown_linger(odd),
             shutdown_deadline(odd),
+            thread_name("odd"),
+            #[cfg(all(feature = "affinity", target_os = "linux"))]
+            thread_cpu(7_777),
         ];
         let defaults = entries(&Server::builder());
         // All but the service.

@@ -19,7 +19,7 @@ use super::arrival::Arrival;
 use super::config::Config;
 use super::handle::DrainHandle;
 use super::listener::{Accept, accept_loop};
-use super::listeners::{Listener, Listeners, State};
+use super::listeners::{Listener, Listeners, Serving, State};
 use super::places::Places;
 use super::shared::Shared;
 use super::stats::Stats;
@@ -53,8 +53,7 @@ impl<S: Service> Server<S> {
         &self.shared
     }
 
-    #[cfg(unix)]
-    pub(super) fn listeners(&self) -> &Listeners {
+    pub(super) fn listeners(&self) -> &Arc<Listeners> {
         &self.listeners
     }
 
@@ -124,10 +123,25 @@ impl<S: Service> Server<S> {
     /// Dropping the future closes the listeners that it serves. Connections that were accepted go on.
     pub fn serve(&self) -> impl Future<Output = io::Result<()>> + Send + use<S> {
         let taken = self.listeners.serve();
-        let listening = Arc::clone(&self.listeners);
-        let shared = Arc::clone(&self.shared);
+        let server = self.clone();
         async move {
             let (listeners, serving) = taken?;
+            server.serve_taken(listeners, serving).await;
+            Ok(())
+        }
+    }
+
+    /// Serves `listeners`, and those that `serving` is told of, until the shutdown is complete.
+    pub(super) fn serve_taken(
+        self,
+        listeners: Vec<Listener>,
+        serving: Serving,
+    ) -> impl Future<Output = ()> + Send {
+        let Self {
+            shared,
+            listeners: listening,
+        } = self;
+        async move {
             shared.start_background();
             let mut loops = JoinSet::new();
             let start = |listener| listen(&mut loops, &shared, listener);
@@ -146,7 +160,6 @@ impl<S: Service> Server<S> {
             listening.close();
             loops.shutdown().await;
             shared.drain.reached(Phase::Gone).await;
-            Ok(())
         }
     }
 

@@ -5,72 +5,75 @@ use std::io;
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::sync::mpsc::sync_channel;
-use std::thread::{Builder, JoinHandle};
+use std::thread::{self, JoinHandle};
 
-use tokio::runtime;
+use tokio::runtime::{self, Runtime};
 
+use super::builder::Builder;
+use super::config::Config;
 use super::handle::DrainHandle;
 use super::server::Server;
 use crate::service::Service;
 
-/// The name of a server's thread, if the embedder gives no other.
-const NAME: &str = "grpc-health";
+impl<S> Builder<S> {
+    /// Sets the name of the thread that [`Server::spawn_thread`] starts. Default: `grpc-health`. Linux shows the first 15 bytes.
+    pub fn thread_name(mut self, name: impl Into<String>) -> Self {
+        self.config.thread_name = name.into();
+        self
+    }
+
+    /// Lets the thread that [`Server::spawn_thread`] starts run only on one CPU, which has the number `cpu` in `/proc/cpuinfo`, so that the
+    /// scheduler leaves the other CPUs to the application. Default: the CPUs of the thread that calls `spawn_thread`. Threads that the
+    /// service starts run only on that CPU, too.
+    #[cfg(all(feature = "affinity", target_os = "linux"))]
+    pub fn thread_cpu(mut self, cpu: usize) -> Self {
+        self.config.thread_cpu = Some(cpu);
+        self
+    }
+}
 
 impl<S: Service> Server<S> {
     /// Serves as [`serve`](Self::serve) does, on a thread of its own with a tokio runtime of its own, so that health checks are answered
-    /// while every thread of the application's runtime is blocked. Works inside and outside a runtime. The thread's name is `grpc-health`.
+    /// while every thread of the application's runtime is blocked. Works inside and outside a runtime.
     ///
-    /// The listeners move to the thread's runtime, wherever they were bound, and so does the service's background work. Connections are
-    /// tasks of that runtime: a handler that the service calls runs there, too. The thread ends when the server has shut down; the end of
-    /// the process does not wait for the thread.
+    /// The listeners move to the thread's runtime, wherever they were bound. The service's background work runs on the thread unless an
+    /// earlier `serve` has begun the work elsewhere: with a [`HealthService`](crate::HealthService), the work wakes watchers, looks at
+    /// leases and runs checks. Handlers of a [`Router`](crate::Router) run on the thread, too.
+    ///
+    /// The thread ends when the server has shut down. The end of the process does not wait for the thread.
+    /// [`Builder::thread_name`] names the thread.
     ///
     /// # Errors
     ///
-    /// The system's error if it gives no thread or no runtime. [`ServerThread::join`] returns the errors of `serve`.
+    /// `InvalidInput` if the server has no listener, if the thread's name contains a NUL byte, or if the machine has no CPU of
+    /// the number that `Builder::thread_cpu` sets. Otherwise the system's error if the system gives no thread or no runtime. After an error
+    /// that is not for want of a listener, the listeners are closed.
     pub fn spawn_thread(&self) -> io::Result<ServerThread> {
-        self.spawn_thread_named(NAME)
-    }
-
-    /// Serves on a thread of its own, as [`spawn_thread`](Self::spawn_thread) does, and gives the thread this name. Linux shows the first
-    /// 15 bytes.
-    ///
-    /// # Errors
-    ///
-    /// As [`spawn_thread`](Self::spawn_thread).
-    ///
-    /// # Panics
-    ///
-    /// If the name contains a NUL byte.
-    pub fn spawn_thread_named(&self, name: &str) -> io::Result<ServerThread> {
+        let (listeners, serving) = self.listeners().serve()?;
+        let name = self.shared().config.thread_name.clone();
+        if name.contains('\0') {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the name of the server's thread contains a NUL byte",
+            ));
+        }
         let server = self.clone();
         // The thread makes the runtime: a runtime cannot be dropped inside another, as it would be here after an error.
         let (tell, made) = sync_channel(1);
-        let thread = Builder::new().name(name.to_owned()).spawn(move || {
-            let runtime = runtime::Builder::new_current_thread()
-                .enable_io()
-                .enable_time()
-                .build();
-            let runtime = match runtime {
+        let thread = thread::Builder::new().name(name).spawn(move || {
+            let runtime = match prepare(&server.shared().config) {
                 Ok(runtime) => runtime,
                 Err(error) => {
                     let _ = tell.send(Err(error));
-                    return Ok(());
+                    return;
                 }
             };
-            let serving = {
-                let _context = runtime.enter();
-                server.shared().run_on(runtime.handle().clone());
-                server.serve()
-            };
+            server.shared().run_on(runtime.handle().clone());
             let _ = tell.send(Ok(()));
-            drop(tell);
-            runtime.block_on(serving)
+            runtime.block_on(server.serve_taken(listeners, serving));
         })?;
-        match made.recv() {
-            Ok(made) => made?,
-            // The thread has panicked; `join` tells how.
-            Err(_) => {}
-        }
+        // The thread tells before it ends.
+        made.recv().map_err(io::Error::other)??;
         Ok(ServerThread {
             addrs: self.local_addrs(),
             drain: self.drain_handle(),
@@ -79,11 +82,41 @@ impl<S: Service> Server<S> {
     }
 }
 
+/// Prepares the current thread for a server.
+fn prepare(config: &Config) -> io::Result<Runtime> {
+    #[cfg(all(feature = "affinity", target_os = "linux"))]
+    if let Some(cpu) = config.thread_cpu {
+        pin(cpu)?;
+    }
+    #[cfg(not(all(feature = "affinity", target_os = "linux")))]
+    let _ = config;
+    runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+}
+
+/// Lets the current thread run only on one CPU.
+#[cfg(all(feature = "affinity", target_os = "linux"))]
+fn pin(cpu: usize) -> io::Result<()> {
+    use rustix::thread::{CpuSet, sched_setaffinity};
+
+    let mut cpus = CpuSet::new();
+    // `CpuSet::set` panics for larger numbers. The system refuses an empty set with the same error as a CPU that is not there.
+    if cpu < CpuSet::MAX_CPU {
+        cpus.set(cpu);
+    }
+    sched_setaffinity(None, &cpus).map_err(|error| {
+        let text = format!("the server's thread cannot run on CPU {cpu}: {error}");
+        io::Error::new(io::Error::from(error).kind(), text)
+    })
+}
+
 /// A server on a thread of its own, from [`Server::spawn_thread`]. Dropping the handle does not stop the server.
 pub struct ServerThread {
     addrs: Vec<SocketAddr>,
     drain: DrainHandle,
-    thread: JoinHandle<io::Result<()>>,
+    thread: JoinHandle<()>,
 }
 
 impl ServerThread {
@@ -107,17 +140,13 @@ impl ServerThread {
 
     /// Blocks the current thread until the server's thread has ended, which is after the server's shutdown.
     ///
-    /// # Errors
-    ///
-    /// Those of [`Server::serve`].
-    ///
     /// # Panics
     ///
     /// If the server's thread has panicked, with the payload of that panic.
-    pub fn join(self) -> io::Result<()> {
-        self.thread
-            .join()
-            .unwrap_or_else(|payload| resume_unwind(payload))
+    pub fn join(self) {
+        if let Err(payload) = self.thread.join() {
+            resume_unwind(payload);
+        }
     }
 }
 
