@@ -6,6 +6,7 @@ use tokio::net::ToSocketAddrs;
 
 use super::builder::{Builder, NoService};
 use super::server::Server;
+use super::shared::Shared;
 use crate::service::Service;
 
 impl Server<NoService> {
@@ -26,7 +27,12 @@ impl<S: Service> Builder<S> {
     #[track_caller]
     pub fn build(self) -> Server<S> {
         self.connection.check();
-        Server::new(self.service, self.config, self.connection)
+        Server::new(Shared::new(
+            self.service,
+            self.config,
+            self.connection,
+            self.thread,
+        ))
     }
 
     /// Makes a server that listens on the TCP address `addr`; see [`Server::bind`].

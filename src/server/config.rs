@@ -12,9 +12,6 @@ pub(super) struct Config {
     pub(super) backlog: u32,
     pub(super) shutdown_linger: Duration,
     pub(super) shutdown_deadline: Duration,
-    pub(super) thread_name: String,
-    #[cfg(all(feature = "affinity", target_os = "linux"))]
-    pub(super) thread_cpu: Option<usize>,
 }
 
 impl Default for Config {
@@ -27,9 +24,6 @@ impl Default for Config {
             backlog: 1_024,
             shutdown_linger: Duration::from_secs(0),
             shutdown_deadline: Duration::from_secs(10),
-            thread_name: "grpc-health".to_owned(),
-            #[cfg(all(feature = "affinity", target_os = "linux"))]
-            thread_cpu: None,
         }
     }
 }

@@ -22,6 +22,7 @@ mod server;
 mod shared;
 mod stats;
 mod thread;
+mod thread_config;
 #[cfg(unix)]
 mod unix;
 mod waits;

@@ -16,7 +16,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::arrival::Arrival;
-use super::config::Config;
 use super::handle::DrainHandle;
 use super::listener::{Accept, accept_loop};
 use super::listeners::{Listener, Listeners, Serving, State};
@@ -38,9 +37,9 @@ pub struct Server<S> {
 }
 
 impl<S: Service> Server<S> {
-    pub(super) fn new(service: S, config: Config, connection: connection::Config) -> Self {
+    pub(super) fn new(shared: Shared<S>) -> Self {
         Self {
-            shared: Arc::new(Shared::new(service, config, connection)),
+            shared: Arc::new(shared),
             listeners: Arc::default(),
         }
     }

@@ -10,6 +10,7 @@ use super::config::Config;
 use super::drain::{Drain, Times};
 use super::places::Places;
 use super::stats::{Counters, Stats};
+use super::thread_config::ThreadConfig;
 use super::waits::Waits;
 use crate::connection::{self, Host};
 use crate::service::{Contained, Lifecycle, Service, contain};
@@ -20,6 +21,7 @@ pub(super) struct Shared<S> {
     /// The state that the server's connections need.
     pub(super) host: Arc<Host<S>>,
     pub(super) config: Config,
+    pub(super) thread: ThreadConfig,
     pub(super) counters: Counters,
     pub(super) drain: Arc<Drain>,
     /// The places of the connections that no listener has accepted. Each listener has places of its own.
@@ -31,12 +33,18 @@ pub(super) struct Shared<S> {
 }
 
 impl<S: Service> Shared<S> {
-    pub(super) fn new(service: S, config: Config, connection: connection::Config) -> Self {
+    pub(super) fn new(
+        service: S,
+        config: Config,
+        connection: connection::Config,
+        thread: ThreadConfig,
+    ) -> Self {
         Self {
             host: Arc::new(Host::new(service, connection)),
             places: Arc::new(Places::new(&config)),
             waits: Mutex::default(),
             config,
+            thread,
             counters: Counters::default(),
             drain: Arc::new(Drain::new()),
             background: OnceLock::new(),

@@ -7,10 +7,7 @@ use std::panic::resume_unwind;
 use std::sync::mpsc::sync_channel;
 use std::thread::{self, JoinHandle};
 
-use tokio::runtime::{self, Runtime};
-
 use super::builder::Builder;
-use super::config::Config;
 use super::handle::DrainHandle;
 use super::server::Server;
 use crate::service::Service;
@@ -18,7 +15,7 @@ use crate::service::Service;
 impl<S> Builder<S> {
     /// Sets the name of the thread that [`Server::spawn_thread`] starts. Default: `grpc-health`. Linux shows the first 15 bytes.
     pub fn thread_name(mut self, name: impl Into<String>) -> Self {
-        self.config.thread_name = name.into();
+        self.thread.thread_name = name.into();
         self
     }
 
@@ -27,7 +24,7 @@ impl<S> Builder<S> {
     /// service starts run only on that CPU, too.
     #[cfg(all(feature = "affinity", target_os = "linux"))]
     pub fn thread_cpu(mut self, cpu: usize) -> Self {
-        self.config.thread_cpu = Some(cpu);
+        self.thread.thread_cpu = Some(cpu);
         self
     }
 }
@@ -50,7 +47,7 @@ impl<S: Service> Server<S> {
     /// that is not for want of a listener, the listeners are closed.
     pub fn spawn_thread(&self) -> io::Result<ServerThread> {
         let (listeners, serving) = self.listeners().serve()?;
-        let name = self.shared().config.thread_name.clone();
+        let name = self.shared().thread.thread_name.clone();
         if name.contains('\0') {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -61,7 +58,7 @@ impl<S: Service> Server<S> {
         // The thread makes the runtime: a runtime cannot be dropped inside another, as it would be here after an error.
         let (tell, made) = sync_channel(1);
         let thread = thread::Builder::new().name(name).spawn(move || {
-            let runtime = match prepare(&server.shared().config) {
+            let runtime = match server.shared().thread.prepare() {
                 Ok(runtime) => runtime,
                 Err(error) => {
                     let _ = tell.send(Err(error));
@@ -80,36 +77,6 @@ impl<S: Service> Server<S> {
             thread,
         })
     }
-}
-
-/// Prepares the current thread for a server.
-fn prepare(config: &Config) -> io::Result<Runtime> {
-    #[cfg(all(feature = "affinity", target_os = "linux"))]
-    if let Some(cpu) = config.thread_cpu {
-        pin(cpu)?;
-    }
-    #[cfg(not(all(feature = "affinity", target_os = "linux")))]
-    let _ = config;
-    runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-}
-
-/// Lets the current thread run only on one CPU.
-#[cfg(all(feature = "affinity", target_os = "linux"))]
-fn pin(cpu: usize) -> io::Result<()> {
-    use rustix::thread::{CpuSet, sched_setaffinity};
-
-    let mut cpus = CpuSet::new();
-    // `CpuSet::set` panics for larger numbers. The system refuses an empty set with the same error as a CPU that is not there.
-    if cpu < CpuSet::MAX_CPU {
-        cpus.set(cpu);
-    }
-    sched_setaffinity(None, &cpus).map_err(|error| {
-        let text = format!("the server's thread cannot run on CPU {cpu}: {error}");
-        io::Error::new(io::Error::from(error).kind(), text)
-    })
 }
 
 /// A server on a thread of its own, from [`Server::spawn_thread`]. Dropping the handle does not stop the server.
