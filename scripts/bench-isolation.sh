@@ -6,7 +6,10 @@
 # 2. 10,000 Checks a second: how late a timer of the application is, beside the timer alone. The application has one core and the clients
 #    the other, as the thread has; `thread, same core` has to share the application's.
 #
-# usage: [ROUNDS=5] [SECONDS_EACH=5] scripts/bench-isolation.sh
+# On a machine that others use, REALTIME=1 (as root) gives the programs and their clients a real-time priority, except while workers are
+# busy: two such workers would leave no time to anybody. BLOCKED=asleep leaves those rows out.
+#
+# usage: [ROUNDS=5] [SECONDS_EACH=5] [REALTIME=1] [BLOCKED='asleep busy'] scripts/bench-isolation.sh
 set -euo pipefail
 # shellcheck source=scripts/bench-lib.sh
 . "$(dirname "$0")/bench-lib.sh"
@@ -14,18 +17,24 @@ need taskset util-linux
 
 ROUNDS=${ROUNDS:-5}
 SECONDS_EACH=${SECONDS_EACH:-5}
+read -ra BLOCKED <<<"${BLOCKED:-asleep busy}"
+PRIORITY=()
+[ -z "${REALTIME:-}" ] || PRIORITY=(chrt -f 20)
 PROGRAM=target/release/examples/bench_isolation
 [ -n "${BENCH_SKIP_BUILD:-}" ] ||
     cargo build --quiet --locked --release --features affinity --example bench_isolation
 
 for _ in $(seq "$ROUNDS"); do
     for place in thread shared tonic; do
-        for how in sleep spin; do
-            "$PROGRAM" blocked "$place" "$SECONDS_EACH" "$how" >>"$WORK/blocked.$place.$how"
+        for how in "${BLOCKED[@]}"; do
+            priority=("${PRIORITY[@]}")
+            [ "$how" = asleep ] || priority=()
+            "${priority[@]}" "$PROGRAM" blocked "$place" "$SECONDS_EACH" "$how" >>"$WORK/blocked.$place.$how"
         done
     done
     for place in "thread:$LOAD_CORE" "thread:$SERVER_CORE" shared tonic; do
-        taskset -c "$SERVER_CORE" "$PROGRAM" timer "$place" "$SECONDS_EACH" "$LOAD_CORE" >>"$WORK/timer.$place"
+        "${PRIORITY[@]}" taskset -c "$SERVER_CORE" "$PROGRAM" timer "$place" "$SECONDS_EACH" "$LOAD_CORE" \
+            >>"$WORK/timer.$place"
     done
     cut -d' ' -f1-3 /proc/loadavg >>"$WORK/load"
 done
@@ -36,7 +45,7 @@ times() { awk -v a="$2" -v b="$3" '{ print $a / $b }' "$1" | median | xargs prin
 
 echo "| Checks, µs | idle, median | idle, p99.9 | blocked, median | blocked, p99.9 | p99.9, blocked / idle | not answered in 1 s |"
 echo "|---|---|---|---|---|---|---|"
-for how in sleep spin; do
+for how in "${BLOCKED[@]}"; do
     for place in thread shared tonic; do
         file=$WORK/blocked.$place.$how
         lost=$(awk '{ lost += $5; all += $6 } END { printf "%.0f %%", 100 * lost / all }' "$file")
@@ -45,8 +54,7 @@ for how in sleep spin; do
         else
             answered="$(column "$file" 3) | $(column "$file" 4) | $(times "$file" 4 2)"
         fi
-        echo "| $place, workers ${how/%sleep/asleep} | $(column "$file" 1) | $(column "$file" 2) | $answered | $lost |" |
-            sed 's/workers spin/workers busy/'
+        echo "| $place, workers $how | $(column "$file" 1) | $(column "$file" 2) | $answered | $lost |"
     done
 done
 

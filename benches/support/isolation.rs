@@ -1,11 +1,12 @@
 //! What the health server and the application do to each other, where the server has a thread of its own, where it shares the application's
 //! runtime, and where tonic-health does. `scripts/bench-isolation.sh` runs it. All times are microseconds.
 //!
-//! * `bench_isolation blocked WHERE SECONDS sleep|spin`: Checks, a thousand a second, while the application's runtime is idle and then while
-//!   every worker of it is blocked, asleep or busy. Prints the median and the 99.9th percentile of both, how many Checks of the second part
-//!   were not answered within a second, and how many there were.
-//! * `bench_isolation timer WHERE SECONDS CPU`: a timer of the application, a thousand times a second, alone and then beside ten thousand Checks
-//!   a second. Prints the median and the 99.9th percentile of the lateness of both, and the Checks per second. The clients run on CPU.
+//! * `bench_isolation blocked WHERE SECONDS asleep|busy`: a thousand Checks a second, while the application's runtime is idle and then while
+//!   every worker of the runtime is blocked. Prints the median and the 99.9th percentile of both, how many Checks of the second part were
+//!   not answered within a second, and how many there were.
+//! * `bench_isolation timer WHERE SECONDS CPU`: a timer of the application, a thousand times a second, alone and then beside ten thousand
+//!   Checks a second, whose clients run on CPU. Prints the median and the 99.9th percentile of the lateness of both, and the Checks per
+//!   second.
 //!
 //! WHERE is `thread`, `thread:CPU`, `shared` or `tonic`. The clients are processes of their own: `bench_isolation probe|load ADDR`.
 
@@ -28,7 +29,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tonic::transport::server::TcpIncoming;
 
-const USAGE: &str = "usage: bench_isolation blocked WHERE SECONDS sleep|spin | timer WHERE SECONDS CPU | probe|load ADDR";
+const USAGE: &str = "usage: bench_isolation blocked WHERE SECONDS asleep|busy | timer WHERE SECONDS CPU | probe|load ADDR";
 
 /// The workers of a runtime that is blocked.
 const WORKERS: usize = 2;
@@ -41,7 +42,7 @@ fn main() -> Result<(), BoxError> {
     let args: Vec<String> = env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
-        ["blocked", place, seconds, how] => blocked(place, seconds, how == "spin"),
+        ["blocked", place, seconds, how] => blocked(place, seconds, how == "busy"),
         ["timer", place, seconds, cpu] => timer(place, seconds.parse()?, cpu),
         ["probe", addr] => obey(addr, 1, 1),
         ["load", addr] => obey(addr, CONNECTIONS, 10),
@@ -49,7 +50,7 @@ fn main() -> Result<(), BoxError> {
     }
 }
 
-fn blocked(place: &str, seconds: &str, spin: bool) -> Result<(), BoxError> {
+fn blocked(place: &str, seconds: &str, busy: bool) -> Result<(), BoxError> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .enable_all()
@@ -70,7 +71,7 @@ fn blocked(place: &str, seconds: &str, spin: bool) -> Result<(), BoxError> {
         let (begin, end, over) = (Arc::clone(&begin), Arc::clone(&end), Arc::clone(&over));
         runtime.spawn(async move {
             begin.wait();
-            while spin && !over.load(Ordering::Relaxed) {
+            while busy && !over.load(Ordering::Relaxed) {
                 std::hint::spin_loop();
             }
             end.wait();
