@@ -2,8 +2,8 @@
 //! runtime, and where tonic-health does. `scripts/bench-isolation.sh` runs it. All times are microseconds.
 //!
 //! * `bench_isolation blocked WHERE SECONDS asleep|busy`: a thousand Checks a second, while the application's runtime is idle and then
-//!   while every worker of the runtime is blocked. Prints the median and the 99.9th percentile of both, how many Checks of the second part were
-//!   not answered within a second, and how many there were.
+//!   while every worker of the runtime is blocked. Prints the median and the 99.9th percentile of both, how many Checks of the second
+//!   part were not answered within a second, and how many there were.
 //! * `bench_isolation timer WHERE SECONDS CPU`: a timer of the application, a thousand times a second, alone and then beside ten thousand
 //!   Checks a second, whose clients run on CPU. Prints the median and the 99.9th percentile of the lateness of both, and the Checks per
 //!   second.
