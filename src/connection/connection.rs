@@ -165,6 +165,7 @@ impl<S: Service, T> Connection<S, T> {
         self.batch.shrink_to(FEW);
         self.waiting.shrink();
         self.sending.shrink();
+        buffers::tidy();
     }
 
     /// Adds the streams that h2 has reset as malformed to the server's counters.

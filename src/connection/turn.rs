@@ -73,7 +73,10 @@ where
             if let Poll::Ready(closed) = self.accept(&mut budget) {
                 return Poll::Ready(closed);
             }
-            self.sending.flushed();
+            // Gathered bytes wait in the guard.
+            if !self.link.has_gathered() {
+                self.sending.flushed();
+            }
             self.answer();
             polls -= self.with_waiting(|waiting, turn| waiting.poll_ready(polls, turn));
             self.receive();
