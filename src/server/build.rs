@@ -6,6 +6,7 @@ use tokio::net::ToSocketAddrs;
 
 use super::builder::{Builder, NoService};
 use super::server::Server;
+use super::shared::Shared;
 use crate::service::Service;
 
 impl Server<NoService> {
@@ -26,7 +27,12 @@ impl<S: Service> Builder<S> {
     #[track_caller]
     pub fn build(self) -> Server<S> {
         self.connection.check();
-        Server::new(self.service, self.config, self.connection)
+        Server::new(Shared::new(
+            self.service,
+            self.config,
+            self.connection,
+            self.thread,
+        ))
     }
 
     /// Makes a server that listens on the TCP address `addr`; see [`Server::bind`].
@@ -75,8 +81,8 @@ mod tests {
     }
 
     macro_rules! setters {
-        ($($name:ident($value:expr),)*) => {
-            [$((
+        ($($(#[$condition:meta])? $name:ident($value:expr),)*) => {
+            [$($(#[$condition])? (
                 stringify!($name),
                 format!("{:?}", $value),
                 entries(&Server::builder().$name($value)),
@@ -131,6 +137,9 @@ mod tests {
             backlog(7_777),
             shutdown_linger(odd),
             shutdown_deadline(odd),
+            thread_name("odd"),
+            #[cfg(all(feature = "affinity", target_os = "linux"))]
+            thread_cpu(7_777),
         ];
         let defaults = entries(&Server::builder());
         // All but the service.

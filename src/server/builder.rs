@@ -5,6 +5,7 @@ mod whole;
 use std::time::Duration;
 
 use super::config::Config;
+use super::thread_config::ThreadConfig;
 use crate::connection;
 use crate::service::Service;
 
@@ -18,6 +19,7 @@ pub struct Builder<S> {
     pub(super) service: S,
     pub(super) config: Config,
     pub(super) connection: connection::Config,
+    pub(super) thread: ThreadConfig,
 }
 
 /// Stands in a [`Builder`] for a service that has not been set yet.
@@ -30,6 +32,7 @@ impl Builder<NoService> {
             service: NoService,
             config: Config::default(),
             connection: connection::Config::default(),
+            thread: ThreadConfig::default(),
         }
     }
 }
@@ -41,6 +44,7 @@ impl<S> Builder<S> {
             service,
             config: self.config,
             connection: self.connection,
+            thread: self.thread,
         }
     }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
+
 use super::drain::Drain;
 use super::shared::Shared;
 use crate::connection::Phase;
@@ -28,7 +30,9 @@ impl<S: Service> Drained for Shared<S> {
     }
 
     fn begin(self: Arc<Self>) {
-        tokio::spawn(async move { self.shut_down().await });
+        let runtime = self.runtime().cloned();
+        let runtime = runtime.unwrap_or_else(Handle::current);
+        runtime.spawn(async move { self.shut_down().await });
     }
 
     fn resume(&self) -> bool {
@@ -41,12 +45,13 @@ impl DrainHandle {
         Self(shared)
     }
 
-    /// Begins the shutdown in a task of its own on the current runtime; [`Server::shutdown`](crate::Server::shutdown) lists its steps. Does
-    /// nothing if a shutdown has begun already.
+    /// Begins the shutdown in a task of its own; [`Server::shutdown`](crate::Server::shutdown) lists its steps. Does nothing if a shutdown
+    /// has begun already. The task runs on the runtime of the server's [own thread](crate::Server::spawn_thread), or on the current runtime
+    /// if the server has no thread of its own.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime.
+    /// Outside a tokio runtime, unless the server has a thread of its own.
     pub fn begin(&self) {
         Arc::clone(&self.0).begin();
     }

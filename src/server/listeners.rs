@@ -29,6 +29,20 @@ pub(super) struct Bound {
     pub(super) options: Option<Arc<ListenOptions>>,
 }
 
+impl Listener {
+    /// Moves the listener to the current runtime: the runtime in which a listener was made may be blocked, or gone.
+    pub(super) fn moved_here(self) -> io::Result<Self> {
+        let here = |tcp: TcpListener| TcpListener::from_std(tcp.into_std()?);
+        Ok(match self {
+            Self::Tcp(tcp) => Self::Tcp(here(tcp)?),
+            #[cfg(feature = "tls")]
+            Self::Tls(tcp, tls) => Self::Tls(here(tcp)?, tls),
+            #[cfg(unix)]
+            Self::Unix(unix) => Self::Unix(unix.moved_here()?),
+        })
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Listeners {
     state: Mutex<State>,

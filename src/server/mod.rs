@@ -21,6 +21,8 @@ mod places;
 mod server;
 mod shared;
 mod stats;
+mod thread;
+mod thread_config;
 #[cfg(unix)]
 mod unix;
 mod waits;
@@ -29,5 +31,6 @@ pub use builder::{Builder, NoService};
 pub use handle::DrainHandle;
 pub use server::Server;
 pub use stats::Stats;
+pub use thread::ServerThread;
 
 pub use crate::service::ListenOptions;

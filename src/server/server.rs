@@ -14,10 +14,9 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::arrival::Arrival;
-use super::config::Config;
 use super::handle::DrainHandle;
 use super::listener::{Accept, accept_loop, prepare};
-use super::listeners::{Bound, Listener, Listeners, State};
+use super::listeners::{Bound, Listener, Listeners, Serving, State};
 use super::places::Places;
 use super::shared::Shared;
 use super::stats::Stats;
@@ -37,9 +36,9 @@ pub struct Server<S> {
 }
 
 impl<S: Service> Server<S> {
-    pub(super) fn new(service: S, config: Config, connection: connection::Config) -> Self {
+    pub(super) fn new(shared: Shared<S>) -> Self {
         Self {
-            shared: Arc::new(Shared::new(service, config, connection)),
+            shared: Arc::new(shared),
             listeners: Arc::default(),
             options: None,
         }
@@ -59,8 +58,11 @@ impl<S: Service> Server<S> {
         self.shared.config.backlog
     }
 
-    #[cfg(unix)]
-    pub(super) fn listeners(&self) -> &Listeners {
+    pub(super) fn shared(&self) -> &Shared<S> {
+        &self.shared
+    }
+
+    pub(super) fn listeners(&self) -> &Arc<Listeners> {
         &self.listeners
     }
 
@@ -134,10 +136,26 @@ impl<S: Service> Server<S> {
     /// Dropping the future closes the listeners that it serves. Connections that were accepted go on.
     pub fn serve(&self) -> impl Future<Output = io::Result<()>> + Send + use<S> {
         let taken = self.listeners.serve();
-        let listening = Arc::clone(&self.listeners);
-        let shared = Arc::clone(&self.shared);
+        let server = self.clone();
         async move {
             let (listeners, serving) = taken?;
+            server.serve_taken(listeners, serving).await;
+            Ok(())
+        }
+    }
+
+    /// Serves `listeners`, and those that `serving` is told of, until the shutdown is complete.
+    pub(super) fn serve_taken(
+        self,
+        listeners: Vec<Bound>,
+        serving: Serving,
+    ) -> impl Future<Output = ()> + Send {
+        let Self {
+            shared,
+            listeners: listening,
+            options: _,
+        } = self;
+        async move {
             shared.start_background();
             let mut loops = JoinSet::new();
             let start = |listener| listen(&mut loops, &shared, listener);
@@ -156,7 +174,6 @@ impl<S: Service> Server<S> {
             listening.close();
             loops.shutdown().await;
             shared.drain.reached(Phase::Gone).await;
-            Ok(())
         }
     }
 
@@ -288,6 +305,10 @@ impl<S: Service> Server<S> {
 fn listen<S: Service>(loops: &mut JoinSet<()>, shared: &Arc<Shared<S>>, bound: Bound) {
     let shared = Arc::clone(shared);
     let Bound { listener, options } = bound;
+    let Ok(listener) = listener.moved_here() else {
+        shared.counters.accept_errors.fetch_add(1, Relaxed);
+        return;
+    };
     match listener {
         Listener::Tcp(tcp) => loops.spawn(accept(shared, tcp, options, |io, peer, config| {
             prepare(&io, config);

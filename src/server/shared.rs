@@ -3,12 +3,14 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 use super::config::Config;
 use super::drain::{Drain, Times};
 use super::places::Places;
 use super::stats::{Counters, Stats};
+use super::thread_config::ThreadConfig;
 use super::waits::Waits;
 use crate::connection::{self, Host};
 use crate::service::{Contained, Lifecycle, Service, contain};
@@ -19,24 +21,34 @@ pub(super) struct Shared<S> {
     /// The state that the server's connections need.
     pub(super) host: Arc<Host<S>>,
     pub(super) config: Config,
+    pub(super) thread: ThreadConfig,
     pub(super) counters: Counters,
     pub(super) drain: Arc<Drain>,
     /// The places of the connections that no listener has accepted. Each listener has places of its own.
     pub(super) places: Arc<Places>,
     waits: Mutex<Waits>,
     background: OnceLock<Option<AbortHandle>>,
+    /// The runtime of the server's own thread, if the server has one.
+    runtime: OnceLock<Handle>,
 }
 
 impl<S: Service> Shared<S> {
-    pub(super) fn new(service: S, config: Config, connection: connection::Config) -> Self {
+    pub(super) fn new(
+        service: S,
+        config: Config,
+        connection: connection::Config,
+        thread: ThreadConfig,
+    ) -> Self {
         Self {
             host: Arc::new(Host::new(service, connection)),
             places: Arc::new(Places::new(&config)),
             waits: Mutex::default(),
             config,
+            thread,
             counters: Counters::default(),
             drain: Arc::new(Drain::new()),
             background: OnceLock::new(),
+            runtime: OnceLock::new(),
         }
     }
 
@@ -58,6 +70,16 @@ impl<S: Service> Shared<S> {
                 .background()
                 .map(|work| tokio::spawn(Contained::new(work)).abort_handle())
         });
+    }
+
+    /// Notes that the server has a runtime of its own, on which its shutdown runs, too.
+    pub(super) fn run_on(&self, runtime: Handle) {
+        let _ = self.runtime.set(runtime);
+    }
+
+    /// The runtime of the server's own thread, if the server has one.
+    pub(super) fn runtime(&self) -> Option<&Handle> {
+        self.runtime.get()
     }
 
     /// Tells the service of `event`. A panic of the service must not stop the shutdown.

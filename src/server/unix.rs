@@ -35,6 +35,15 @@ pub(super) struct UnixServer {
     listener: UnixListener,
 }
 
+impl UnixServer {
+    /// Moves the listener to the current runtime.
+    pub(super) fn moved_here(self) -> io::Result<Self> {
+        let Self { _file, listener } = self;
+        let listener = UnixListener::from_std(listener.into_std()?)?;
+        Ok(Self { _file, listener })
+    }
+}
+
 impl Accept for UnixServer {
     type Io = UnixStream;
 
