@@ -33,6 +33,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method as HttpMethod, Response, StatusCode, Uri};
 
 use self::accepted::{say_what_is_accepted, unsupported_encoding};
+use crate::observe::Meters;
 use crate::service::{Method, PeerInfo, Service, Unimplemented};
 use crate::wire::code::Code;
 use crate::wire::content_type;
@@ -50,12 +51,15 @@ pub(crate) fn accept<S: Service>(
     max_list: usize,
     peer: &PeerInfo,
     clock: fn() -> Instant,
+    meters: &mut Meters,
 ) -> Result<Call, Refusal> {
     #[cfg(feature = "__internals")]
     if service.is_bare_http() {
         return Ok(Call::bare());
     }
-    let mut call = judge(service, parts, max_list)?;
+    let judged = judge(service, parts, max_list);
+    let mut call = judged.inspect_err(|answer| meters.refused(answer.headers()))?;
+    call.tail.meter = meters.call(call.method.key(), parts.uri.path(), &parts.headers);
     if call.method.keeps_metadata() {
         call.admit(service, parts, peer, clock)?;
     }

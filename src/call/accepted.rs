@@ -88,13 +88,13 @@ impl Call {
             .with_time(self.timeout, deadline)
             .with_content_type(content_type.clone())
             .with_extensions(std::mem::take(&mut parts.extensions));
-        self.tail = Tail(Some(Box::new(State {
+        self.tail.state = Some(Box::new(State {
             context: Some(context),
             decision: None,
             kept: Kept::new(clock),
             content_type,
             metadata: Metadata::new(),
-        })));
+        }));
         self.ask(service, peer)
     }
 
@@ -106,7 +106,7 @@ impl Call {
         let admission = service.admit(&mut head);
         let context = head.into_context();
         self.tail.end(Code::CANCELLED);
-        if let Some(state) = &mut self.tail.0 {
+        if let Some(state) = &mut self.tail.state {
             state.context = context;
             state.metadata = match &mut state.context {
                 Some(context) => context.take_response_metadata(),
@@ -116,7 +116,7 @@ impl Call {
         match admission {
             Ok(Admission::Granted) => Ok(()),
             Ok(Admission::Later(decision)) => {
-                if let Some(state) = &mut self.tail.0 {
+                if let Some(state) = &mut self.tail.state {
                     state.decision = Some(decision);
                 }
                 Ok(())
@@ -137,7 +137,7 @@ impl Call {
 
     /// Whether the service has said that the call may begin.
     pub(crate) fn is_decided(&self) -> bool {
-        let state = self.tail.0.as_deref();
+        let state = self.tail.state.as_deref();
         state.is_none_or(|state| state.decision.is_none())
     }
 
@@ -149,7 +149,7 @@ impl Call {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Refusal>> {
         loop {
-            let Some(state) = self.tail.0.as_deref_mut() else {
+            let Some(state) = self.tail.state.as_deref_mut() else {
                 return Poll::Ready(Ok(()));
             };
             let Some(decision) = &mut state.decision else {
@@ -174,8 +174,9 @@ impl Call {
 
     /// The head that the service gets with the call.
     pub(crate) fn head<'a>(&'a mut self, peer: &'a PeerInfo) -> Head<'a> {
-        let head = Head::new(self.method, self.timeout, peer);
-        match self.tail.0.as_deref_mut() {
+        let metering = self.tail.meter.metering();
+        let head = Head::new(self.method, self.timeout, peer).metered(metering);
+        match self.tail.state.as_deref_mut() {
             None => head,
             Some(state) => head.with_context(state.context.take(), &mut state.kept),
         }

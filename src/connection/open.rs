@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -16,14 +17,17 @@ use super::guard::{Guard, Lingering};
 use super::host::Host;
 use super::link::Link;
 use super::phase::Phase;
+use crate::observe::{Close, Observer, Observers, Refused};
 use crate::service::{PeerInfo, Service};
 
 /// Serves one connection to its end. `opening` completes with the connection's byte stream and its peer, at once or after a TLS handshake.
+/// `remote` is the peer's address as far as it is known before.
 /// `opened` is called when the HTTP/2 handshake has succeeded, and `over` when the connection has ended, before the server reads on for a
 /// while after an error.
 pub(crate) async fn serve<S, T>(
     host: Arc<Host<S>>,
     link: Arc<Link>,
+    remote: Option<SocketAddr>,
     opening: impl Future<Output = io::Result<(T, PeerInfo)>>,
     opened: impl FnOnce(),
     over: impl FnOnce(),
@@ -38,19 +42,48 @@ pub(crate) async fn serve<S, T>(
     match arrived {
         Ok(Some(Ok(connection))) => {
             opened();
-            connection.await;
+            let mut open = Open::new(&host.observers, remote);
+            open.reason = connection.await;
         }
         Ok(Some(Err(Failed::Refused))) => {
             host.counters.connection_errors.fetch_add(1, Relaxed);
+            host.observers
+                .connection_refused(remote, Refused::Handshake);
         }
         Ok(Some(Err(Failed::Gone)) | None) => {}
         Err(_) => {
             host.counters.connections_timed_out.fetch_add(1, Relaxed);
+            host.observers
+                .connection_refused(remote, Refused::HandshakeTimeout);
         }
     }
     over();
     if let Some(lingering) = rest {
         lingering.close(&link).await;
+    }
+}
+
+/// Tells the observers when a connection is opened, and when the connection is closed or its task is dropped.
+struct Open<'a> {
+    observers: &'a Observers,
+    remote: Option<SocketAddr>,
+    reason: Close,
+}
+
+impl<'a> Open<'a> {
+    fn new(observers: &'a Observers, remote: Option<SocketAddr>) -> Self {
+        observers.connection_opened(remote);
+        Self {
+            observers,
+            remote,
+            reason: Close::Dropped,
+        }
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.observers.connection_closed(self.remote, self.reason);
     }
 }
 

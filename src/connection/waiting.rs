@@ -17,6 +17,7 @@ use super::stream::{Finished, Progress, Reading, Replying, Turn, discard, is_giv
 use super::tally::Tally;
 use super::timers::Deadlines;
 use crate::call::{Call, Refusal, too_many_calls};
+use crate::observe::Limit;
 use crate::service::{Drain, Service};
 
 /// A cancelled call that was open for this time is not part of a rapid reset: the call took one of the connection's streams for the time.
@@ -73,6 +74,13 @@ impl Terms {
 }
 
 /// The state of a waiting call.
+#[cfg_attr(
+    feature = "metrics",
+    expect(
+        clippy::large_enum_variant,
+        reason = "a box for each reply would cost more than the room"
+    )
+)]
 pub(super) enum State<S: Service> {
     /// The call waits for permission to begin, and then for the rest of its request.
     Reading(Box<Reading>),
@@ -144,6 +152,7 @@ impl<S: Service> Waiting<S> {
             // Calls that the peer has reset free their places here.
             self.poll_ready(usize::MAX, at);
             if self.long_lived >= max {
+                at.refused_by(Limit::LongLivedStreams);
                 return Err(Box::new(call.trailers_only(&too_many_calls())).into());
             }
         }

@@ -7,6 +7,7 @@ mod list;
 mod reasons;
 pub(crate) mod reply;
 pub(crate) mod request;
+mod seen;
 mod service;
 mod shares;
 mod watch;

@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::future::Ready;
 
 use super::list::{self, LIST_LIMIT};
+use super::seen::{self, Seen};
 use super::shares::Shares;
 use super::watch::WatchStream;
 use super::{reasons, reply, request};
 use crate::registry::{Registry, RegistryError, ServingStatus};
 use crate::service::{
-    Admission, Answer, Background, Drain, Head, Lifecycle, Message, Method, PeerInfo, Rejection,
-    Reply, Service, Unimplemented, unknown_method,
+    Admission, Answer, Background, Drain, Head, Lifecycle, Message, Method, Rejection, Reply,
+    Service, Unimplemented, unknown_method,
 };
 use crate::wire::code::Code;
 use crate::wire::status::Status;
@@ -49,6 +50,7 @@ pub struct HealthService {
     max_watches: usize,
     watches: Shares,
     reasons: bool,
+    seen: Seen,
 }
 
 impl HealthService {
@@ -61,6 +63,7 @@ impl HealthService {
             max_watches: MAX_WATCHES,
             watches: Shares::default(),
             reasons: false,
+            seen: Seen::default(),
         }
     }
 
@@ -124,17 +127,19 @@ impl HealthService {
         }
     }
 
-    fn watch(&self, peer: &PeerInfo, message: &[u8]) -> Result<WatchStream, Status> {
+    fn watch(&self, head: &Head<'_>, message: &[u8]) -> Result<WatchStream, Status> {
         let name = self.name(message)?;
-        let open = self
-            .watches
-            .open(self.max_watches, peer)
-            .ok_or_else(|| Status::new(Code::RESOURCE_EXHAUSTED, "too many watches"))?;
+        let Some(open) = self.watches.open(self.max_watches, head.peer()) else {
+            self.seen.too_many_watches(head.peer());
+            return Err(Status::new(Code::RESOURCE_EXHAUSTED, "too many watches"));
+        };
         let watcher = self
             .registry
             .watch(&name)
             .map_err(|error| refused(&error))?;
-        Ok(WatchStream::new(watcher, open))
+        let status = || self.registry.get_service_status(&name);
+        let meter = head.metering().watched(|| seen::shown(status()));
+        Ok(WatchStream::new(watcher, open, meter))
     }
 }
 
@@ -162,8 +167,12 @@ impl Service for HealthService {
     fn call(&self, head: Head<'_>, message: Message) -> Answer<WatchStream, Ready<Reply>> {
         let message = &message.body;
         match head.method() {
-            CHECK => Answer::Now(self.check(message)),
-            WATCH => match self.watch(head.peer(), message) {
+            CHECK => {
+                let reply = self.check(message);
+                head.metering().checked(|| seen::answered(&reply));
+                Answer::Now(reply)
+            }
+            WATCH => match self.watch(&head, message) {
                 Ok(stream) => Answer::Stream(stream),
                 Err(status) => Answer::Now(Err(status)),
             },
@@ -181,7 +190,7 @@ impl Service for HealthService {
     }
 
     fn background(&self) -> Option<Background> {
-        Some(Box::pin(self.registry.plane()))
+        Some(self.seen.background(&self.registry))
     }
 }
 

@@ -29,13 +29,14 @@ pub(super) struct Shared<S> {
 
 impl<S: Service> Shared<S> {
     pub(super) fn new(service: S, config: Config, connection: connection::Config) -> Self {
+        let host = Arc::new(Host::new(service, connection));
         Self {
-            host: Arc::new(Host::new(service, connection)),
+            drain: Arc::new(Drain::new(host.observers.clone())),
+            host,
             places: Arc::new(Places::new(&config)),
             waits: Mutex::default(),
             config,
             counters: Counters::default(),
-            drain: Arc::new(Drain::new()),
             background: OnceLock::new(),
         }
     }
