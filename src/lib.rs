@@ -43,7 +43,7 @@
 //! | `client` | the module `client`: a minimal client for Check, Watch and List |
 //! | `checks` | the module `plane::probes`: checks of TCP, gRPC, HTTP, a command and a file's age (implies `client`) |
 //! | `control` | `plane::ControlService`, which sets statuses from outside the process |
-//! | `cli` | the `grpc-health` command (implies `checks`, `client`, `control`, `gzip`, `native-roots`, `reflection` and `tls`) |
+//! | `cli` | the `grpc-health` command (implies `checks`, `client`, `control`, `gzip`, `metrics`, `native-roots`, `reflection` and `tls`) |
 //! | `gzip` | requests compressed with gzip, and replies for methods that [ask for it](router::Route::compress) |
 //! | `metrics` | counters, gauges and histograms for the recorder of the application; see [`observe`] |
 //! | `native-roots` | a client that trusts the authorities of the machine (implies `client` and `tls`) |

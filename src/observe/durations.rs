@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use metrics::{Histogram, SharedString, histogram};
 
-use super::measured::Checks;
+use super::checks::Checks;
 use crate::wire::code::Code;
 
 const DURATION: &str = "rpc.server.call.duration";

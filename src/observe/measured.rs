@@ -3,17 +3,15 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
 
-use super::durations::{Method, OTHER, describe};
-use super::observer::{Change, Checked, Close, Limit, Observer, Refused};
-use super::prober::Prober;
+use super::checks::{self, Checks};
+use super::durations::{self, Method, OTHER};
+use super::observer::{Change, Close, Limit, Observer, Refused};
 
-const CHECKS: &str = "grpc_health.checks";
-const WATCHES: &str = "grpc_health.watches";
 const STATUS: &str = "grpc_health.status";
 const LEASE_AGE: &str = "grpc_health.lease.age";
 const CONNECTIONS: &str = "grpc_health.connections";
@@ -35,31 +33,6 @@ pub(crate) struct Measured {
     checks: Arc<Checks>,
     methods: Mutex<HashMap<u64, Arc<Method>>>,
     other: Arc<Method>,
-}
-
-/// The counters of checks.
-#[derive(Debug, Default)]
-pub(super) struct Checks {
-    counters: [[OnceLock<Counter>; Checked::ALL.len()]; Prober::COUNT],
-    watches: OnceLock<Gauge>,
-}
-
-impl Checks {
-    #[inline]
-    pub(super) fn count(&self, prober: Prober, result: Checked) {
-        let row = self.counters.get(prober as usize);
-        if let Some(counter) = row.and_then(|row| row.get(result as usize)) {
-            let register =
-                || counter!(CHECKS, "prober" => prober.name(), "result" => result.name());
-            counter.get_or_init(register).increment(1);
-        }
-    }
-
-    pub(super) fn open_watches(&self, change: f64) {
-        self.watches
-            .get_or_init(|| gauge!(WATCHES))
-            .increment(change);
-    }
 }
 
 impl Measured {
@@ -88,7 +61,7 @@ impl Measured {
 impl Default for Measured {
     fn default() -> Self {
         describe_all();
-        let checks = Arc::<Checks>::default();
+        let checks = Arc::new(Checks::new());
         Self {
             open: gauge!(CONNECTIONS),
             opened: counter!(OPENED),
@@ -113,12 +86,8 @@ fn by_reason(name: &'static str, reason: Option<&'static str>) -> Counter {
 }
 
 fn describe_all() {
-    describe();
-    describe_counter!(
-        CHECKS,
-        "Check and Watch calls, by the status they are answered with first"
-    );
-    describe_gauge!(WATCHES, "Open Watch calls");
+    checks::describe();
+    durations::describe();
     describe_gauge!(
         STATUS,
         "1 for the status that a service has, 0 for an earlier status"

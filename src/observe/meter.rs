@@ -10,11 +10,7 @@ use super::observers::Observers;
 use super::prober::Prober;
 use crate::wire::code::Code;
 #[cfg(feature = "metrics")]
-use {
-    super::measured::{Checks, Measured},
-    std::sync::Arc,
-    tokio::time::Instant,
-};
+use {super::checks::Checks, super::measured::Measured, std::sync::Arc, tokio::time::Instant};
 
 /// The number of methods that a connection remembers, so that a call needs no lock.
 #[cfg(feature = "metrics")]

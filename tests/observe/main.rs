@@ -10,6 +10,7 @@
 mod support;
 
 mod events;
+mod example;
 mod leases;
 mod measured;
 mod page;

@@ -6,6 +6,7 @@ mod ask;
 mod control;
 mod escape;
 mod listen;
+mod metrics;
 mod output;
 mod query;
 mod serve;
