@@ -74,12 +74,9 @@ impl Terms {
 }
 
 /// The state of a waiting call.
-#[cfg_attr(
-    feature = "metrics",
-    expect(
-        clippy::large_enum_variant,
-        reason = "a box for each reply would cost more than the room"
-    )
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a box for each reply would cost more than the room"
 )]
 pub(super) enum State<S: Service> {
     /// The call waits for permission to begin, and then for the rest of its request.

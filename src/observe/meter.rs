@@ -29,7 +29,7 @@ pub(crate) struct Meters {
 }
 
 impl Meters {
-    #[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
+    #[allow(unused_variables, reason = "only feature `metrics` uses them")]
     pub(crate) fn new(observers: &Observers) -> Self {
         Self {
             #[cfg(feature = "metrics")]
@@ -52,7 +52,7 @@ impl Meters {
 
     /// The meter of a call that has arrived. `key` is the number of the method, which `path` names.
     #[inline]
-    #[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
+    #[allow(unused_variables, reason = "only feature `metrics` uses them")]
     pub(crate) fn call(&mut self, key: u64, path: &str, headers: &HeaderMap) -> CallMeter {
         CallMeter {
             #[cfg(feature = "metrics")]
@@ -66,7 +66,7 @@ impl Meters {
     }
 
     /// Counts a call to a method that the server does not have, or that was refused for its head.
-    #[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
+    #[allow(unused_variables, reason = "only feature `metrics` uses them")]
     pub(crate) fn refused(&mut self, answer: &HeaderMap) {
         #[cfg(feature = "metrics")]
         {
@@ -114,7 +114,7 @@ impl Metering<'_> {
 
     /// Counts the answer of a `Check`.
     #[inline]
-    #[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
+    #[allow(unused_variables, reason = "only feature `metrics` uses them")]
     pub(crate) fn checked(self, result: impl FnOnce() -> Checked) {
         #[cfg(feature = "metrics")]
         if let Some(metered) = self.metered() {
@@ -124,7 +124,7 @@ impl Metering<'_> {
 
     /// Counts a `Watch` until the result is dropped.
     #[inline]
-    #[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
+    #[allow(unused_variables, reason = "only feature `metrics` uses them")]
     pub(crate) fn watched(self, first: impl FnOnce() -> Checked) -> WatchMeter {
         WatchMeter {
             #[cfg(feature = "metrics")]
@@ -161,7 +161,7 @@ struct Metered {
 impl CallMeter {
     /// Sets the code with which the call ends, unless a later code replaces this one.
     #[inline]
-    #[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
+    #[allow(unused_variables, reason = "only feature `metrics` uses them")]
     pub(crate) fn end(&mut self, code: Code) {
         #[cfg(feature = "metrics")]
         if let Some(metered) = &mut self.metered {

@@ -35,12 +35,9 @@ pub(in crate::connection) struct Reading {
 }
 
 /// The result of a request that needs no more reading.
-#[cfg_attr(
-    feature = "metrics",
-    expect(
-        clippy::large_enum_variant,
-        reason = "a box for each reply would cost more than the room"
-    )
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a box for each reply would cost more than the room"
 )]
 pub(in crate::connection) enum Finished<S: Service> {
     /// The call's answer is not complete.
