@@ -66,6 +66,8 @@ impl Events {
     /// Takes the events that contain `what`.
     pub(crate) fn take(&self, what: &str) -> Vec<String> {
         let mut all = self.0.lock().unwrap();
-        all.extract_if(.., |line| line.contains(what)).collect()
+        let (taken, left) = all.drain(..).partition(|line| line.contains(what));
+        *all = left;
+        taken
     }
 }

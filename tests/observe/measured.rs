@@ -186,7 +186,8 @@ async fn a_client_adds_no_labels() {
                 .await;
             answered(&mut peer, stream).await;
         }
-        assert_eq!(*after_one.get_or_insert(lines(&page)), lines(&page));
+        let now = lines(&page);
+        assert_eq!(*after_one.get_or_insert(now), now);
     }
     let other = &["rpc_method=\"_OTHER\"", "\"UNIMPLEMENTED\""];
     assert_eq!(page.value(DURATIONS, other), 200.0);
