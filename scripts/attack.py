@@ -17,10 +17,9 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
-import door
 from peer import (CONTINUATION, DATA, GOAWAY, HEADERS, LIMIT, PING, PREFACE, PRIORITY, RST, SETTINGS, WINDOW, Neighbour, Peer, Server,
                   block, call, frame)
-from attacks import receiving, sending, turns
+from attacks import door, receiving, sending, turns
 
 
 def flood(server, frames, count=1_000_000, before=b""):

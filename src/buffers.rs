@@ -4,11 +4,12 @@
 //! each 4 KiB, which is more than copying the message costs. The shelf keeps a few freed buffers, so that a server that gets one large
 //! message after another allocates none.
 //!
-//! The shelf belongs to the process, not to a connection: a bound for each connection would be no bound for ten thousand connections. No
-//! caller waits for the shelf: if another thread uses the shelf, the caller allocates or frees as without it.
+//! Each thread has a shelf of its own, and nobody waits for a lock. The shelves of all threads together keep a bounded number of bytes: a bound
+//! for each thread or for each connection would be no bound for many of them.
 
+use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::{Bytes, BytesMut};
 
@@ -16,46 +17,53 @@ use bytes::{Bytes, BytesMut};
 const SMALLEST: usize = 16 << 10;
 /// The capacity of the largest buffer on the shelf in bytes.
 const LARGEST: usize = 1 << 20;
-/// The capacity of all buffers on the shelf in bytes: 64 messages of 64 KiB.
+/// The capacity of all buffers on all shelves in bytes: 64 messages of 64 KiB.
 const KEPT: usize = 4 << 20;
 /// A buffer from the shelf has at most this many times the capacity that the caller asks for.
 const WASTE: usize = 4;
 
-static SHELF: Mutex<Shelf> = Mutex::new(Shelf::EMPTY);
+/// The capacity of the buffers on all shelves of the process.
+static TOTAL: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static SHELF: RefCell<Shelf> = const { RefCell::new(Shelf::new(&TOTAL)) };
+}
 
 /// Buffers that nobody uses.
 struct Shelf {
     /// The buffer that was used last is the last.
     buffers: Vec<BytesMut>,
-    /// The capacity of all buffers.
-    bytes: usize,
+    /// The capacity of the buffers on all shelves.
+    total: &'static AtomicUsize,
     /// The smallest number of buffers on the shelf since the last [`tidy`]. So many buffers were not needed in that time.
     unneeded: usize,
 }
 
 impl Shelf {
-    const EMPTY: Self = Self {
-        buffers: Vec::new(),
-        bytes: 0,
-        unneeded: 0,
-    };
+    const fn new(total: &'static AtomicUsize) -> Self {
+        Self {
+            buffers: Vec::new(),
+            total,
+            unneeded: 0,
+        }
+    }
 
     fn take(&mut self, capacity: usize) -> Option<BytesMut> {
         let fitting = capacity..=capacity.saturating_mul(WASTE);
         let fits = |buffer: &BytesMut| fitting.contains(&buffer.capacity());
         let buffer = self.buffers.remove(self.buffers.iter().rposition(fits)?);
-        self.bytes = self.bytes.saturating_sub(buffer.capacity());
+        self.total.fetch_sub(buffer.capacity(), Relaxed);
         self.unneeded = self.unneeded.min(self.buffers.len());
         Some(buffer)
     }
 
-    /// Returns the buffer if the shelf is full.
+    /// Returns the buffer if the shelves are full.
     fn put(&mut self, buffer: BytesMut) -> Option<BytesMut> {
-        let bytes = self.bytes.saturating_add(buffer.capacity());
-        if bytes > KEPT {
+        let capacity = buffer.capacity();
+        if self.total.fetch_add(capacity, Relaxed) + capacity > KEPT {
+            self.total.fetch_sub(capacity, Relaxed);
             return Some(buffer);
         }
-        self.bytes = bytes;
         self.buffers.push(buffer);
         None
     }
@@ -63,16 +71,34 @@ impl Shelf {
     fn tidy(&mut self) -> Vec<BytesMut> {
         let unneeded = self.unneeded.min(self.buffers.len());
         let freed: Vec<_> = self.buffers.drain(..unneeded).collect();
-        self.bytes = self.buffers.iter().map(BytesMut::capacity).sum();
+        let bytes = freed.iter().map(BytesMut::capacity).sum();
+        self.total.fetch_sub(bytes, Relaxed);
         self.unneeded = self.buffers.len();
         freed
     }
 }
 
-/// Frees the buffers on the shelf that were not needed since the last call. Two calls without a large message between them empty the shelf.
+impl Drop for Shelf {
+    fn drop(&mut self) {
+        let bytes = self.buffers.iter().map(BytesMut::capacity).sum();
+        self.total.fetch_sub(bytes, Relaxed);
+    }
+}
+
+/// Uses the shelf of this thread. `None` while the thread ends, or while the thread uses the shelf already.
+fn with_shelf<R>(work: impl FnOnce(&mut Shelf) -> R) -> Option<R> {
+    let shelf = |shelf: &RefCell<Shelf>| {
+        shelf
+            .try_borrow_mut()
+            .ok()
+            .map(|mut shelf| work(&mut shelf))
+    };
+    SHELF.try_with(shelf).ok().flatten()
+}
+
+/// Frees the buffers on this thread's shelf that were not needed since the last call. Two calls without a large message between them empty the shelf.
 pub(crate) fn tidy() {
-    let freed = SHELF.try_lock().map(|mut shelf| shelf.tidy());
-    drop(freed);
+    drop(with_shelf(Shelf::tidy));
 }
 
 const fn is_kept(capacity: usize) -> bool {
@@ -94,7 +120,7 @@ impl Buffer {
         if !is_kept(capacity) {
             return None;
         }
-        SHELF.try_lock().ok()?.take(capacity).map(Self)
+        with_shelf(|shelf| shelf.take(capacity)).flatten().map(Self)
     }
 
     /// Makes the content immutable. The buffer returns to the shelf when the last clone and the last slice are dropped.
@@ -118,8 +144,7 @@ impl Drop for Buffer {
 #[cold]
 fn put_back(mut buffer: BytesMut) {
     buffer.clear();
-    let full = SHELF.try_lock().map(|mut shelf| shelf.put(buffer));
-    drop(full);
+    drop(with_shelf(|shelf| shelf.put(buffer)));
 }
 
 impl Deref for Buffer {
@@ -146,13 +171,22 @@ impl AsRef<[u8]> for Buffer {
 mod tests {
     use super::*;
 
+    /// A shelf that shares its bound with no other.
+    fn shelf() -> Shelf {
+        Shelf::new(Box::leak(Box::default()))
+    }
+
+    fn bytes(shelf: &Shelf) -> usize {
+        shelf.total.load(Relaxed)
+    }
+
     fn buffer(capacity: usize) -> BytesMut {
         BytesMut::with_capacity(capacity)
     }
 
     #[test]
     fn the_buffer_that_was_used_last_comes_first_and_fits() {
-        let mut shelf = Shelf::EMPTY;
+        let mut shelf = shelf();
         for capacity in [LARGEST, 4 * SMALLEST, 2 * SMALLEST] {
             assert_eq!(shelf.put(buffer(capacity)), None);
         }
@@ -163,23 +197,23 @@ mod tests {
         assert_eq!(capacity(shelf.take(SMALLEST)), None);
         assert_eq!(capacity(shelf.take(LARGEST / 4 - 1)), None);
         assert_eq!(capacity(shelf.take(LARGEST / 4)), Some(LARGEST));
-        assert_eq!(shelf.bytes, 0);
+        assert_eq!(bytes(&shelf), 0);
     }
 
     #[test]
     fn a_full_shelf_takes_nothing() {
-        let mut shelf = Shelf::EMPTY;
+        let mut shelf = shelf();
         for _ in 0..KEPT / LARGEST {
             assert_eq!(shelf.put(buffer(LARGEST)), None);
         }
         let refused = shelf.put(buffer(SMALLEST)).expect("the shelf is full");
         assert_eq!(refused.capacity(), SMALLEST);
-        assert_eq!(shelf.bytes, KEPT);
+        assert_eq!(bytes(&shelf), KEPT);
     }
 
     #[test]
     fn a_buffer_that_was_not_needed_is_freed_and_others_stay() {
-        let mut shelf = Shelf::EMPTY;
+        let mut shelf = shelf();
         for _ in 0..3 {
             shelf.put(buffer(SMALLEST));
         }
@@ -190,9 +224,23 @@ mod tests {
             shelf.put(buffer);
         }
         assert_eq!(shelf.tidy().len(), 1);
-        assert_eq!(shelf.bytes, 2 * SMALLEST);
+        assert_eq!(bytes(&shelf), 2 * SMALLEST);
         assert_eq!(shelf.tidy().len(), 2);
-        assert_eq!(shelf.bytes, 0);
+        assert_eq!(bytes(&shelf), 0);
+    }
+
+    #[test]
+    fn the_shelf_of_a_thread_that_ends_makes_room_on_the_others() {
+        let mut first = shelf();
+        assert_eq!(first.put(buffer(LARGEST)), None);
+        let mut second = Shelf::new(first.total);
+        for _ in 1..KEPT / LARGEST {
+            assert_eq!(second.put(buffer(LARGEST)), None);
+        }
+        assert!(second.put(buffer(SMALLEST)).is_some());
+        drop(first);
+        assert!(second.put(buffer(LARGEST)).is_none());
+        assert_eq!(bytes(&second), KEPT);
     }
 
     #[test]

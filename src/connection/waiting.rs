@@ -1,10 +1,11 @@
 //! The calls of a connection that were not answered in the turn of their arrival: their places, wakers and deadlines.
 
 mod requests;
+mod waiter;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use slab::Slab;
@@ -13,7 +14,7 @@ use tokio::time::Instant;
 use super::link::{Link, StreamWaker};
 use super::patience::Patience;
 use super::sending::{SMALL, Sending};
-use super::stream::{Finished, Progress, Reading, Replying, Turn, discard, is_given_up};
+use super::stream::{Progress, Reading, Replying, Turn, discard, is_given_up};
 use super::tally::Tally;
 use super::timers::Deadlines;
 use crate::call::{Call, Refusal, too_many_calls};
@@ -356,65 +357,5 @@ impl<S: Service> Waiting<S> {
                 discard(call, &mut at.tally.panics);
             }
         }
-    }
-}
-
-impl<S: Service> Waiter<S> {
-    /// How many bytes of the call's reply wait for the peer.
-    pub(super) const fn unsent(&self) -> usize {
-        match &self.state {
-            State::Replying(replying) => replying.unsent(),
-            _ => 0,
-        }
-    }
-
-    /// Updates the call's entry in `deadlines` after the call's deadline has changed.
-    pub(super) fn arm(&mut self, key: u32, deadlines: &mut Deadlines) {
-        let end = self.patience.next();
-        if end == self.armed {
-            return;
-        }
-        if let Some(armed) = self.armed {
-            deadlines.remove(armed, key);
-        }
-        if let Some(end) = end {
-            deadlines.insert(end, key);
-        }
-        self.armed = end;
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>, at: &mut Turn<'_, S>) -> Progress {
-        if let State::Reading(reading) = &mut self.state {
-            if !reading.call.is_decided() {
-                match reading.decide(cx, at) {
-                    Poll::Pending => return Progress::Waiting,
-                    Poll::Ready(Some(ended)) => return ended,
-                    Poll::Ready(None) => {
-                        let allowed = body_timeout(&reading.call, at);
-                        self.patience.await_request(allowed, Instant::now());
-                    }
-                }
-            }
-            let read = match reading.read(at.turns, at.bodies, cx) {
-                Poll::Pending => return Progress::Waiting,
-                Poll::Ready(read) => read,
-            };
-            let State::Reading(reading) = std::mem::replace(&mut self.state, State::Over) else {
-                return Progress::Done;
-            };
-            match reading.finish(read, at) {
-                Finished::Replying(replying) => self.state = State::Replying(replying),
-                Finished::Done => return Progress::Done,
-                Finished::Gone => return Progress::Cancelled,
-            }
-        }
-        let State::Replying(replying) = &mut self.state else {
-            return Progress::Done;
-        };
-        // Until h2 has written everything, the call only looks for a cancellation.
-        let mut conditions = at.conditions;
-        conditions.write_blocked |= self.after_flush;
-        let (prebuilt, panics) = (&at.host.prebuilt, &mut at.tally.panics);
-        replying.poll(cx, prebuilt, conditions, at.sending, panics)
     }
 }

@@ -200,13 +200,8 @@ fn gather(buf: &mut Buffer, chunk: &mut Bytes, missing: usize) {
     buf.put(chunk);
 }
 
-/// Up to this many bytes, a message gets room for [`LEAD`] times the bytes that have arrived, and for twice the bytes from then on. 64 KiB
-/// are a stream's first window, so the peer could have sent as much.
-const TRUSTED: usize = 64 << 10;
-/// With four, a message of 64 KiB would have to be moved after its first frame of 16 KiB.
-const LEAD: usize = 5;
-
-/// Makes room for `chunk` more bytes, and for bytes that will follow: as many as the peer may be trusted to send.
+/// Makes room for `chunk` more bytes. A message takes a kept buffer if there is one. Otherwise the first chunk gets room for itself, and each
+/// further growth doubles the room: a message holds at most twice the bytes that have arrived.
 #[cold]
 fn make_room(buf: &mut Buffer, chunk: usize, missing: usize) {
     if buf.is_empty() {
@@ -214,10 +209,10 @@ fn make_room(buf: &mut Buffer, chunk: usize, missing: usize) {
             *buf = used;
             return;
         }
+        buf.reserve(chunk);
+        return;
     }
-    let arrived = buf.len() + chunk;
-    let lead = if arrived < TRUSTED { LEAD } else { 2 };
-    let room = arrived.saturating_mul(lead).saturating_sub(buf.len());
+    let room = chunk.max(buf.len());
     buf.reserve(room.min(missing));
 }
 
