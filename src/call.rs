@@ -57,9 +57,8 @@ pub(crate) fn accept<S: Service>(
     if service.is_bare_http() {
         return Ok(Call::bare());
     }
-    let judged = judge(service, parts, max_list);
+    let judged = judge(service, parts, max_list, meters);
     let mut call = judged.inspect_err(|answer| meters.refused(answer.headers()))?;
-    call.tail.meter = meters.call(call.method.key(), parts.uri.path(), &parts.headers);
     if call.method.keeps_metadata() {
         call.admit(service, parts, peer, clock)?;
     }
@@ -70,6 +69,7 @@ fn judge<S: Service>(
     service: &S,
     parts: &Parts,
     max_list: usize,
+    meters: &mut Meters,
 ) -> Result<Call, Box<Response<()>>> {
     let fields = Fields::read(&parts.headers);
     if fields.hosts > 1 {
@@ -114,7 +114,9 @@ fn judge<S: Service>(
         },
     };
     let timeout = [timeout, method.time_limit()].into_iter().flatten().min();
-    Ok(Call::new(method, timeout, encoding))
+    let mut call = Call::new(method, timeout, encoding);
+    call.tail.meter = meters.call(call.method.key(), parts.uri.path(), fields.user_agent);
+    Ok(call)
 }
 
 /// The fields of a request's headers that the checks need, found in one pass.
@@ -127,6 +129,8 @@ struct Fields<'a> {
     timeout: Result<Option<Duration>, InvalidTimeout>,
     encoding: Option<&'a HeaderValue>,
     binary_is_valid: bool,
+    /// Only with feature `metrics`.
+    user_agent: Option<&'a HeaderValue>,
 }
 
 impl<'a> Fields<'a> {
@@ -139,6 +143,7 @@ impl<'a> Fields<'a> {
             timeout: Ok(None),
             encoding: None,
             binary_is_valid: true,
+            user_agent: None,
         };
         fields.size = headers.len() * PER_FIELD;
         for (name, value) in headers {
@@ -149,6 +154,7 @@ impl<'a> Fields<'a> {
                 "host" => fields.hosts += 1,
                 "grpc-encoding" => fields.encoding = Some(value),
                 "grpc-timeout" => fields.take_timeout(value),
+                "user-agent" if cfg!(feature = "metrics") => fields.user_agent = Some(value),
                 _ if metadata::is_binary(name) => {
                     fields.binary_is_valid &= metadata::check_binary(value).is_ok();
                 }

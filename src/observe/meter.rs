@@ -1,6 +1,6 @@
 //! What is measured of every call. Without feature `metrics` these types have no size, and their functions do nothing.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
 #[cfg(feature = "metrics")]
 use super::durations::Method;
@@ -53,14 +53,14 @@ impl Meters {
     /// The meter of a call that has arrived. `key` is the number of the method, which `path` names.
     #[inline]
     #[allow(unused_variables, reason = "only feature `metrics` uses them")]
-    pub(crate) fn call(&mut self, key: u64, path: &str, headers: &HeaderMap) -> CallMeter {
+    pub(crate) fn call(&mut self, key: u64, path: &str, agent: Option<&HeaderValue>) -> CallMeter {
         CallMeter {
             #[cfg(feature = "metrics")]
             metered: Some(Metered {
                 method: self.method(key, path),
                 begun: *self.arrival.get_or_insert_with(Instant::now),
                 code: Code::CANCELLED,
-                prober: Prober::of(headers),
+                prober: Prober::of(agent),
             }),
         }
     }

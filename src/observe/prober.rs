@@ -1,7 +1,6 @@
 //! Who probes, by the `user-agent` of the request.
 
-use http::HeaderMap;
-use http::header::USER_AGENT;
+use http::HeaderValue;
 
 /// The classes of clients that are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +32,8 @@ const AGENTS: [(&[u8], Prober); 6] = [
 impl Prober {
     pub(super) const COUNT: usize = 7;
 
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        headers
-            .get(USER_AGENT)
-            .map_or(Self::Other, |agent| Self::of_agent(agent.as_bytes()))
+    pub(super) fn of(agent: Option<&HeaderValue>) -> Self {
+        agent.map_or(Self::Other, |agent| Self::of_agent(agent.as_bytes()))
     }
 
     fn of_agent(agent: &[u8]) -> Self {
@@ -79,6 +76,6 @@ mod tests {
         ] {
             assert_eq!(Prober::of_agent(agent.as_bytes()).name(), name, "{agent}");
         }
-        assert_eq!(Prober::of(&HeaderMap::new()), Prober::Other);
+        assert_eq!(Prober::of(None), Prober::Other);
     }
 }
