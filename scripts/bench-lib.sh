@@ -22,7 +22,7 @@ need() { # need COMMAND DEBIAN-PACKAGE
     exit 1
 }
 
-build() { [ -n "${BENCH_SKIP_BUILD:-}" ] || cargo build --quiet --locked --release --example bench_server --example bench_load; }
+build() { [ -n "${BENCH_SKIP_BUILD:-}" ] || cargo build --quiet --locked --release ${BENCH_FEATURES:+--features "$BENCH_FEATURES"} --example bench_server --example bench_load; }
 
 # What the figures were made with: printed under each table.
 machine() {

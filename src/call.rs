@@ -36,7 +36,8 @@ use http::{HeaderMap, HeaderValue, Method as HttpMethod, Response, StatusCode, U
 
 use self::accepted::{say_what_is_accepted, unsupported_encoding};
 use self::routing::{route, route_with};
-use crate::service::{ListenOptions, PeerInfo, Service};
+use crate::observe::Meters;
+use crate::service::{CHECK, ListenOptions, PeerInfo, Service};
 use crate::wire::code::Code;
 use crate::wire::content_type;
 use crate::wire::encoding::{self, Encoding};
@@ -53,12 +54,14 @@ pub(crate) fn accept<S: Service>(
     max_list: usize,
     peer: &PeerInfo,
     clock: fn() -> Instant,
+    meters: &mut Meters,
 ) -> Result<Call, Refusal> {
     #[cfg(feature = "__internals")]
     if service.is_bare_http() {
         return Ok(Call::bare());
     }
-    let mut call = judge(service, parts, max_list, peer.options.as_deref())?;
+    let judged = judge(service, parts, max_list, peer.options.as_deref(), meters);
+    let mut call = judged.inspect_err(|answer| meters.refused(answer.headers()))?;
     if call.method.keeps_metadata() {
         call.admit(service, parts, peer, clock)?;
     }
@@ -70,6 +73,7 @@ fn judge<S: Service>(
     parts: &Parts,
     max_list: usize,
     options: Option<&ListenOptions>,
+    meters: &mut Meters,
 ) -> Result<Call, Box<Response<()>>> {
     let fields = Fields::read(&parts.headers);
     if fields.hosts > 1 {
@@ -117,7 +121,14 @@ fn judge<S: Service>(
         },
     };
     let timeout = [timeout, method.time_limit()].into_iter().flatten().min();
-    Ok(Call::new(method, timeout, encoding).probing(probing))
+    let mut call = Call::new(method, timeout, encoding).probing(probing);
+    let path = if call.is_alias() {
+        CHECK
+    } else {
+        parts.uri.path()
+    };
+    call.tail.meter = meters.call(call.method.key(), path, fields.user_agent);
+    Ok(call)
 }
 
 /// The fields of a request's headers that the checks need, found in one pass.
@@ -130,6 +141,8 @@ struct Fields<'a> {
     timeout: Result<Option<Duration>, InvalidTimeout>,
     encoding: Option<&'a HeaderValue>,
     binary_is_valid: bool,
+    /// Only with feature `metrics`.
+    user_agent: Option<&'a HeaderValue>,
 }
 
 impl<'a> Fields<'a> {
@@ -142,6 +155,7 @@ impl<'a> Fields<'a> {
             timeout: Ok(None),
             encoding: None,
             binary_is_valid: true,
+            user_agent: None,
         };
         fields.size = headers.len() * PER_FIELD;
         for (name, value) in headers {
@@ -152,6 +166,7 @@ impl<'a> Fields<'a> {
                 "host" => fields.hosts += 1,
                 "grpc-encoding" => fields.encoding = Some(value),
                 "grpc-timeout" => fields.take_timeout(value),
+                "user-agent" if cfg!(feature = "metrics") => fields.user_agent = Some(value),
                 _ if metadata::is_binary(name) => {
                     fields.binary_is_valid &= metadata::check_binary(value).is_ok();
                 }

@@ -27,6 +27,7 @@
 //! | [`registry`] | serving statuses, which any thread may set, inside or outside a runtime |
 //! | [`health`] | the health service |
 //! | [`plane`] | leases, hysteresis and history: what makes statuses true by themselves |
+//! | [`observe`] | the events and metrics of a server (features `tracing` and `metrics`) |
 //! | [`server`] | listeners, limits, statistics and shutdown |
 //! | [`router`] | application methods of all four kinds, with typed messages or bytes |
 //! | [`service`] | the trait that a server serves, for services written by hand |
@@ -43,12 +44,14 @@
 //! | `checks` | the module `plane::probes`: checks of TCP, gRPC, HTTP, a command and a file's age (implies `client`) |
 //! | `control` | `plane::ControlService`, which sets statuses from outside the process |
 //! | `affinity` | `server::Builder::thread_cpu`: the CPU of a server's own thread (Linux) |
-//! | `cli` | the `grpc-health` command (implies `checks`, `client`, `control`, `gzip`, `http1`, `native-roots`, `reflection` and `tls`) |
+//! | `cli` | the `grpc-health` command (implies `checks`, `client`, `control`, `gzip`, `http1`, `metrics`, `native-roots`, `reflection` and `tls`) |
 //! | `gzip` | requests compressed with gzip, and replies for methods that [ask for it](router::Route::compress) |
 //! | `http1` | listeners that answer health probes over HTTP/1.1, too |
+//! | `metrics` | counters, gauges and histograms for the recorder of the application; see [`observe`] |
 //! | `native-roots` | a client that trusts the authorities of the machine (implies `client` and `tls`) |
 //! | `reflection` | the module `reflection`: server reflection, `v1` and `v1alpha` |
 //! | `tls` | the module `tls`: TLS and mutual TLS by rustls with ring, for the server and the client |
+//! | `tracing` | events for the subscriber of the application; see [`observe`] |
 //! | `tower` | the module `tower`: services inside tonic, axum or hyper |
 //!
 //! `regenerate` is for work on this crate's own `.proto` files. An application gains nothing from it.
@@ -70,6 +73,7 @@ mod connection;
 pub mod health;
 #[cfg(feature = "http1")]
 mod http1;
+pub mod observe;
 pub mod plane;
 pub mod proto;
 #[cfg(feature = "reflection")]

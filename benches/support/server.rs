@@ -1,7 +1,7 @@
-//! The servers that the scripts measure: ours alone and behind a router, tonic-health and the floor, on the same runtime. The router
+//! The servers that the scripts measure: ours alone, with a recorder of metrics (feature `metrics`) and behind a router, tonic-health and the floor, on the same runtime. The router
 //! and tonic have an echo service, too.
 //!
-//! `bench_server ours|router|wide|tonic|floor [--listen ADDR] [--max-streams N] [--rash] [--tls]` prints `listening on ADDR`. With
+//! `bench_server ours|recorded|router|wide|tonic|floor [--listen ADDR] [--max-streams N] [--rash] [--tls]` prints `listening on ADDR`. With
 //! `--rash` a Check of `panic` panics. With `--tls` (features `gzip` and `tls`) the server listens with TLS and with mutual TLS, too, prints
 //! both addresses before ADDR, and reads gzip. The end of stdin ends the process; each line of it is answered by one:
 //! * `cpu`: the nanoseconds of CPU that the process has used so far;
@@ -39,7 +39,7 @@ use tonic_health::server::HealthReporter;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-const USAGE: &str = "usage: bench_server ours|router|wide|tonic|floor [--listen ADDR] [--max-streams N] [--rash] [--tls]";
+const USAGE: &str = "usage: bench_server ours|recorded|router|wide|tonic|floor [--listen ADDR] [--max-streams N] [--rash] [--tls]";
 
 struct Options {
     server: String,
@@ -81,6 +81,11 @@ impl Options {
 
 fn main() -> Result<(), BoxError> {
     let options = Options::parse(env::args().skip(1))?;
+    #[cfg(feature = "metrics")]
+    if options.server == "recorded" {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        metrics::set_global_recorder(recorder)?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -91,7 +96,9 @@ fn main() -> Result<(), BoxError> {
         stop: Arc::clone(&stop),
         runtime: runtime.handle().clone(),
         setter: match options.server.as_str() {
-            "ours" | "router" => Setter::Ours(registry.register("", ServingStatus::Serving)?),
+            "ours" | "recorded" | "router" => {
+                Setter::Ours(registry.register("", ServingStatus::Serving)?)
+            }
             "tonic" => Setter::Tonic(reporter.clone()),
             _ => Setter::Nobody,
         },
@@ -183,7 +190,7 @@ async fn serve(
                 .serve_with_incoming_shutdown(incoming, stop.notified())
                 .await?;
         }
-        "ours" => {
+        "ours" | "recorded" => {
             let health = HealthService::new(registry);
             if options.rash {
                 serve_ours(&options, listener, Rash(health), stop).await;

@@ -99,20 +99,16 @@ impl Call {
             .with_content_type(content_type.clone())
             .with_extensions(std::mem::take(&mut parts.extensions));
         // Interceptors decide about the method that the alias stands for.
-        if self
-            .probing
-            .as_ref()
-            .is_some_and(|probing| probing.is_alias())
-        {
+        if self.is_alias() {
             context = context.with_path(CHECK);
         }
-        self.tail = Tail(Some(Box::new(State {
+        self.tail.state = Some(Box::new(State {
             context: Some(context),
             decision: None,
             kept: Kept::new(clock),
             content_type,
             metadata: Metadata::new(),
-        })));
+        }));
         self.ask(service, peer)
     }
 
@@ -124,7 +120,7 @@ impl Call {
         let admission = service.admit(&mut head);
         let context = head.into_context();
         self.tail.end(Code::CANCELLED);
-        if let Some(state) = &mut self.tail.0 {
+        if let Some(state) = &mut self.tail.state {
             state.context = context;
             state.metadata = match &mut state.context {
                 Some(context) => context.take_response_metadata(),
@@ -134,7 +130,7 @@ impl Call {
         match admission {
             Ok(Admission::Granted) => Ok(()),
             Ok(Admission::Later(decision)) => {
-                if let Some(state) = &mut self.tail.0 {
+                if let Some(state) = &mut self.tail.state {
                     state.decision = Some(decision);
                 }
                 Ok(())
@@ -155,7 +151,7 @@ impl Call {
 
     /// Whether the service has said that the call may begin.
     pub(crate) fn is_decided(&self) -> bool {
-        let state = self.tail.0.as_deref();
+        let state = self.tail.state.as_deref();
         state.is_none_or(|state| state.decision.is_none())
     }
 
@@ -167,7 +163,7 @@ impl Call {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Refusal>> {
         loop {
-            let Some(state) = self.tail.0.as_deref_mut() else {
+            let Some(state) = self.tail.state.as_deref_mut() else {
                 return Poll::Ready(Ok(()));
             };
             let Some(decision) = &mut state.decision else {
@@ -193,11 +189,21 @@ impl Call {
     /// The head that the service gets with the call.
     pub(crate) fn head<'a>(&'a mut self, peer: &'a PeerInfo) -> Head<'a> {
         let mirror = peer.is_mirror() || self.is_empty_probe();
-        let head = Head::new(self.method, self.timeout, peer).mirrored(mirror);
-        match self.tail.0.as_deref_mut() {
+        let metering = self.tail.meter.metering();
+        let head = Head::new(self.method, self.timeout, peer)
+            .mirrored(mirror)
+            .metered(metering);
+        match self.tail.state.as_deref_mut() {
             None => head,
             Some(state) => head.with_context(state.context.take(), &mut state.kept),
         }
+    }
+
+    /// Whether the request's path is an alias of `Check`.
+    #[inline]
+    pub(crate) fn is_alias(&self) -> bool {
+        let probing = self.probing.as_deref();
+        probing.is_some_and(Probing::is_alias)
     }
 
     /// Whether the request is a health check without a message, so that the answer has none, either.

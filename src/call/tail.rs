@@ -4,14 +4,19 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response};
 
 use super::answer::{Prebuilt, trailers_only};
+use crate::observe::CallMeter;
 use crate::service::{Decision, Kept, Part, RequestContext};
 use crate::wire::code::Code;
 use crate::wire::metadata::Metadata;
 use crate::wire::status::Status;
 
-/// The state of a call of a method that needs metadata, until the call is over. For other calls the tail is an empty pointer.
+/// What a call keeps until the call is over.
 #[derive(Debug, Default)]
-pub(crate) struct Tail(pub(super) Option<Box<State>>);
+pub(crate) struct Tail {
+    /// The state of a call of a method that needs metadata.
+    pub(super) state: Option<Box<State>>,
+    pub(super) meter: CallMeter,
+}
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -28,7 +33,8 @@ impl Tail {
     /// Sets the code with which the call ends, unless a later code replaces this one.
     #[inline]
     pub(crate) fn end(&mut self, code: Code) {
-        if let Some(state) = &mut self.0 {
+        self.meter.end(code);
+        if let Some(state) = &mut self.state {
             state.kept.end(code);
         }
     }
@@ -37,13 +43,13 @@ impl Tail {
     #[inline]
     pub(crate) fn head(&self, prebuilt: &Prebuilt, part: Option<&Part>) -> Response<()> {
         match part {
-            None if self.0.is_none() => prebuilt.head(),
+            None if self.state.is_none() => prebuilt.head(),
             part => self.head_with(prebuilt, part),
         }
     }
 
     fn head_with(&self, prebuilt: &Prebuilt, part: Option<&Part>) -> Response<()> {
-        let extra = self.0.as_deref().map(|state| &state.metadata);
+        let extra = self.state.as_deref().map(|state| &state.metadata);
         let mut head = match (part, extra.filter(|extra| !extra.is_empty())) {
             (None, None) => prebuilt.head(),
             (Some(part), None) => prebuilt.head_for(part),
@@ -56,7 +62,7 @@ impl Tail {
     /// The whole answer without a message, which ends the call.
     pub(crate) fn trailers_only(&mut self, status: &Status) -> Response<()> {
         self.end(status.code());
-        let extra = self.0.as_deref().map(|state| &state.metadata);
+        let extra = self.state.as_deref().map(|state| &state.metadata);
         let mut answer = match extra.filter(|extra| !extra.is_empty()) {
             None => trailers_only(status),
             Some(extra) => {
@@ -82,7 +88,7 @@ impl Tail {
     }
 
     fn dress(&self, head: &mut HeaderMap) {
-        let state = self.0.as_deref();
+        let state = self.state.as_deref();
         if let Some(content_type) = state.and_then(|state| state.content_type.as_ref()) {
             head.insert(CONTENT_TYPE, content_type.clone());
         }

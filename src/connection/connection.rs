@@ -25,6 +25,7 @@ use super::timers::Timer;
 use super::waiting::Waiting;
 use crate::buffers;
 use crate::call::{Call, Refusal, Turns};
+use crate::observe::Meters;
 use crate::service::{PeerInfo, Service};
 
 /// More calls than this at once are many: h2 keeps some 330 bytes for each, until the connection ends.
@@ -49,6 +50,7 @@ pub(super) struct Connection<S: Service, T> {
     pub(super) link: Arc<Link>,
     pub(super) peer: PeerInfo,
     pub(super) turns: Turns,
+    pub(super) meters: Meters,
     pub(super) batch: Vec<Incoming>,
     /// Whether many calls have been open at once.
     pub(super) crowded: bool,
@@ -109,6 +111,7 @@ where
             sending: Sending::new(&host.outbox, &host.config, &link),
             http2,
             turns: host.turns.of_connection(),
+            meters: Meters::new(&host.observers),
             host,
             waiting: Waiting::new(Arc::clone(&link)),
             bodies: Bodies::new(Arc::clone(&link), window),

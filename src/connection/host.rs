@@ -9,6 +9,7 @@ use super::intake::Budgets;
 use super::sending::Outbox;
 use super::tally::Counters;
 use crate::call::{Prebuilt, Turns};
+use crate::observe::Observers;
 use crate::service::Service;
 
 /// A service and everything it takes to serve it on a connection.
@@ -20,6 +21,7 @@ pub(crate) struct Host<S> {
     pub(super) prebuilt: Prebuilt,
     pub(crate) counters: Counters,
     pub(super) turns: Turns,
+    pub(crate) observers: Observers,
     start: Instant,
     /// The memory that the requests of all connections may take.
     pub(super) received: Budgets,
@@ -38,6 +40,7 @@ impl<S: Service> Host<S> {
             prebuilt: Prebuilt::new(),
             counters: Counters::default(),
             turns: Turns::new(),
+            observers: Observers::default(),
             start: Instant::now(),
             received,
             outbox,

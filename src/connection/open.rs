@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -18,6 +19,7 @@ use super::link::Link;
 use super::phase::Phase;
 #[cfg(feature = "http1")]
 use super::{guard, plain, sniff::Sniffed};
+use crate::observe::{Close, Observer, Observers, Refused};
 #[cfg(feature = "http1")]
 use crate::service::ListenOptions;
 #[cfg(feature = "http1")]
@@ -25,11 +27,13 @@ use crate::service::Protocol;
 use crate::service::{PeerInfo, Service};
 
 /// Serves one connection to its end. `opening` completes with the connection's byte stream and its peer, at once or after a TLS handshake.
+/// `remote` is the peer's address as far as it is known before.
 /// `opened` is called when the HTTP/2 handshake has succeeded, and `over` when the connection has ended, before the server reads on for a
 /// while after an error.
 pub(crate) async fn serve<S, T>(
     host: Arc<Host<S>>,
     link: Arc<Link>,
+    remote: Option<SocketAddr>,
     opening: impl Future<Output = io::Result<(T, PeerInfo)>>,
     opened: impl FnOnce(),
     over: impl FnOnce(),
@@ -44,7 +48,8 @@ pub(crate) async fn serve<S, T>(
     match arrived {
         Ok(Some(Ok(Arrived::Http2(connection)))) => {
             opened();
-            connection.await;
+            let mut open = Open::new(&host.observers, remote);
+            open.reason = connection.await;
         }
         #[cfg(feature = "http1")]
         Ok(Some(Ok(Arrived::Http1(mut io, options)))) => {
@@ -57,10 +62,14 @@ pub(crate) async fn serve<S, T>(
         }
         Ok(Some(Err(Failed::Refused))) => {
             host.counters.connection_errors.fetch_add(1, Relaxed);
+            host.observers
+                .connection_refused(remote, Refused::Handshake);
         }
         Ok(Some(Err(Failed::Gone)) | None) => {}
         Err(_) => {
             host.counters.connections_timed_out.fetch_add(1, Relaxed);
+            host.observers
+                .connection_refused(remote, Refused::HandshakeTimeout);
         }
     }
     over();
@@ -81,6 +90,30 @@ enum Arrived<S: Service, T> {
 type Stream<T> = Sniffed<T>;
 #[cfg(not(feature = "http1"))]
 type Stream<T> = T;
+
+/// Tells the observers when a connection is opened, and when the connection is closed or its task is dropped.
+struct Open<'a> {
+    observers: &'a Observers,
+    remote: Option<SocketAddr>,
+    reason: Close,
+}
+
+impl<'a> Open<'a> {
+    fn new(observers: &'a Observers, remote: Option<SocketAddr>) -> Self {
+        observers.connection_opened(remote);
+        Self {
+            observers,
+            remote,
+            reason: Close::Dropped,
+        }
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.observers.connection_closed(self.remote, self.reason);
+    }
+}
 
 /// Why a handshake failed.
 enum Failed {

@@ -7,6 +7,7 @@ use super::patience::{Taken, Verdict};
 use super::stream::{Turn, discard, refuse};
 use super::waiting::{State, Waiting, body_timeout};
 use crate::call::{deadline_exceeded, exhausted, no_request};
+use crate::observe::Limit;
 use crate::service::Service;
 
 impl<S: Service> Waiting<S> {
@@ -53,6 +54,7 @@ impl<S: Service> Waiting<S> {
                     if verdict == Some(Verdict::Unasked)
                         && reading.inbox.wanted(at.bodies.window).is_some() =>
                 {
+                    at.refused_by(Limit::ReceiveBudget);
                     refuse(&mut reading.respond, &mut reading.call, &exhausted());
                 }
                 State::Reading(reading) if verdict == Some(Verdict::Unasked) => {
@@ -67,6 +69,9 @@ impl<S: Service> Waiting<S> {
                     );
                 }
                 State::Over => {}
+            }
+            if given_up {
+                at.refused_by(Limit::SendStall);
             }
             at.tally.stalled += u64::from(given_up);
             at.tally.expired += u64::from(!given_up);
@@ -100,6 +105,7 @@ impl<S: Service> Waiting<S> {
             replying.make_room(&at.host.prebuilt);
         }
         at.tally.stalled += 1;
+        at.refused_by(Limit::SendBudget);
         discard(call, &mut at.tally.panics);
         held
     }

@@ -18,9 +18,11 @@ use tokio::time::Instant;
 
 use super::connection::{Connection, Http2, Incoming, MANY};
 use super::link::yield_to_others;
+use super::phase::Phase;
 use super::stream::{Finished, Inbox, Reading, Turn, begin, send_refusal};
 use super::waiting::{State, Terms, Waiting};
 use crate::call::{self, Call, Collector, Refusal};
+use crate::observe::Close;
 use crate::service::{Service, contain, panicked};
 
 /// How many rounds a turn has before other tasks run.
@@ -161,10 +163,30 @@ where
         }
     }
 
+    /// Why the connection is closed, as observers are told.
+    fn reason(&self, closed: &Closed, is_error: bool) -> Close {
+        if self.link.is_flood() {
+            return Close::Flood;
+        }
+        if self.link.is_late() || self.phase >= Phase::Cut {
+            return Close::Timeout;
+        }
+        match closed {
+            Closed::WithError => Close::ProtocolError,
+            _ if self.link.is_to_leave() => Close::Evicted,
+            _ if self.link.phase() >= Phase::Closing => Close::Shutdown,
+            _ if self.phase >= Phase::Closing => Close::Age,
+            Closed::ByPeer if is_error => Close::ClientInCall,
+            Closed::ByPeer => Close::Client,
+            Closed::Cleanly => Close::Shutdown,
+        }
+    }
+
     fn judge(&mut self, parts: &mut Parts) -> Result<Call, Refusal> {
         let clock = || Instant::now().into_std();
         let max = self.host.config.max_header_list();
-        let judged = || call::accept(&self.host.service, parts, max, &self.peer, clock);
+        let (service, meters) = (&self.host.service, &mut self.meters);
+        let judged = || call::accept(service, parts, max, &self.peer, clock, meters);
         contain(judged).unwrap_or_else(|_| {
             self.tally.panics += 1;
             Err(Box::new(call::trailers_only(&panicked())).into())
@@ -190,6 +212,7 @@ where
             }
         });
         self.batch = batch;
+        self.meters.end_batch();
     }
 }
 
@@ -247,16 +270,16 @@ where
     S: Service,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    type Output = ();
+    type Output = Close;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Close> {
         let this = self.get_mut();
         this.link.begin();
         let closed = this.turn(cx);
         this.tell();
         this.tell_malformed();
         closed.map(|closed| {
-            let is_error = match closed {
+            let is_error = match &closed {
                 Closed::Cleanly => false,
                 Closed::ByPeer => !this.batch.is_empty() || this.waiting.has_open_calls(),
                 Closed::WithError => {
@@ -267,6 +290,7 @@ where
             if is_error {
                 this.host.counters.connection_errors.fetch_add(1, Relaxed);
             }
+            this.reason(&closed, is_error)
         })
     }
 }

@@ -18,6 +18,7 @@ use super::stream::{Progress, Reading, Replying, Turn, discard, is_given_up};
 use super::tally::Tally;
 use super::timers::Deadlines;
 use crate::call::{Call, Refusal, too_many_calls};
+use crate::observe::Limit;
 use crate::service::{Drain, Service};
 
 /// A cancelled call that was open for this time is not part of a rapid reset: the call took one of the connection's streams for the time.
@@ -74,6 +75,10 @@ impl Terms {
 }
 
 /// The state of a waiting call.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a box for each reply would cost more than the room"
+)]
 pub(super) enum State<S: Service> {
     /// The call waits for permission to begin, and then for the rest of its request.
     Reading(Box<Reading>),
@@ -145,6 +150,7 @@ impl<S: Service> Waiting<S> {
             // Calls that the peer has reset free their places here.
             self.poll_ready(usize::MAX, at);
             if self.long_lived >= max {
+                at.refused_by(Limit::LongLivedStreams);
                 return Err(Box::new(call.trailers_only(&too_many_calls())).into());
             }
         }

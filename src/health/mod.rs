@@ -8,6 +8,7 @@ mod probe;
 mod reasons;
 pub(crate) mod reply;
 pub(crate) mod request;
+mod seen;
 mod service;
 mod shares;
 mod watch;

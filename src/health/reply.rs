@@ -23,6 +23,12 @@ pub(crate) fn mirrored(status: ServingStatus) -> Status {
     Status::new(Code::UNAVAILABLE, status.as_str())
 }
 
+/// The status in an [`envelope`].
+pub(crate) fn status_in(envelope: &[u8]) -> Option<ServingStatus> {
+    let status = envelope.get(6).copied().unwrap_or_default();
+    ServingStatus::from_i32(status.into())
+}
+
 #[cfg(test)]
 mod tests {
     use bytes::BytesMut;
@@ -51,6 +57,7 @@ mod tests {
                 message.encode_raw(dst)
             });
             assert_eq!(envelope(status), encoded);
+            assert_eq!(status_in(&encoded), Some(status));
         }
     }
 }

@@ -5,13 +5,14 @@ use std::future::Ready;
 
 use super::list::{self, LIST_LIMIT};
 use super::probe;
+use super::seen::{self, Seen};
 use super::shares::Shares;
 use super::watch::WatchStream;
 use super::{reasons, reply, request};
 use crate::registry::{Registry, RegistryError, ServingStatus};
 use crate::service::{
-    Admission, Answer, Background, Drain, Head, Lifecycle, Message, Method, PeerInfo, Probe,
-    ProbeAnswer, Rejection, Reply, Service, Unimplemented, unknown_method,
+    Admission, Answer, Background, Drain, Head, Lifecycle, Message, Method, Probe, ProbeAnswer,
+    Rejection, Reply, Service, Unimplemented, unknown_method,
 };
 use crate::wire::code::Code;
 use crate::wire::status::Status;
@@ -50,6 +51,7 @@ pub struct HealthService {
     max_watches: usize,
     watches: Shares,
     reasons: bool,
+    seen: Seen,
 }
 
 impl HealthService {
@@ -62,6 +64,7 @@ impl HealthService {
             max_watches: MAX_WATCHES,
             watches: Shares::default(),
             reasons: false,
+            seen: Seen::default(),
         }
     }
 
@@ -127,17 +130,19 @@ impl HealthService {
         }
     }
 
-    fn watch(&self, peer: &PeerInfo, message: &[u8]) -> Result<WatchStream, Status> {
+    fn watch(&self, head: &Head<'_>, message: &[u8]) -> Result<WatchStream, Status> {
         let name = self.name(message)?;
-        let open = self
-            .watches
-            .open(self.max_watches, peer)
-            .ok_or_else(|| Status::new(Code::RESOURCE_EXHAUSTED, "too many watches"))?;
+        let Some(open) = self.watches.open(self.max_watches, head.peer()) else {
+            self.seen.too_many_watches(head.peer());
+            return Err(Status::new(Code::RESOURCE_EXHAUSTED, "too many watches"));
+        };
         let watcher = self
             .registry
             .watch(&name)
             .map_err(|error| refused(&error))?;
-        Ok(WatchStream::new(watcher, open))
+        let status = || self.registry.get_service_status(&name);
+        let meter = head.metering().watched(|| seen::shown(status()));
+        Ok(WatchStream::new(watcher, open, meter))
     }
 }
 
@@ -166,8 +171,12 @@ impl Service for HealthService {
     fn call(&self, head: Head<'_>, message: Message) -> Answer<WatchStream, Ready<Reply>> {
         let message = &message.body;
         match head.method() {
-            CHECK => Answer::Now(self.check(head.is_mirrored(), message)),
-            WATCH => match self.watch(head.peer(), message) {
+            CHECK => {
+                let reply = self.check(head.is_mirrored(), message);
+                head.metering().checked(|| seen::answered(&reply));
+                Answer::Now(reply)
+            }
+            WATCH => match self.watch(&head, message) {
                 Ok(stream) => Answer::Stream(stream),
                 Err(status) => Answer::Now(Err(status)),
             },
@@ -189,7 +198,7 @@ impl Service for HealthService {
     }
 
     fn background(&self) -> Option<Background> {
-        Some(Box::pin(self.registry.plane()))
+        Some(self.seen.background(&self.registry))
     }
 }
 

@@ -7,6 +7,7 @@ use futures_core::Stream;
 
 use crate::health::reply;
 use crate::health::shares::Share;
+use crate::observe::WatchMeter;
 use crate::registry::Watcher;
 use crate::service::Reply;
 
@@ -16,13 +17,15 @@ use crate::service::Reply;
 pub struct WatchStream {
     watcher: Watcher,
     _share: Share,
+    _meter: WatchMeter,
 }
 
 impl WatchStream {
-    pub(super) const fn new(watcher: Watcher, share: Share) -> Self {
+    pub(super) const fn new(watcher: Watcher, share: Share, meter: WatchMeter) -> Self {
         Self {
             watcher,
             _share: share,
+            _meter: meter,
         }
     }
 }

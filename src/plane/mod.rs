@@ -29,6 +29,7 @@ pub mod probes;
 mod rings;
 mod runtime;
 mod schedule;
+mod seen;
 
 pub use check::Check;
 pub use check_handle::CheckHandle;
@@ -42,3 +43,4 @@ pub use outcome::{CheckStats, Outcome};
 pub use plane::Plane;
 pub use probe::Probe;
 pub use runtime::{RuntimeWatch, watch_runtime};
+pub(crate) use seen::tell;

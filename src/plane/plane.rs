@@ -1,5 +1,6 @@
 //! The plane's future, and its state, which every registry keeps.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -23,11 +24,28 @@ pub(super) struct Work {
     news: Notify,
     /// Held by the plane that works.
     seat: Arc<tokio::sync::Mutex<()>>,
+    /// Held by whoever tells observers of the registry.
+    observer_seat: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Work {
     pub(super) fn of(registry: &Registry) -> Option<Arc<Self>> {
         registry.attached()
+    }
+
+    pub(super) fn observer_seat(&self) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(&self.observer_seat)
+    }
+
+    /// The names that have leases, each with the time for which its oldest lease has not been beaten.
+    pub(super) fn ages(&self) -> HashMap<String, Duration> {
+        let mut ages = HashMap::new();
+        for (pulse, age) in self.rings().ages() {
+            let Some(name) = pulse.name() else { continue };
+            let oldest: &mut Duration = ages.entry(name).or_default();
+            *oldest = age.max(*oldest);
+        }
+        ages
     }
 
     /// Runs a job from now on, in the plane that works.

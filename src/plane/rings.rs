@@ -81,6 +81,19 @@ impl Rings {
         }
     }
 
+    /// The leases, each with the time for which looks have found no beat.
+    pub(super) fn ages(&self) -> Vec<(Arc<Pulse>, Duration)> {
+        let mut ages = Vec::new();
+        for ring in &self.rings {
+            let held = ring.leases.iter().filter(|lease| !lease.pulse.is_gone());
+            ages.extend(held.map(|lease| {
+                let age = ring.tick.saturating_mul(lease.silent);
+                (Arc::clone(&lease.pulse), age)
+            }));
+        }
+        ages
+    }
+
     /// Looks at the leases of each ring that is due. The next time to look, or `None` without leases.
     ///
     /// A look that comes late counts as one look: time in which nobody looked makes no lease stale.

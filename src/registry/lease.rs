@@ -49,6 +49,12 @@ impl Pulse {
         (beaten, patience)
     }
 
+    /// The leased name, unless the registry is gone.
+    pub(crate) fn name(&self) -> Option<String> {
+        let shared = self.shared.upgrade()?;
+        Some(shared.slab.get(self.id)?.name().to_owned())
+    }
+
     /// Whether the holder is gone.
     pub(crate) fn is_gone(&self) -> bool {
         // Relaxed: a sampler that misses it asks again under the lock.

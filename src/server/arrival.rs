@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -12,6 +13,7 @@ use super::drain::Member;
 use super::places::{Place, Places};
 use super::shared::Shared;
 use crate::connection::{self, Link};
+use crate::observe::{Observer, Refused};
 use crate::service::{Address, PeerInfo, Service};
 
 /// With so many connections that have had a call, an address is one of many clients, and does not wait for the flood of one of them.
@@ -25,6 +27,7 @@ pub(super) struct Arrival<S> {
     place: Place,
     link: Arc<Link>,
     _member: Member,
+    remote: Option<SocketAddr>,
 }
 
 impl<S: Service> Arrival<S> {
@@ -39,8 +42,13 @@ impl<S: Service> Arrival<S> {
         counters.connections.fetch_add(1, Relaxed);
         let now = shared.host.millis(Instant::now());
         let address = Address::of(peer);
+        let refused = |why| {
+            let observers = &shared.host.observers;
+            observers.connection_refused(peer.remote_addr, why);
+        };
         if shared.waits().is_waiting(now, address) {
             counters.connections_barred.fetch_add(1, Relaxed);
+            refused(Refused::FloodWait);
             return None;
         }
         let link = Arc::new(Link::new());
@@ -53,6 +61,7 @@ impl<S: Service> Arrival<S> {
             .fetch_add(evicted.connections, Relaxed);
         let Some(place) = place else {
             counters.connections_refused.fetch_add(1, Relaxed);
+            refused(Refused::MaxConnections);
             return None;
         };
         Some(Self {
@@ -62,6 +71,7 @@ impl<S: Service> Arrival<S> {
             place,
             _member: shared.drain.join(Arc::clone(&link)),
             link,
+            remote: peer.remote_addr,
         })
     }
 
@@ -74,7 +84,8 @@ impl<S: Service> Arrival<S> {
         let now = || self.shared.host.millis(Instant::now());
         let opened = || self.place.settle(now());
         let over = || self.remember(now());
-        connection::serve(host, Arc::clone(&self.link), opening, opened, over).await;
+        let (link, remote) = (Arc::clone(&self.link), self.remote);
+        connection::serve(host, link, remote, opening, opened, over).await;
     }
 
     /// Makes the peer wait at the door if the connection has ended for a flood.

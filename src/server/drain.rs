@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::connection::{LAST_WORDS, Link, Phase};
+use crate::observe::{Observer, Observers, Step};
 use crate::service::Lifecycle;
 
 /// All connections of a server, and the phase of its shutdown.
@@ -17,11 +18,13 @@ pub(super) struct Drain {
     members: Mutex<Slab<Arc<Link>>>,
     open: watch::Sender<usize>,
     phase: watch::Sender<Phase>,
+    observers: Observers,
 }
 
 impl Drain {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(observers: Observers) -> Self {
         Self {
+            observers,
             members: Mutex::default(),
             open: watch::Sender::new(0),
             phase: watch::Sender::new(Phase::Serving),
@@ -64,6 +67,13 @@ impl Drain {
         let links: Vec<_> = members.iter().map(|(_, link)| Arc::clone(link)).collect();
         drop(members);
         if stepped {
+            self.observers.drain(match to {
+                Phase::Serving => Step::Resumed,
+                Phase::Announced => Step::Announced,
+                Phase::Closing => Step::Closing,
+                Phase::Cut => Step::Cut,
+                Phase::Gone => Step::Done,
+            });
             links.iter().for_each(|link| link.set_phase(to));
         }
         stepped
@@ -183,7 +193,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_drain_lingers_and_then_ends_with_the_last_connection() {
-        let drain = Arc::new(Drain::new());
+        let drain = Arc::new(Drain::new(Observers::default()));
         let (link, member) = linked(&drain);
         let start = Instant::now();
         let (running, told) = run(&drain);
@@ -202,7 +212,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_that_stays_is_cut_at_the_deadline_and_left_after_its_last_words() {
-        let drain = Arc::new(Drain::new());
+        let drain = Arc::new(Drain::new(Observers::default()));
         let (link, _member) = linked(&drain);
         let start = Instant::now();
         assert!(drain.run(TIMES, |_| {}).await);
@@ -212,7 +222,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_drain_that_is_taken_back_while_it_lingers_can_begin_again() {
-        let drain = Arc::new(Drain::new());
+        let drain = Arc::new(Drain::new(Observers::default()));
         let (link, member) = linked(&drain);
         assert!(!drain.take_back());
         let (running, told) = run(&drain);
@@ -232,7 +242,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_that_comes_late_is_told() {
-        let drain = Arc::new(Drain::new());
+        let drain = Arc::new(Drain::new(Observers::default()));
         assert!(drain.run(TIMES, |_| {}).await);
         let (link, member) = linked(&drain);
         assert_eq!((link.phase(), drain.open()), (Phase::Gone, 1));

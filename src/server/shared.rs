@@ -39,14 +39,15 @@ impl<S: Service> Shared<S> {
         connection: connection::Config,
         thread: ThreadConfig,
     ) -> Self {
+        let host = Arc::new(Host::new(service, connection));
         Self {
-            host: Arc::new(Host::new(service, connection)),
+            drain: Arc::new(Drain::new(host.observers.clone())),
+            host,
             places: Arc::new(Places::new(&config)),
             waits: Mutex::default(),
             config,
             thread,
             counters: Counters::default(),
-            drain: Arc::new(Drain::new()),
             background: OnceLock::new(),
             runtime: OnceLock::new(),
         }

@@ -9,6 +9,7 @@ use super::kept::{CallEnd, Kept, Step};
 use super::method::Method;
 use super::peer::PeerInfo;
 use super::request::Permit;
+use crate::observe::Metering;
 use crate::wire::encoding::Encoding;
 use crate::wire::metadata::Metadata;
 
@@ -45,6 +46,7 @@ pub struct Head<'a> {
     context: Option<RequestContext>,
     /// What the host keeps until the call is over.
     kept: Option<&'a mut Kept>,
+    metering: Metering<'a>,
 }
 
 impl<'a> Head<'a> {
@@ -60,7 +62,17 @@ impl<'a> Head<'a> {
             peer,
             context: None,
             kept: None,
+            metering: Metering::none(),
         }
+    }
+
+    pub(crate) fn metered(self, metering: Metering<'a>) -> Self {
+        Self { metering, ..self }
+    }
+
+    /// What measures the call.
+    pub(crate) const fn metering(&self) -> Metering<'a> {
+        self.metering
     }
 
     /// Sets the call's metadata, and makes the call one of a method that needs metadata.

@@ -157,6 +157,12 @@ impl Method {
         self.route
     }
 
+    /// A number that tells the method from every other method of its server.
+    #[inline]
+    pub(crate) fn key(&self) -> u64 {
+        u64::from(self.route()) << 32 | u64::from(self.id())
+    }
+
     pub(crate) const fn numbered(mut self, id: u32) -> Self {
         self.id = id;
         self

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use super::host::Host;
 use super::replies::{Open, ResponseBody, Source};
 use crate::call::{self, Call, Chunks, Collector, Incoming, Refusal, Turns};
+use crate::observe::Meters;
 use crate::service::{Answer, Head, Message, PeerInfo, Requests, Service, contain, panicked};
 use crate::wire::code::Code;
 use crate::wire::status::Status;
@@ -28,7 +29,17 @@ pub(super) async fn answer<S: Service, B: Body + Send + 'static>(
     let (mut parts, body) = request.into_parts();
     let peer: PeerInfo = parts.extensions.remove().unwrap_or_default();
     let clock = || Instant::now().into_std();
-    let judge = || call::accept(&host.service, &mut parts, usize::MAX, &peer, clock);
+    let mut meters = Meters::new(&host.observers);
+    let judge = || {
+        call::accept(
+            &host.service,
+            &mut parts,
+            usize::MAX,
+            &peer,
+            clock,
+            &mut meters,
+        )
+    };
     let mut call = match contain(judge) {
         Ok(Ok(call)) => call,
         Ok(Err(refusal)) => return refuse(refusal),

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::call::{Prebuilt, Turns};
+use crate::observe::Observers;
 use crate::service::{Contained, Lifecycle, Service, contain};
 
 /// The service and everything that answering its calls needs.
@@ -15,6 +16,7 @@ pub(super) struct Host<S> {
     pub(super) service: S,
     pub(super) prebuilt: Prebuilt,
     pub(super) turns: Turns,
+    pub(super) observers: Observers,
     phase: watch::Sender<Phase>,
     background: OnceLock<Option<AbortHandle>>,
 }
@@ -35,6 +37,7 @@ impl<S: Service> Host<S> {
             service,
             prebuilt: Prebuilt::new(),
             turns: Turns::new(),
+            observers: Observers::default(),
             phase: watch::Sender::new(Phase::Serving),
             background: OnceLock::new(),
         }

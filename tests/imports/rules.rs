@@ -11,19 +11,26 @@ pub(crate) const ARROWS: &[(&str, &[&str])] = &[
     ("sync", &[]),
     ("tls", &[]),
     ("registry", &["sync"]),
-    ("service", &["wire"]),
-    ("plane", &["registry", "service", "proto", "wire", "client"]),
-    ("health", &["plane", "service", "registry", "proto", "wire"]),
+    ("observe", &["wire"]),
+    ("service", &["observe", "wire"]),
+    (
+        "plane",
+        &["observe", "registry", "service", "proto", "wire", "client"],
+    ),
+    (
+        "health",
+        &["observe", "plane", "service", "registry", "proto", "wire"],
+    ),
     ("router", &["buffers", "service", "wire"]),
-    ("call", &["service", "wire"]),
+    ("call", &["observe", "service", "wire"]),
     ("reflection", &["service", "proto", "wire"]),
     ("http1", &["service", "wire"]),
     (
         "connection",
-        &["buffers", "call", "http1", "service", "wire"],
+        &["buffers", "call", "http1", "observe", "service", "wire"],
     ),
-    ("server", &["connection", "service", "tls"]),
-    ("tower", &["call", "service", "wire"]),
+    ("server", &["connection", "observe", "service", "tls"]),
+    ("tower", &["call", "observe", "service", "wire"]),
     ("client", &["wire", "proto", "tls"]),
 ];
 

@@ -7,6 +7,7 @@ mod balancers;
 mod control;
 mod escape;
 mod listen;
+mod metrics;
 mod output;
 mod query;
 mod serve;

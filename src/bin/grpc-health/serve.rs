@@ -25,6 +25,7 @@ use tokio::{
 use crate::{
     args::ServeArgs,
     listen,
+    metrics::Metrics,
     output::{Exit, log},
     sidecar::{self, Sidecar, Source, report},
     tls,
@@ -96,6 +97,17 @@ async fn serve(args: &ServeArgs, registry: Registry, sidecar: &Sidecar, source: 
             return Exit::Connect;
         }
     };
+    // Before the server is made, which keeps the recorder's handles.
+    let page = match &args.metrics {
+        None => None,
+        Some(addr) => match Metrics::start(addr).await {
+            Ok(page) => Some(page),
+            Err(error) => {
+                log(format_args!("error: {error}"));
+                return Exit::Connect;
+            }
+        },
+    };
     let mut router = Router::new(HealthService::new(registry).reasons(args.reasons));
     if args.reflection {
         match Index::builder().build() {
@@ -159,6 +171,10 @@ async fn serve(args: &ServeArgs, registry: Registry, sidecar: &Sidecar, source: 
         None => drop(tokio::spawn(tls::ignore(hangups))),
     }
     listen::say(&server);
+    if let Some(page) = page {
+        page.say();
+        tokio::spawn(page.serve());
+    }
 
     let stopping = sidecar.clone();
     let shutdown = async move {

@@ -5,6 +5,7 @@ use super::super::sending::Sending;
 use super::super::tally::Tally;
 use super::requests::Bodies;
 use crate::call::Turns;
+use crate::observe::{Limit, Observer};
 use crate::service::{PeerInfo, contain};
 
 /// The connection's state that calls need when they are polled.
@@ -16,6 +17,14 @@ pub(in crate::connection) struct Turn<'a, S> {
     pub(in crate::connection) bodies: &'a mut Bodies,
     pub(in crate::connection) sending: &'a mut Sending,
     pub(in crate::connection) conditions: Conditions,
+}
+
+impl<S> Turn<'_, S> {
+    /// Tells the observers which limit refuses or ends a call.
+    pub(in crate::connection) fn refused_by(&self, limit: Limit) {
+        let observers = &self.host.observers;
+        observers.call_refused(self.peer.remote_addr, limit);
+    }
 }
 
 /// Drops a value of the service's. The drop may panic, as the service's handlers may.

@@ -35,6 +35,10 @@ pub(in crate::connection) struct Reading {
 }
 
 /// The result of a request that needs no more reading.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a box for each reply would cost more than the room"
+)]
 pub(in crate::connection) enum Finished<S: Service> {
     /// The call's answer is not complete.
     Replying(Replying<S>),

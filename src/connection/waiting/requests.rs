@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use super::{State, Waiting, body_timeout};
 use crate::call::exhausted;
 use crate::connection::stream::{Inbox, Turn, discard, refuse};
+use crate::observe::Limit;
 use crate::service::Service;
 
 impl<S: Service> Waiting<S> {
@@ -46,6 +47,7 @@ impl<S: Service> Waiting<S> {
         if let Some(armed) = call.armed {
             self.deadlines.remove(armed, key);
         }
+        at.refused_by(Limit::ReceiveBudget);
         if let State::Reading(reading) = &mut call.state {
             refuse(&mut reading.respond, &mut reading.call, &exhausted());
         }

@@ -1,0 +1,120 @@
+//! `serve --metrics`: the page that a Prometheus server reads.
+#![cfg(all(feature = "cli", unix))]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "support/command.rs"]
+mod support;
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
+
+use support::{Running, run, serve};
+
+fn with_page() -> (Running, String, String) {
+    let (mut server, addr) = serve(&["--metrics", "127.0.0.1:0", "--service", "down=not-serving"]);
+    let said = server.line();
+    let page = said.strip_prefix("metrics on http://").unwrap();
+    let page = page.strip_suffix("/metrics").unwrap().to_owned();
+    (server, addr, page)
+}
+
+/// The whole answer to a request.
+fn ask(page: &str, request: &[u8]) -> String {
+    let mut io = TcpStream::connect(page).unwrap();
+    // The server may close the connection in the middle of a bad request.
+    let _ = io.write_all(request);
+    let mut answer = Vec::new();
+    let _ = io.read_to_end(&mut answer);
+    String::from_utf8(answer).unwrap()
+}
+
+const GET: &[u8] = b"GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n";
+
+#[test]
+fn the_page_counts_checks() {
+    let (_server, addr, page) = with_page();
+    assert_eq!(run(["check", &addr]).0, 0);
+    assert_eq!(run(["check", &addr, "--service", "down"]).0, 4);
+    let answer = ask(&page, GET);
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    for line in [
+        r#"grpc_health_checks{prober="other",result="SERVING"} 1"#,
+        r#"grpc_health_checks{prober="other",result="NOT_SERVING"} 1"#,
+        r#"grpc_health_status{service="down",status="NOT_SERVING"} 1"#,
+    ] {
+        assert!(
+            answer.lines().any(|found| found == line),
+            "{line}: {answer}"
+        );
+    }
+    let bucket = r#"rpc_server_call_duration_bucket{rpc_system_name="grpc",rpc_method="grpc.health.v1.Health/Check",rpc_response_status_code="OK",le="+Inf"} 2"#;
+    assert!(answer.contains(bucket), "{answer}");
+}
+
+#[test]
+fn everything_else_is_refused() {
+    let (_server, _addr, page) = with_page();
+    let status = |request: &[u8]| {
+        let answer = ask(&page, request);
+        answer.lines().next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(
+        status(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"),
+        "HTTP/1.1 404 Not Found"
+    );
+    assert_eq!(
+        status(b"POST /metrics HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n"),
+        "HTTP/1.1 405 Method Not Allowed"
+    );
+    let huge = [
+        GET.strip_suffix(b"\r\n").unwrap(),
+        b"a: ",
+        &[b'x'; 64 * 1024],
+    ]
+    .concat();
+    let refused = status(&huge);
+    assert!(
+        refused.is_empty() || refused.starts_with("HTTP/1.1 431"),
+        "{refused}"
+    );
+    let many = [
+        GET.strip_suffix(b"\r\n").unwrap(),
+        &b"a: b\r\n".repeat(1_000),
+        b"\r\n",
+    ]
+    .concat();
+    let refused = status(&many);
+    assert!(
+        refused.is_empty() || refused.starts_with("HTTP/1.1 431"),
+        "{refused}"
+    );
+    let head = ask(&page, b"HEAD /metrics HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert!(head.ends_with("\r\n\r\n"), "{head}");
+}
+
+#[test]
+fn readers_that_send_nothing_keep_no_reader_out() {
+    let (_server, _addr, page) = with_page();
+    let silent: Vec<_> = (0..100)
+        .map(|_| TcpStream::connect(&page).unwrap())
+        .collect();
+    let answer = ask(&page, GET);
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    // The oldest are closed, and so the number of connections is bounded.
+    let mut oldest = &silent[0];
+    assert_eq!(oldest.read(&mut [0]).unwrap_or(0), 0);
+}
+
+#[test]
+fn an_address_that_is_taken_is_an_error() {
+    let (_server, addr) = serve(&[]);
+    let (code, stdout, stderr) = run(["serve", "--listen", "127.0.0.1:0", "--metrics", &addr]);
+    assert_eq!((code, stdout.as_str()), (2, ""));
+    assert!(
+        stderr.starts_with(&format!("error: --metrics: cannot listen on {addr}: ")),
+        "{stderr}"
+    );
+}
