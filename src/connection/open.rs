@@ -53,7 +53,14 @@ pub(crate) async fn serve<S, T>(
         }
         #[cfg(feature = "http1")]
         Ok(Some(Ok(Arrived::Http1(mut io, options)))) => {
+            let mut open = Open::new(&host.observers, remote);
             let polite = Box::pin(plain::serve(&host, &link, &options, &mut io, opened)).await;
+            open.reason = match &link {
+                link if link.is_to_leave() => Close::Evicted,
+                link if link.phase() >= Phase::Closing => Close::Shutdown,
+                _ => Close::Client,
+            };
+            drop(open);
             over();
             if polite {
                 Box::pin(guard::linger(io, &link)).await;

@@ -9,7 +9,8 @@ use crate::support::peer::{PIPE, Peer};
 use grpc_health::ServingStatus::{NotServing, Serving};
 use grpc_health::server::{Builder, ListenOptions, Stats};
 use grpc_health::service::{
-    Answer, Head, Message, Method, Probe, ProbeAnswer, Reply, Service, Unimplemented,
+    Admission, Answer, Background, Head, Lifecycle, Message, Method, Probe, ProbeAnswer, Rejection,
+    Reply, Service, Unimplemented,
 };
 use grpc_health::{HealthService, Registry, Router, Server};
 use std::future::Ready;
@@ -503,12 +504,22 @@ impl Service for Rash {
         Err(Unimplemented::Service)
     }
 
+    fn admit(&self, _: &mut Head<'_>) -> Result<Admission, Rejection> {
+        Ok(Admission::Granted)
+    }
+
     fn call(&self, _: Head<'_>, _: Message) -> Answer<Self::Stream, Self::Future> {
         unreachable!("no method")
     }
 
     fn probe(&self, _: Probe<'_>) -> Option<ProbeAnswer> {
         panic!("a probe")
+    }
+
+    fn lifecycle(&self, _: Lifecycle) {}
+
+    fn background(&self) -> Option<Background> {
+        None
     }
 }
 
