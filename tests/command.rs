@@ -501,7 +501,7 @@ async fn a_status_message_does_nothing_to_the_terminal() {
 }
 
 /// A server that takes connections, and whose side of them the test writes.
-fn mute(say: impl Fn(std::net::TcpStream) + Send + 'static) -> String {
+fn mute(say: impl Fn(TcpStream) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || listener.incoming().for_each(|tcp| say(tcp.unwrap())));
@@ -535,7 +535,7 @@ fn interim_responses_without_end_are_left() {
         let mut heard = [0; 1 << 10];
         let mut requests = 0;
         while requests == 0 {
-            let n = std::io::Read::read(&mut tcp, &mut heard).unwrap();
+            let n = Read::read(&mut tcp, &mut heard).unwrap();
             assert_ne!(n, 0, "the client has called");
             requests = heard[..n]
                 .windows(6)
