@@ -15,7 +15,7 @@ use super::budget::{Budget, Full, Share};
 use super::config::Config;
 
 /// The bytes of a connection that are read before the connection counts what its requests hold.
-const LOOK: u64 = 32 << 10;
+const LOOK: u64 = 8 << 10;
 
 /// How long a request may bring less than [`LEAST`] bytes while others wait for room.
 const STUCK: Duration = Duration::from_secs(2);

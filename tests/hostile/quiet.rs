@@ -12,6 +12,11 @@ use crate::support::grpc::{CHECK, Request, SERVING};
 #[tokio::test(start_paused = true)]
 async fn a_quiet_connection_gives_back_what_its_calls_needed() {
     let stage = Stage::new(|server| server.ping_burst(1_000));
+    // What the server takes once, with its first call.
+    let mut first = stage.connect(1 << 16).await;
+    assert_eq!(first.check("").await, SERVING);
+    drop(first);
+    sleep(2 * SECOND).await;
     let before = Memory::mark();
     let mut peer = stage.connect(1 << 16).await;
     let mut request = Request::new(CHECK);
