@@ -263,8 +263,8 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Sets how many bytes one connection reads before it lets other tasks run. Range: 1 and more. Default: 65,536. A client sees no
-    /// difference.
+    /// Sets how many bytes one connection reads before it lets other tasks run. Range: 1 and more. Default: 65,536. The connection reads a
+    /// DATA frame to its end, up to 16 KiB more. A client sees no difference.
     pub const fn read_budget(mut self, bytes: usize) -> Self {
         self.connection.read_budget = bytes;
         self
