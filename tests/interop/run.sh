@@ -45,4 +45,4 @@ env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY -u grpc_proxy \
     CERTS="$certs" \
     PYTHONPATH=tests/interop \
     "$venv/bin/python" -m unittest test_health test_tls test_reflection test_interop test_interop_flags test_mounts \
-    test_streaming test_authority test_early test_nginx test_haproxy "$@"
+    test_streaming test_authority test_early test_nginx test_haproxy test_mirror "$@"
