@@ -96,7 +96,8 @@ fn with_shelf<R>(work: impl FnOnce(&mut Shelf) -> R) -> Option<R> {
     SHELF.try_with(shelf).ok().flatten()
 }
 
-/// Frees the buffers on this thread's shelf that were not needed since the last call. Two calls without a large message between them empty the shelf.
+/// Frees the buffers on this thread's shelf that were not needed since the last call. Two calls without a large message between them empty
+/// the shelf.
 pub(crate) fn tidy() {
     drop(with_shelf(Shelf::tidy));
 }
