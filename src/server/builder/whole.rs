@@ -55,7 +55,7 @@ impl<S> Builder<S> {
     }
 
     /// Sets how long the server accepts connections and calls after a shutdown has begun. Meanwhile health checks show NOT_SERVING, so that
-    /// balancers notice, and [`DrainHandle::resume`](super::DrainHandle::resume) can take the shutdown back. Default: 0 s.
+    /// balancers notice, and [`DrainHandle::resume`](crate::server::DrainHandle::resume) can take the shutdown back. Default: 0 s.
     pub const fn shutdown_linger(mut self, linger: Duration) -> Self {
         self.config.shutdown_linger = linger;
         self
