@@ -70,10 +70,28 @@ impl Shelf {
 
     fn tidy(&mut self) -> Vec<BytesMut> {
         let unneeded = self.unneeded.min(self.buffers.len());
-        let freed: Vec<_> = self.buffers.drain(..unneeded).collect();
+        let freed = self.free(unneeded);
+        self.unneeded = self.buffers.len();
+        freed
+    }
+
+    /// Frees the buffers that have not been used for longest, until they make up for `bytes` new bytes.
+    fn make_up(&mut self, bytes: usize) -> Vec<BytesMut> {
+        let mut found = 0;
+        let smaller = |buffer: &&BytesMut| {
+            let goes_on = found < bytes;
+            found += buffer.capacity();
+            goes_on
+        };
+        let count = self.buffers.iter().take_while(smaller).count();
+        self.free(count)
+    }
+
+    fn free(&mut self, count: usize) -> Vec<BytesMut> {
+        let freed: Vec<_> = self.buffers.drain(..count).collect();
         let bytes = freed.iter().map(BytesMut::capacity).sum();
         self.total.fetch_sub(bytes, Relaxed);
-        self.unneeded = self.buffers.len();
+        self.unneeded = self.unneeded.min(self.buffers.len());
         freed
     }
 }
@@ -113,7 +131,23 @@ pub(crate) struct Buffer(BytesMut);
 impl Buffer {
     /// Makes an empty buffer of at least this capacity in bytes.
     pub(crate) fn with_capacity(capacity: usize) -> Self {
-        Self::from_shelf(capacity).unwrap_or_else(|| Self(BytesMut::with_capacity(capacity)))
+        Self::from_shelf(capacity).unwrap_or_else(|| {
+            let mut new = Self::default();
+            new.grow(capacity);
+            new
+        })
+    }
+
+    /// Makes room for `additional` bytes. Kept buffers, which evidently do not fit, make up for the new bytes: buffers in use and kept
+    /// buffers together are never more than the buffers that have been in use at once.
+    pub(crate) fn grow(&mut self, additional: usize) {
+        if self.0.capacity() - self.0.len() >= additional {
+            return;
+        }
+        if additional >= SMALLEST {
+            drop(with_shelf(|shelf| shelf.make_up(additional)));
+        }
+        self.0.reserve(additional);
     }
 
     /// Takes an empty buffer of at least this capacity off the shelf. `None` if the shelf has none.
@@ -242,6 +276,18 @@ mod tests {
         drop(first);
         assert!(second.put(buffer(LARGEST)).is_none());
         assert_eq!(bytes(&second), KEPT);
+    }
+
+    #[test]
+    fn a_new_buffer_takes_the_place_of_kept_ones() {
+        let mut shelf = shelf();
+        for _ in 0..4 {
+            shelf.put(buffer(SMALLEST));
+        }
+        assert_eq!(shelf.make_up(SMALLEST + 1).len(), 2);
+        assert_eq!(bytes(&shelf), 2 * SMALLEST);
+        assert_eq!(shelf.make_up(LARGEST).len(), 2);
+        assert_eq!(bytes(&shelf), 0);
     }
 
     #[test]

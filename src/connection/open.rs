@@ -142,7 +142,43 @@ fn begin<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
     (Box::pin(host.http2.handshake(guard)), lingering)
 }
 
-/// Makes a connection of a byte stream by exchanging HTTP/2 prefaces with the client. `None` if the server is cut before that is done.
+/// Makes a connection of a byte stream: finds out which version of HTTP the client speaks, and exchanges the prefaces of HTTP/2.
+async fn greet<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
+    host: &Arc<Host<S>>,
+    link: &Arc<Link>,
+    (io, peer): (T, PeerInfo),
+    rest: &mut Option<Lingering<Stream<T>>>,
+) -> Result<Arrived<S, T>, Failed> {
+    #[cfg(feature = "http1")]
+    let io = {
+        let mut io = Sniffed::new(io);
+        if let Some(options) = peer.options.as_ref().filter(|options| options.has_http1()) {
+            let is_http2 = match peer.protocol {
+                Protocol::Http1 => false,
+                Protocol::Http2 => true,
+                Protocol::Unknown => io.is_http2().await.map_err(|_| Failed::Gone)?,
+            };
+            if !is_http2 {
+                return Ok(Arrived::Http1(io, Arc::clone(options)));
+            }
+        }
+        io
+    };
+    let (handshake, lingering) = begin(host, link, io);
+    *rest = Some(lingering);
+    let http2 = match handshake.await {
+        Ok(http2) => http2,
+        Err(error) if error.is_io() => return Err(Failed::Gone),
+        Err(_) if link.bytes_read.load(Relaxed) == 0 => return Err(Failed::Gone),
+        Err(_) => return Err(Failed::Refused),
+    };
+    let (host, link) = (Arc::clone(host), Arc::clone(link));
+    Ok(Arrived::Http2(Box::new(Connection::new(
+        host, link, http2, peer,
+    ))))
+}
+
+/// Waits for the byte stream, and makes a connection of the stream. `None` if the server is cut before that is done.
 async fn arrive<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
     host: &Arc<Host<S>>,
     link: &Arc<Link>,
@@ -150,37 +186,12 @@ async fn arrive<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
     rest: &mut Option<Lingering<Stream<T>>>,
 ) -> Option<Result<Arrived<S, T>, Failed>> {
     let mut handshake = pin!(async {
-        let (io, peer) = opening.await.map_err(|error| match error.kind() {
+        let opened = opening.await.map_err(|error| match error.kind() {
             ErrorKind::InvalidData => Failed::Refused,
             _ => Failed::Gone,
         })?;
-        #[cfg(feature = "http1")]
-        let io = {
-            let mut io = Sniffed::new(io);
-            if let Some(options) = peer.options.as_ref().filter(|options| options.has_http1()) {
-                let is_http2 = match peer.protocol {
-                    Protocol::Http1 => false,
-                    Protocol::Http2 => true,
-                    Protocol::Unknown => io.is_http2().await.map_err(|_| Failed::Gone)?,
-                };
-                if !is_http2 {
-                    return Ok(Arrived::Http1(io, Arc::clone(options)));
-                }
-            }
-            io
-        };
-        let (handshake, lingering) = begin(host, link, io);
-        *rest = Some(lingering);
-        let http2 = match handshake.await {
-            Ok(http2) => http2,
-            Err(error) if error.is_io() => return Err(Failed::Gone),
-            Err(_) if link.bytes_read.load(Relaxed) == 0 => return Err(Failed::Gone),
-            Err(_) => return Err(Failed::Refused),
-        };
-        let (host, link) = (Arc::clone(host), Arc::clone(link));
-        Ok(Arrived::Http2(Box::new(Connection::new(
-            host, link, http2, peer,
-        ))))
+        // Boxed, so that a client that says nothing before its TLS handshake costs none of the state.
+        Box::pin(greet(host, link, opened, rest)).await
     });
     poll_fn(|cx| {
         link.begin();

@@ -209,11 +209,11 @@ fn make_room(buf: &mut Buffer, chunk: usize, missing: usize) {
             *buf = used;
             return;
         }
-        buf.reserve(chunk);
+        buf.grow(chunk);
         return;
     }
     let room = chunk.max(buf.len());
-    buf.reserve(room.min(missing));
+    buf.grow(room.min(missing));
 }
 
 /// Appends an envelope to `dst`: the prefix, and then the bytes that `body` appends.

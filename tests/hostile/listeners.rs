@@ -75,6 +75,6 @@ async fn a17_silent_sockets_hold_no_state_of_tls() {
     }
     // Each task has been polled by now.
     tokio::task::yield_now().await;
-    memory.assert_peak_below(silent.len() * (10 << 10));
+    memory.assert_peak_below(silent.len() * (8 << 10));
     assert_eq!(server.stats().connections_open, silent.len() as u64);
 }
