@@ -22,7 +22,7 @@ use super::standing::Doing;
 use super::stream::{Bodies, Conditions, Inbox, Turn};
 use super::tally::Tally;
 use super::timers::Timer;
-use super::waiting::Waiting;
+use super::waiting::{FEW, Waiting};
 use crate::buffers;
 use crate::call::{Call, Refusal, Turns};
 use crate::observe::Meters;
@@ -30,9 +30,6 @@ use crate::service::{PeerInfo, Service};
 
 /// More calls than this at once are many: h2 keeps some 330 bytes for each, until the connection ends.
 pub(super) const MANY: usize = 64;
-
-/// How many requests of one batch a quiet connection has room for.
-const FEW: usize = 8;
 
 pub(super) type Http2<T> = h2::server::Connection<Guard<T>, Bytes>;
 
@@ -165,7 +162,8 @@ impl<S: Service, T> Connection<S, T> {
 
     /// Gives back what the connection does not need without calls.
     pub(super) fn shrink(&mut self) {
-        self.batch.shrink_to(FEW);
+        self.batch.shrink_to_fit();
+        self.bodies.shrink();
         self.waiting.shrink();
         self.sending.shrink();
         buffers::tidy();

@@ -24,8 +24,8 @@ use crate::service::{Drain, Service};
 /// A cancelled call that was open for this time is not part of a rapid reset: the call took one of the connection's streams for the time.
 const A_WHILE: Duration = Duration::from_millis(100);
 
-/// How many waiting calls a quiet connection has room for.
-const FEW: usize = 8;
+/// How many calls a quiet connection may have room for.
+pub(super) const FEW: usize = 8;
 
 /// The waiting calls. The cost of a poll depends on the number of ready calls, not of all calls.
 pub(super) struct Waiting<S: Service> {

@@ -78,6 +78,12 @@ impl Bodies {
         open
     }
 
+    /// Gives the memory of requests that are over back. Called when the connection is quiet.
+    pub(in crate::connection) fn shrink(&mut self) {
+        self.feeds.retain(|feed| feed.strong_count() > 0);
+        self.feeds.shrink_to_fit();
+    }
+
     /// Called when a message needs room beyond the stream's window.
     #[cold]
     pub(super) fn ask_for_room(&self) {
