@@ -6,14 +6,10 @@
 mod accepted;
 mod answer;
 mod incoming;
-#[cfg(feature = "gzip")]
-mod inflating;
 mod messages;
 mod probing;
 mod routing;
 mod tail;
-#[cfg(not(feature = "gzip"))]
-mod uncompressed;
 
 pub(crate) use accepted::{Call, Refusal};
 pub(crate) use answer::{
@@ -21,12 +17,10 @@ pub(crate) use answer::{
     too_many_calls, too_many_headers, trailers_only,
 };
 pub(crate) use incoming::{Chunks, Incoming, gone};
-#[cfg(feature = "gzip")]
-pub(crate) use inflating::Turns;
 pub(crate) use messages::Collector;
 pub(crate) use tail::Tail;
-#[cfg(not(feature = "gzip"))]
-pub(crate) use uncompressed::Turns;
+
+pub(crate) use crate::inflating::Turns;
 
 use std::time::{Duration, Instant};
 

@@ -73,6 +73,7 @@ mod connection;
 pub mod health;
 #[cfg(feature = "http1")]
 mod http1;
+mod inflating;
 pub mod observe;
 pub mod plane;
 pub mod proto;

@@ -6,9 +6,9 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_core::Stream;
 
-use super::Turns;
 use super::accepted::Call;
 use super::messages::Messages;
+use crate::inflating::Turns;
 use crate::service::Message;
 use crate::wire::code::Code;
 use crate::wire::status::Status;

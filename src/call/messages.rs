@@ -5,10 +5,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 
 use super::accepted::{Call, unsupported_encoding};
-#[cfg(feature = "gzip")]
-use super::inflating::{Inflating, Turns};
-#[cfg(not(feature = "gzip"))]
-use super::uncompressed::{Inflating, Turns};
+use crate::inflating::{Inflating, Turns};
 use crate::service::Message;
 use crate::wire::code::Code;
 use crate::wire::encoding::{DecompressError, Encoding};

@@ -22,7 +22,8 @@ pub(crate) const ARROWS: &[(&str, &[&str])] = &[
         &["observe", "plane", "service", "registry", "proto", "wire"],
     ),
     ("router", &["buffers", "service", "wire"]),
-    ("call", &["observe", "service", "wire"]),
+    ("inflating", &["wire"]),
+    ("call", &["inflating", "observe", "service", "wire"]),
     ("reflection", &["service", "proto", "wire"]),
     ("http1", &["service", "wire"]),
     (
@@ -61,8 +62,17 @@ const BANNED: &[(&str, &[&str], &[&str])] = &[
         &["tokio", "h2", "http_body"],
         &["TcpStream", "UnixStream"],
     ),
-    // Of the runtime `call` needs tasks and turns, for messages that take long to decompress.
-    ("call", &["h2", "http_body"], &["TcpStream", "UnixStream"]),
+    (
+        "call",
+        &["tokio", "h2", "http_body"],
+        &["TcpStream", "UnixStream"],
+    ),
+    // Tasks and turns of the runtime, and nothing that carries bytes.
+    (
+        "inflating",
+        &["h2", "http", "http_body"],
+        &["TcpStream", "UnixStream"],
+    ),
     // One connection, over any byte stream: it knows no listener and no server.
     (
         "connection",

@@ -1,4 +1,4 @@
-//! What `inflating` has, without feature `gzip`: no message is compressed.
+//! What `sliced` has, without feature `gzip`: no message is compressed.
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};
@@ -23,10 +23,10 @@ impl Turns {
 
 /// A message that is being decompressed: none.
 #[derive(Debug)]
-pub(super) struct Inflating(Infallible);
+pub(crate) struct Inflating(Infallible);
 
 impl Inflating {
-    pub(super) fn begin(
+    pub(crate) fn begin(
         _: &Turns,
         _: Bytes,
         encoding: Encoding,
@@ -37,7 +37,7 @@ impl Inflating {
         }
     }
 
-    pub(super) fn poll(&mut self, _: &mut Context<'_>) -> Poll<Result<Bytes, DecompressError>> {
+    pub(crate) fn poll(&mut self, _: &mut Context<'_>) -> Poll<Result<Bytes, DecompressError>> {
         match self.0 {}
     }
 }

@@ -134,11 +134,11 @@ impl Shared {
 /// A message that is being decompressed, in a task of its own. The owner of a turn must be polled, and a handler may leave its requests
 /// unread for any time. Dropping the value ends the task.
 #[derive(Debug)]
-pub(super) struct Inflating(JoinHandle<Result<Bytes, InflateError>>);
+pub(crate) struct Inflating(JoinHandle<Result<Bytes, InflateError>>);
 
 impl Inflating {
     /// Begins to decompress a message. Returns the message at once if the message is small, and the server has time left.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         turns: &Turns,
         compressed: Bytes,
         encoding: Encoding,
@@ -157,7 +157,7 @@ impl Inflating {
         Err(Self(tokio::spawn(task)))
     }
 
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, DecompressError>> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, DecompressError>> {
         // The task fails only when the runtime ends, and then nobody is left to see the error.
         let done = Pin::new(&mut self.0).poll(cx);
         done.map(|done| {
