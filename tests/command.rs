@@ -28,6 +28,7 @@ fn closed() -> Stdio {
 
 #[test]
 fn bad_arguments() {
+    let long_alias = format!("/x={}", "n".repeat(201));
     let table: &[(&[&str], &str)] = &[
         (&[], "Usage"),
         (&["frobnicate"], "unrecognized subcommand"),
@@ -68,6 +69,10 @@ fn bad_arguments() {
         ),
         (&["serve", "--alias", "health"], "expected the path"),
         (&["serve", "--alias", "/a?b=c"], "expected the path"),
+        (
+            &["serve", "--alias", &long_alias],
+            "a name has at most 200 bytes",
+        ),
         (
             &["serve", "--service-header", "grpc-status"],
             "expected a header",

@@ -36,8 +36,9 @@ impl Client {
     ///
     /// From the server: `NOT_FOUND` (5) for a service that the server does not know, `UNIMPLEMENTED` (12) without a health service, or any
     /// other code. From the client: `UNAVAILABLE` (14) when the connection is gone, `DEADLINE_EXCEEDED` (4) after the time of
-    /// [`with_timeout`](Self::with_timeout) or of [`with_first_answer_timeout`](Self::with_first_answer_timeout), `RESOURCE_EXHAUSTED` (8) for a reply over 4 MiB, `INTERNAL` (13) or `UNKNOWN` (2) for a reply
-    /// that is not gRPC, and the code of gRPC's tables for an HTTP status other than 200 and for a reset stream.
+    /// [`with_timeout`](Self::with_timeout) or of [`with_first_answer_timeout`](Self::with_first_answer_timeout), `RESOURCE_EXHAUSTED` (8)
+    /// for a reply over 4 MiB, `INTERNAL` (13) or `UNKNOWN` (2) for a reply that is not gRPC, and the code of gRPC's tables for an HTTP
+    /// status other than 200 and for a reset stream.
     ///
     /// # Cancel safety
     ///

@@ -10,9 +10,6 @@ use crate::wire::metadata;
 /// The method that aliases stand for.
 pub(crate) const CHECK: &str = "/grpc.health.v1.Health/Check";
 
-/// The most aliases that a listener can have: each request for an unknown path is compared with all of them.
-const MAX_ALIASES: usize = 64;
-
 /// The longest name of a service in an alias, in bytes.
 const MAX_NAME: usize = 2_048;
 
@@ -67,6 +64,9 @@ struct Alias {
 }
 
 impl ListenOptions {
+    /// The most aliases that a listener can have: each request for an unknown path is compared with all of them.
+    pub const MAX_ALIASES: usize = 64;
+
     /// Makes options that change nothing.
     pub fn new() -> Self {
         Self::default()
@@ -104,8 +104,9 @@ impl ListenOptions {
         );
         self.aliases.retain(|alias| alias.path != path);
         assert!(
-            self.aliases.len() < MAX_ALIASES,
-            "more than {MAX_ALIASES} aliases"
+            self.aliases.len() < Self::MAX_ALIASES,
+            "more than {} aliases",
+            Self::MAX_ALIASES
         );
         let request = request(service.as_bytes());
         self.aliases.push(Alias { path, request });

@@ -6,17 +6,15 @@ use grpc_health::{
     wire::metadata::{is_reserved, is_valid_name},
 };
 
-/// The most aliases, and the longest name of a service in one.
-const MAX_ALIASES: usize = 64;
-const MAX_NAME: usize = 2_048;
+use crate::sidecar::name as service;
 
 #[derive(Debug, Args)]
 pub(crate) struct Balancers {
     /// Answer Check with UNAVAILABLE in place of every status but SERVING, for balancers that read only grpc-status.
     #[arg(long)]
     mirror: bool,
-    /// Answer a request for PATH, such as /AWS.ALB/healthcheck, as a Check of the service NAME; repeatable. Without NAME the server as a whole.
-    /// A Check without a message is answered, too: with HTTP status 200 or 503, and grpc-status 0 or 14.
+    /// Answer a request for PATH, such as /AWS.ALB/healthcheck, as a Check of the service NAME; repeatable. Without NAME the server as a
+    /// whole. A Check without a message is answered, too: with HTTP status 200 or 503, and grpc-status 0 or 14.
     #[arg(long, value_name = "PATH[=NAME]", value_parser = alias)]
     alias: Vec<(String, String)>,
     /// Let the request header HEADER name the service of a Check. A Check without a message is answered, too.
@@ -34,8 +32,9 @@ pub(crate) struct Balancers {
 impl Balancers {
     /// The options of every listener, or what is wrong with the arguments.
     pub(crate) fn options(&self) -> Result<ListenOptions, String> {
-        if self.alias.len() > MAX_ALIASES {
-            return Err(format!("--alias: more than {MAX_ALIASES} aliases"));
+        let max = ListenOptions::MAX_ALIASES;
+        if self.alias.len() > max {
+            return Err(format!("--alias: more than {max} aliases"));
         }
         let mut options = ListenOptions::new();
         if self.mirror {
@@ -64,10 +63,7 @@ fn alias(text: &str) -> Result<(String, String), String> {
     if !path.starts_with('/') || !path.bytes().all(fits) {
         return Err("expected the path of a request, such as /AWS.ALB/healthcheck".to_owned());
     }
-    if name.len() > MAX_NAME {
-        return Err(format!("the name has more than {MAX_NAME} bytes"));
-    }
-    Ok((path.to_owned(), name.to_owned()))
+    Ok((path.to_owned(), service(name)?))
 }
 
 fn header(text: &str) -> Result<String, String> {

@@ -18,3 +18,4 @@ pub(crate) use args::{NOTES, SidecarArgs};
 pub(crate) use control::listen;
 pub(crate) use running::{Sidecar, report};
 pub(crate) use source::Source;
+pub(crate) use spec::name;

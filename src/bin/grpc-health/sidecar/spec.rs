@@ -2,13 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use grpc_health::{client::Target, plane::probes::Http};
+use grpc_health::{client::Target, plane::probes::Http, registry::Limits};
 
 use super::words::words;
 use crate::values::{duration, number};
-
-/// The longest name that the registry takes, in bytes.
-const MAX_NAME: usize = 200;
 
 /// How the status of one name is decided.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,10 +96,10 @@ pub(crate) struct LeaseSpec {
 
 /// The name of a service, if the registry takes the name.
 pub(crate) fn name(text: &str) -> Result<String, String> {
-    if text.len() > MAX_NAME {
-        let len = text.len();
+    let (len, max) = (text.len(), Limits::default().max_name_len);
+    if len > max {
         return Err(format!(
-            "a name has at most {MAX_NAME} bytes, this one has {len}"
+            "a name has at most {max} bytes, this one has {len}"
         ));
     }
     Ok(text.to_owned())
