@@ -97,6 +97,7 @@ const BANNED: &[(&str, &[&str], &[&str])] = &[
 
 pub(crate) const MAX_LINES: usize = 400;
 pub(crate) const MAX_MOD_LINES: usize = 60;
+pub(crate) const MAX_WIDTH: usize = 140;
 
 /// A source file: its path below `src/`, and its text.
 pub(crate) struct File {
