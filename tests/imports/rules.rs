@@ -9,7 +9,8 @@ pub(crate) const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &["buffers"]),
     ("proto", &[]),
     ("sync", &[]),
-    ("tls", &[]),
+    ("forward", &[]),
+    ("tls", &["forward"]),
     ("registry", &["sync"]),
     ("observe", &["wire"]),
     ("service", &["observe", "wire"]),
@@ -28,11 +29,13 @@ pub(crate) const ARROWS: &[(&str, &[&str])] = &[
     ("http1", &["service", "wire"]),
     (
         "connection",
-        &["buffers", "call", "http1", "observe", "service", "wire"],
+        &[
+            "buffers", "call", "forward", "http1", "observe", "service", "wire",
+        ],
     ),
     ("server", &["connection", "observe", "service", "tls"]),
     ("tower", &["call", "observe", "service", "wire"]),
-    ("client", &["wire", "proto", "tls"]),
+    ("client", &["forward", "wire", "proto", "tls"]),
 ];
 
 /// What a module must not name outside its tests. A crate is meant where a path begins with it, any
