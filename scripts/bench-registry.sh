@@ -1,14 +1,12 @@
 #!/usr/bin/env bash
 # Instructions of each operation of the registry, counted by callgrind: of these sources, and of the sources of an earlier commit.
-# Unlike times, the counts do not depend on what else the machine does, and repeat to the instruction.
+# Unlike times, the counts do not depend on what else the machine does. Only those that hash names vary, with the key of the hash.
 #
 # usage: scripts/bench-registry.sh [COMMIT (6f5bf45, the last one before the health plane)]
 set -euo pipefail
-cd "$(dirname "$0")/.."
-command -v valgrind >/dev/null || {
-    echo "$0: valgrind is not installed (Debian: apt-get install valgrind)" >&2
-    exit 1
-}
+# shellcheck source=scripts/bench-lib.sh
+. "$(dirname "$0")/bench-lib.sh"
+need valgrind valgrind
 
 before=${1:-6f5bf45}
 target=${CARGO_TARGET_DIR:-$PWD/target}
@@ -19,16 +17,17 @@ profile=$work/callgrind.out
 git worktree remove --force "$old" 2>/dev/null || true
 rm -rf "$work"
 mkdir -p "$work"
-trap 'git worktree remove --force "$old"; rm -rf "$work"' EXIT
-
+trap 'git worktree remove --force "$old"; rm -rf "$work" "$WORK"' EXIT
 git worktree add --quiet --detach "$old" "$before"
-mkdir "$old/examples/bench_registry"
-cp benches/support/registry.rs "$old/examples/bench_registry/main.rs"
-cp benches/support/counted.rs "$old/examples/bench_registry/"
-(cd "$old" && cargo build --locked --quiet --release --example bench_registry)
-cp "$target/release/examples/bench_registry" "$work/before"
-cargo build --locked --quiet --release --example bench_registry --example bench_plane
-cp "$target/release/examples/bench_registry" "$target/release/examples/bench_plane" "$work"
+
+# compile SOURCES PROGRAM NAME: PROGRAM with the crate in SOURCES is kept as NAME.
+compile() {
+    alone_with "$work/program" "$1" "benches/support/$2.rs" "" Cargo.lock
+    cp "$target/release/counted" "$work/$3"
+}
+compile "$old" registry before
+compile "$PWD" registry now
+compile "$PWD" plane plane
 
 TIMES=1000
 
@@ -52,11 +51,11 @@ printf '| instructions | %s | now | now / %s |\n|---|---|---|---|\n' "$before" "
 for operation in "get by handle" "get by name" "set unchanged, by handle" "set changed, by handle" "set changed, by name" \
     "set changed, until its watcher has read it" "register a name"; do
     was=$(count before "$operation")
-    now=$(count bench_registry "$operation")
+    now=$(count now "$operation")
     printf '| %s | %s | %s | %s |\n' "$operation" "$was" "$now" "$(awk -v a="$now" -v b="$was" 'BEGIN { printf "%.2f", a / b }')"
 done
 for operation in beat "get, group" "set changed, member of a group of 16" "set changed, the same with history" \
     "set changed, with a static reason" report "set changed, somebody follows all services"; do
-    printf '| %s | – | %s | – |\n' "$operation" "$(count bench_plane "$operation")"
+    printf '| %s | – | %s | – |\n' "$operation" "$(count plane "$operation")"
 done
 printf '\n%s; %s; commit %s.\n' "$(valgrind --version)" "$(rustc --version | cut -d' ' -f1,2)" "$(git rev-parse --short HEAD)"
