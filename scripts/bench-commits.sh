@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Instructions per Check of a server that has the health service and nothing else, counted by callgrind, at one commit after the other:
-# what each of them has added. Each is built in a package without the crates that tests and peers need.
+# what each of them has added. Each is built in a package without the crates that tests and peers need, with the
+# versions of today's Cargo.lock.
 #
 # usage: scripts/bench-commits.sh COMMIT...
 set -euo pipefail
@@ -25,7 +26,7 @@ trap 'stop_all; rm -rf "$WORK"; git worktree remove --force "$old" 2>/dev/null; 
 printf '| instructions per Check, h2load -c 4 | m=1 | m=100 |\n|---|---|---|\n'
 for commit; do
     git worktree add --quiet --detach "$old" "$commit"
-    alone_with "$OUT/program" "$old" benches/support/check.rs 'tokio = { version = "1", features = ["net", "rt"] }' "$old/Cargo.lock"
+    alone_with "$OUT/program" "$old" benches/support/check.rs 'tokio = { version = "1", features = ["net", "rt"] }' Cargo.lock
     SERVER=$target/release/counted
     row="| $(git log -1 --format='%h %s' "$commit") |"
     for in_flight in 1 100; do
