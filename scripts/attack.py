@@ -19,7 +19,7 @@ import time
 sys.dont_write_bytecode = True
 from peer import (CONTINUATION, DATA, GOAWAY, HEADERS, LIMIT, PING, PREFACE, PRIORITY, RST, SETTINGS, WINDOW, Neighbour, Peer, Server,
                   block, call, frame)
-from attacks import door, receiving, sending, turns
+from attacks import door, echo, receiving, sending, turns
 
 
 def flood(server, frames, count=1_000_000, before=b""):
@@ -221,7 +221,7 @@ ATTACKS = {
     **turns.ATTACKS,
 }
 # Attacks on another server than `Server`.
-SERVERS = dict.fromkeys(receiving.ATTACKS, receiving.Echo) | dict.fromkeys(sending.ATTACKS, sending.Echo) \
+SERVERS = dict.fromkeys([*receiving.ATTACKS, *sending.ATTACKS], echo.Echo) \
     | dict.fromkeys(turns.ATTACKS, turns.Secured)
 
 

@@ -14,30 +14,16 @@ need valgrind valgrind
 
 SERVERS=("$@")
 [ $# -gt 0 ] || SERVERS=(ours tonic floor)
-declare -A FEW=([1]=1000 [100]=4000) MANY=([1]=5000 [100]=24000)
 OUT=target/callgrind
 mkdir -p "$OUT"
 build
-
-count() { # count SERVER IN_FLIGHT REQUESTS
-    local profile=$OUT/$1.m$2.n$3
-    start_server taskset -c "$SERVER_CORE" \
-        valgrind --tool=callgrind --callgrind-out-file="$profile" -- "$1"
-    h2load_checks "$3" "$2"
-    stop_server
-    COUNT=$(sed -n 's/^summary: //p' "$profile")
-}
 
 printf '| instructions per Check, h2load -c 4 | m=1 | m=100 |\n|---|---|---|\n'
 declare -A PER_CHECK
 for server in "${SERVERS[@]}"; do
     row="| $server |"
     for in_flight in 1 100; do
-        few=${FEW[$in_flight]} many=${MANY[$in_flight]}
-        count "$server" "$in_flight" "$few"
-        base=$COUNT
-        count "$server" "$in_flight" "$many"
-        PER_CHECK[$server.$in_flight]=$(((COUNT - base) / (many - few)))
+        PER_CHECK[$server.$in_flight]=$(per_check "$in_flight" "$OUT" "$server")
         row+=" ${PER_CHECK[$server.$in_flight]} |"
     done
     echo "$row"

@@ -105,5 +105,40 @@ median() { sort -n | awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[i
 # ratios FILE FILE: of their lines, one by one
 ratios() { paste "$1" "$2" | awk '{ printf "%.3f\n", $1 / $2 }'; }
 
+# callgrind_checks IN_FLIGHT REQUESTS PROFILE ARG...: the instructions of the server with these arguments, for so many Checks.
+callgrind_checks() {
+    local in_flight=$1 requests=$2 profile=$3
+    shift 3
+    start_server taskset -c "$SERVER_CORE" valgrind --tool=callgrind --callgrind-out-file="$profile" -- "$@"
+    h2load_checks "$requests" "$in_flight"
+    stop_server
+    sed -n 's/^summary: //p' "$profile"
+}
+
+# per_check IN_FLIGHT DIR ARG...: the slope between two numbers of Checks, which leaves out start-up. The profiles stay in DIR.
+per_check() {
+    local in_flight=$1 dir=$2 few=1000 many=5000 base more name
+    shift 2
+    [ "$in_flight" -eq 1 ] || { few=4000 many=24000; }
+    name=$dir/${1:-check}.m$in_flight
+    base=$(callgrind_checks "$in_flight" "$few" "$name.n$few" "$@")
+    more=$(callgrind_checks "$in_flight" "$many" "$name.n$many" "$@")
+    echo $(((more - base) / (many - few)))
+}
+
+# alone_with DIR SOURCES PROGRAM DEPENDENCY LOCKFILE: builds PROGRAM with the crate in SOURCES, in a package of DIR that has no other
+# dependencies, as $CARGO_TARGET_DIR/release/counted.
+alone_with() {
+    mkdir -p "$1/src"
+    {
+        printf '[workspace]\n[package]\nname = "counted"\nedition = "2024"\n'
+        printf '[profile.release]\nlto = "fat"\ncodegen-units = 1\n[dependencies]\ngrpc-health = { path = "%s" }\n%s\n' "$2" "$4"
+    } >"$1/Cargo.toml"
+    cp "$5" "$1/Cargo.lock"
+    cp benches/support/counted.rs "$1/src/"
+    cp "$3" "$1/src/main.rs"
+    (cd "$1" && cargo build --offline --quiet --release)
+}
+
 # ratio A B
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }

@@ -4,8 +4,8 @@
 //! each 4 KiB, which is more than copying the message costs. The shelf keeps a few freed buffers, so that a server that gets one large
 //! message after another allocates none.
 //!
-//! Each thread has a shelf of its own, and nobody waits for a lock. The shelves of all threads together keep a bounded number of bytes: a bound
-//! for each thread or for each connection would be no bound for many of them.
+//! Each thread has a shelf of its own, and nobody waits for a lock. The shelves of all threads together keep a bounded number of bytes: a
+//! bound for each thread or for each connection would be no bound for many of them.
 
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};

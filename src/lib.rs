@@ -44,7 +44,7 @@
 //! | `checks` | the module `plane::probes`: checks of TCP, gRPC, HTTP, a command and a file's age (implies `client`) |
 //! | `control` | `plane::ControlService`, which sets statuses from outside the process |
 //! | `affinity` | `server::Builder::thread_cpu`: the CPU of a server's own thread (Linux) |
-//! | `cli` | the `grpc-health` command (implies `checks`, `client`, `control`, `gzip`, `http1`, `metrics`, `native-roots`, `reflection` and `tls`) |
+//! | `cli` | the command (implies `checks`, `client`, `control`, `gzip`, `http1`, `metrics`, `native-roots`, `reflection` and `tls`) |
 //! | `gzip` | requests compressed with gzip, and replies for methods that [ask for it](router::Route::compress) |
 //! | `http1` | listeners that answer health probes over HTTP/1.1, too |
 //! | `metrics` | counters, gauges and histograms for the recorder of the application; see [`observe`] |
@@ -70,6 +70,8 @@ mod call;
 #[cfg(feature = "client")]
 pub mod client;
 mod connection;
+#[cfg(any(feature = "client", feature = "http1", feature = "tls"))]
+mod forward;
 pub mod health;
 #[cfg(feature = "http1")]
 mod http1;

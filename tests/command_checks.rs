@@ -310,7 +310,8 @@ fn listed(addr: &str) -> String {
 #[test]
 fn a_hangup_reads_the_file_again() {
     let dir = Dir::new();
-    let first = "[check.a]\nexec = 'true'\nperiod = '20ms'\n[check.b]\nexec = 'false'\nperiod = '20ms'\n[group]\ng = 'all:a'\nh = 'all:g'\n";
+    let first = "[check.a]\nexec = 'true'\nperiod = '20ms'\n[check.b]\nexec = 'false'\nperiod = '20ms'\n\
+                 [group]\ng = 'all:a'\nh = 'all:g'\n";
     let config = dir.write("c.toml", first);
     let (mut server, addr) = serve(&["--config", &config]);
     let (mut a, mut b) = (watch(&addr, "a"), watch(&addr, "b"));

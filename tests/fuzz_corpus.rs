@@ -48,6 +48,8 @@ targets! {
     inflate: "../fuzz/bodies/inflate.rs",
     registry_ops: "../fuzz/bodies/registry_ops.rs",
     connection: "../fuzz/bodies/connection.rs",
+    #[cfg(feature = "http1")]
+    http1: "../fuzz/bodies/http1.rs",
     #[cfg(feature = "__internals")]
     check_request: "../fuzz/bodies/check_request.rs",
     #[cfg(feature = "__internals")]

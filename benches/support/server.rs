@@ -1,9 +1,9 @@
-//! The servers that the scripts measure: ours alone, with a recorder of metrics (feature `metrics`) and behind a router, tonic-health and the floor, on the same runtime. The router
-//! and tonic have an echo service, too.
+//! The servers that the scripts measure: ours alone, with a recorder of metrics (feature `metrics`) and behind a router, tonic-health and
+//! the floor, on the same runtime. The router and tonic have an echo service, too.
 //!
 //! `bench_server ours|recorded|router|wide|tonic|floor [--listen ADDR] [--max-streams N] [--rash] [--tls]` prints `listening on ADDR`. With
-//! `--rash` a Check of `panic` panics. With `--tls` (features `gzip` and `tls`) the server listens with TLS and with mutual TLS, too, prints
-//! both addresses before ADDR, and reads gzip. The end of stdin ends the process; each line of it is answered by one:
+//! `--rash` a Check of `panic` panics. With `--tls` (features `gzip` and `tls`) the server listens with TLS and with mutual TLS, too,
+//! prints both addresses before ADDR, and reads gzip. The end of stdin ends the process; each line of it is answered by one:
 //! * `cpu`: the nanoseconds of CPU that the process has used so far;
 //! * `tasks`: how many tasks of its runtime have not ended;
 //! * `flip TIMES PAUSE`: the status of `""` is changed so many times, with so many microseconds between; `flipped`;

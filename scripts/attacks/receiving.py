@@ -7,27 +7,13 @@ import select
 import struct
 import time
 
-from peer import DATA, HEADERS, RST, SETTINGS, WINDOW, Peer, Server, frame
+from attacks.echo import head
+from peer import DATA, HEADERS, RST, SETTINGS, WINDOW, Peer, frame
 
 CONNECTIONS, STREAMS = 64, 255
 SECONDS = 10
 CHUNK = bytes(16_384)
 MESSAGE = 4 << 20
-
-
-class Echo(Server):
-    """A server with the echo service."""
-
-    def __init__(self, which, *options):
-        super().__init__("router" if which == "ours" else which, *options)
-
-
-def head(stream, method):
-    fields = [(":path", "/bench.Echo/" + method), (":authority", "a"), ("te", "trailers"), ("content-type", "application/grpc")]
-    text = b"\x83\x86"
-    for name, value in fields:
-        text += b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
-    return frame(HEADERS, 4, stream, text)
 
 
 class Uploader(Peer):

@@ -7,17 +7,11 @@ import select
 import struct
 import time
 
-from peer import DATA, HEADERS, RST, WINDOW, Peer, Server, block, frame
+from attacks.echo import head
+from peer import DATA, HEADERS, RST, WINDOW, Peer, block, frame
 
 CONNECTIONS = 64
 SECONDS = 40
-
-
-class Echo(Server):
-    """A server with the echo service."""
-
-    def __init__(self, which, *options):
-        super().__init__("router" if which == "ours" else which, *options)
 
 
 def varint(n):
@@ -52,9 +46,7 @@ class Asker(Peer):
         self.left -= 1
         body = b"\x0a" + varint(self.size) + bytes(self.size)
         message = b"\0" + struct.pack(">I", len(body)) + body
-        fields = [(":path", "/bench.Echo/Unary"), (":authority", "a"), ("te", "trailers"), ("content-type", "application/grpc")]
-        text = b"\x83\x86" + b"".join(b"\0" + bytes([len(n)]) + n.encode() + bytes([len(v)]) + v.encode() for n, v in fields)
-        self.send(frame(HEADERS, 4, self.next, text))
+        self.send(head(self.next, "Unary"))
         self.open[self.next] = [65_535, memoryview(message)]
         self.busy = self.next
         self.next += 2

@@ -6,6 +6,7 @@ use http::HeaderMap;
 
 use super::ReportedStatus;
 use crate::wire::percent;
+use crate::wire::reason::{REASON, SINCE};
 
 /// The reply to one `Check`, with what the server says in the trailers; from [`Client::check_details`](super::Client::check_details).
 ///
@@ -25,8 +26,8 @@ pub struct CheckDetails {
 impl CheckDetails {
     /// Reads the trailers of a reply. A value that is not as documented is left out.
     pub(super) fn new(status: ReportedStatus, trailers: &HeaderMap) -> Self {
-        let reason = trailers.get("health-reason");
-        let since = trailers.get("health-since-ms").and_then(|value| {
+        let reason = trailers.get(REASON);
+        let since = trailers.get(SINCE).and_then(|value| {
             let millis = value.to_str().ok()?.parse().ok()?;
             UNIX_EPOCH.checked_add(Duration::from_millis(millis))
         });
@@ -46,8 +47,8 @@ mod tests {
 
     fn details(reason: &'static [u8], since: &'static [u8]) -> CheckDetails {
         let mut trailers = HeaderMap::new();
-        trailers.insert("health-reason", HeaderValue::from_bytes(reason).unwrap());
-        trailers.insert("health-since-ms", HeaderValue::from_bytes(since).unwrap());
+        trailers.insert(REASON, HeaderValue::from_bytes(reason).unwrap());
+        trailers.insert(SINCE, HeaderValue::from_bytes(since).unwrap());
         CheckDetails::new(ReportedStatus::SERVING, &trailers)
     }
 

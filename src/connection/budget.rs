@@ -1,8 +1,8 @@
 //! A number of bytes that all connections of a server share fairly.
 //!
-//! A [`Budget`] belongs to the server, and each connection has one [`Share`] of the budget. A share may hold a quarter of the budget at most.
-//! A connection that finds no room waits in a queue. The budget wakes only the first connection of the queue, and wakes the next connection
-//! when the first has taken its bytes or has left: a byte that is given back never wakes more than one task.
+//! A [`Budget`] belongs to the server, and each connection has one [`Share`] of the budget. A share may hold a quarter of the budget at
+//! most. A connection that finds no room waits in a queue. The budget wakes only the first connection of the queue, and wakes the next
+//! connection when the first has taken its bytes or has left: a byte that is given back never wakes more than one task.
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicUsize;
@@ -96,8 +96,8 @@ impl Budget {
     }
 
     fn wake_next(&self) {
-        // A share that joins writes `waiting` and then reads `used`; this thread has written `used` before it reads `waiting`. So one of the
-        // two sees the other.
+        // A share that joins writes `waiting` and then reads `used`; this thread has written `used` before it reads `waiting`. So one of
+        // the two sees the other.
         if self.waiting.load(SeqCst) == 0 {
             return;
         }
@@ -203,8 +203,8 @@ impl Share {
         self.budget.wake_next();
     }
 
-    /// Waits for room for `bytes`: wakes `waker` once, when the share is the first of the queue and the budget has room. The share keeps its
-    /// place when it waits again, with the new `bytes` and `waker`. A share that wakes must take, wait again or [leave](Self::leave).
+    /// Waits for room for `bytes`: wakes `waker` once, when the share is the first of the queue and the budget has room. The share keeps
+    /// its place when it waits again, with the new `bytes` and `waker`. A share that wakes must take, wait again or [leave](Self::leave).
     pub(crate) fn wait(&mut self, bytes: usize, waker: &Waker) {
         let waker = waker.clone();
         let mut queue = self.budget.queue();

@@ -167,8 +167,8 @@ impl Intake {
         Ok(())
     }
 
-    /// The window that the streams may have if the budget has room for all of them; zero if they keep their first window. A window grows into
-    /// half of the connection's room, so that a few more streams do not make the window smaller again at once.
+    /// The window that the streams may have if the budget has room for all of them; zero if they keep their first window. A window grows
+    /// into half of the connection's room, so that a few more streams do not make the window smaller again at once.
     fn widest(&self) -> usize {
         if self.wanted_window == 0 || self.holding.bodies == 0 {
             return 0;

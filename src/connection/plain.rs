@@ -5,8 +5,9 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use httpdate::HttpDate;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
@@ -54,11 +55,12 @@ where
                 }
                 stand(host, link, Doing::Working);
                 let is_old = leave_at.is_some_and(|at| at <= Instant::now());
-                http1::answer(&host.service, options, &found, is_old || is_leaving(link))
+                let last = is_old || is_leaving(link);
+                http1::answer(&host.service, options, &found, last, now())
             }
             Next::Late => {
                 host.counters.connections_timed_out.fetch_add(1, Relaxed);
-                http1::timed_out()
+                http1::timed_out(heads.asked(), now())
             }
             Next::End => return false,
             Next::Leave => return true,
@@ -74,6 +76,15 @@ where
     }
     // A connection with more requests than a number can count.
     true
+}
+
+/// The time of day. `None` if the clock is wrong by so much that HTTP cannot write the time.
+fn now() -> Option<HttpDate> {
+    /// The first second of the year 10000.
+    const END: u64 = 253_402_300_800;
+    let now = SystemTime::now();
+    let since = now.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    (since.as_secs() < END).then(|| HttpDate::from(now))
 }
 
 fn is_leaving(link: &Link) -> bool {

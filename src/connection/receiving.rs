@@ -124,8 +124,8 @@ where
         }
     }
 
-    /// Gives up requests, the one that has been stuck longest first, until nobody waits for the room of this connection. Without `now`, until
-    /// the requests hold no more than the windows allow.
+    /// Gives up requests, the one that has been stuck longest first, until nobody waits for the room of this connection. Without `now`,
+    /// until the requests hold no more than the windows allow.
     #[cold]
     fn give_up(&mut self, now: Option<Instant>) {
         let mut stuck = Vec::new();

@@ -13,7 +13,7 @@ mod service;
 mod shares;
 mod watch;
 
+pub use crate::wire::reason::{REASON, SINCE};
 pub use list::LIST_LIMIT;
-pub use reasons::{REASON, SINCE};
 pub use service::{HealthService, MAX_REQUEST, MAX_WATCHES};
 pub use watch::WatchStream;

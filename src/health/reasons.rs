@@ -7,14 +7,7 @@ use crate::registry::{Registry, ServingStatus, StatusDetails};
 use crate::service::{Part, Reply};
 use crate::wire::metadata::Metadata;
 use crate::wire::percent;
-
-/// The trailing metadata of `Check` that says why the service has its status, percent-encoded as `grpc-message` is; see
-/// [`HealthService::reasons`](super::HealthService::reasons).
-pub const REASON: &str = "health-reason";
-
-/// The trailing metadata of `Check` that says since when the service has its status, in milliseconds since 1970 (UTC); see
-/// [`HealthService::reasons`](super::HealthService::reasons).
-pub const SINCE: &str = "health-since-ms";
+use crate::wire::reason::{REASON, SINCE};
 
 /// The reply to a `Check`, with the reason and the time in the trailers. `None` for an unknown service. With `mirror` the code of the reply
 /// mirrors the status.

@@ -91,8 +91,8 @@ impl HealthService {
     /// [`Registry::status_of`](Registry::status_of) tells: the metadata [`REASON`](super::REASON) and [`SINCE`](super::SINCE), each only
     /// if the registry knows. The time is known once the registry [records history](Registry::record_history). Default: false.
     ///
-    /// Reasons are for operators. Every client that may call `Check` reads them, so they must hold no secret. With reasons a `Check` takes a
-    /// short lock and allocates.
+    /// Reasons are for operators. Every client that may call `Check` reads them, so they must hold no secret. With reasons a `Check` takes
+    /// a short lock and allocates.
     #[must_use]
     pub const fn reasons(mut self, tell: bool) -> Self {
         self.reasons = tell;

@@ -19,9 +19,26 @@ pub(crate) enum Found {
     /// The head of a request, with the empty line at its end.
     Head(Bytes),
     /// A head over the limit.
-    TooLarge,
+    TooLarge(Asked),
     /// A line that does not end in CR LF.
-    Malformed,
+    Malformed(Asked),
+}
+
+/// What a request asks for. The answer to a HEAD has no body, also where the answer is an error (RFC 9110, section 9.3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    HeadAlone,
+    WithBody,
+}
+
+impl Asked {
+    /// Reads the method with which the bytes of a head begin. httparse ignores empty lines before the method.
+    pub(super) fn of(head: &[u8]) -> Self {
+        match head.strip_prefix(b"\r\n").unwrap_or(head) {
+            [b'H', b'E', b'A', b'D', b' ', ..] => Self::HeadAlone,
+            _ => Self::WithBody,
+        }
+    }
 }
 
 impl Heads {
@@ -40,6 +57,11 @@ impl Heads {
         self.bytes.is_empty()
     }
 
+    /// What the request asks for whose head has begun to arrive.
+    pub(crate) fn asked(&self) -> Asked {
+        Asked::of(&self.bytes)
+    }
+
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
@@ -54,11 +76,11 @@ impl Heads {
                 (b'\r', 2) => 3,
                 (b'\n', 3) => return Some(self.split()),
                 // A CR or LF alone: httparse would read an LF as the end of a line.
-                (b'\r' | b'\n', _) | (_, 1 | 3) => return Some(Found::Malformed),
+                (b'\r' | b'\n', _) | (_, 1 | 3) => return Some(Found::Malformed(self.asked())),
                 _ => 0,
             };
             if self.scanned > self.limit {
-                return Some(Found::TooLarge);
+                return Some(Found::TooLarge(self.asked()));
             }
         }
         None
@@ -68,7 +90,7 @@ impl Heads {
         let len = std::mem::take(&mut self.scanned);
         self.matched = 0;
         if len > self.limit {
-            return Found::TooLarge;
+            return Found::TooLarge(self.asked());
         }
         let head = self.bytes.split_to(len.min(self.bytes.len())).freeze();
         if self.bytes.is_empty() {
@@ -122,12 +144,20 @@ mod tests {
             b"\n",
         ];
         for (case, chunk) in cases.iter().flat_map(|case| [(case, 1), (case, 99)]) {
-            assert_eq!(found(case, chunk), [Found::Malformed], "{case:?}");
+            assert_eq!(
+                found(case, chunk),
+                [Found::Malformed(Asked::WithBody)],
+                "{case:?}"
+            );
         }
         for len in [36, 37, 200] {
             let head = [vec![b'a'; len], b"\r\n\r\n".to_vec()].concat();
-            let large = matches!(found(&head, 7)[..], [Found::TooLarge]);
+            let large = matches!(found(&head, 7)[..], [Found::TooLarge(Asked::WithBody)]);
             assert_eq!(large, len > 36, "{len}");
         }
+        let large = [&b"HEAD /"[..], &[b'a'; 40]].concat();
+        assert_eq!(found(&large, 7), [Found::TooLarge(Asked::HeadAlone)]);
+        let malformed = b"\r\nHEAD / HTTP/1.1\n";
+        assert_eq!(found(malformed, 1), [Found::Malformed(Asked::HeadAlone)]);
     }
 }

@@ -3,6 +3,8 @@
 use http::StatusCode;
 use httparse::{Error, Header, Status};
 
+use super::heads::Asked;
+
 /// The most header fields of a request.
 const MAX_FIELDS: usize = 100;
 
@@ -11,8 +13,7 @@ const MAX_FIELDS: usize = 100;
 pub(super) struct Request<'a> {
     pub(super) path: &'a str,
     pub(super) query: Option<&'a str>,
-    /// Whether the answer has a body: the method is GET, not HEAD.
-    pub(super) wants_body: bool,
+    pub(super) asked: Asked,
     pub(super) accepts_json: bool,
     /// Whether the client closes the connection after the answer.
     pub(super) is_last: bool,
@@ -42,9 +43,9 @@ pub(super) fn parse(head: &[u8]) -> Result<Request<'_>, StatusCode> {
     if !hosts_fit || (fields.has_encoding && fields.length.is_some()) {
         return Err(StatusCode::BAD_REQUEST);
     }
-    let wants_body = match method {
-        "GET" => true,
-        "HEAD" => false,
+    let asked = match method {
+        "GET" => Asked::WithBody,
+        "HEAD" => Asked::HeadAlone,
         _ => return Err(StatusCode::METHOD_NOT_ALLOWED),
     };
     if fields.has_encoding || fields.length.is_some_and(|length| length > 0) {
@@ -54,7 +55,7 @@ pub(super) fn parse(head: &[u8]) -> Result<Request<'_>, StatusCode> {
     Ok(Request {
         path,
         query,
-        wants_body,
+        asked,
         accepts_json: fields.accepts_json.unwrap_or(false),
         is_last: version == 0 || fields.close,
     })
@@ -155,11 +156,11 @@ mod tests {
         let served = |text: &str, path: &str, query: Option<&str>, json: bool, last: bool| {
             let head = head(text);
             let request = parse(head.as_bytes()).expect(text);
-            let wants_body = text.starts_with("GET");
+            let asked = Asked::of(text.as_bytes());
             let expected = Request {
                 path,
                 query,
-                wants_body,
+                asked,
                 accepts_json: json,
                 is_last: last,
             };

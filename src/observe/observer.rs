@@ -122,7 +122,13 @@ pub(crate) trait Observer {
         false
     }
 
-    /// Whether the observer wants to be told of the statuses of services.
+    /// Whether the observer wants to be told of each change of a status at once, with its reason. Then every `set` takes a short lock.
+    #[inline]
+    fn follows_changes(&self) -> bool {
+        false
+    }
+
+    /// Whether the observer wants to be told of the statuses of services, each change or now and then.
     #[inline]
     fn follows_statuses(&self) -> bool {
         false

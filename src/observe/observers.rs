@@ -73,15 +73,20 @@ impl Observer for Observers {
     }
 
     #[inline]
-    fn follows_statuses(&self) -> bool {
+    fn follows_changes(&self) -> bool {
         #[cfg(feature = "tracing")]
-        if self.traced.follows_statuses() {
+        if self.traced.follows_changes() {
             return true;
         }
+        false
+    }
+
+    #[inline]
+    fn follows_statuses(&self) -> bool {
         #[cfg(feature = "metrics")]
         if self.measured.follows_statuses() {
             return true;
         }
-        false
+        self.follows_changes()
     }
 }

@@ -100,7 +100,7 @@ impl Observer for Traced {
         }
     }
 
-    fn follows_statuses(&self) -> bool {
+    fn follows_changes(&self) -> bool {
         enabled!(target: STATUS, Level::INFO)
     }
 }

@@ -24,9 +24,9 @@ impl Registry {
     /// the future of [`Registry::plane`]. Until the first runs have decided, the service is `Unknown`, or what the [`Check`] says. The
     /// check's `rise` and `fall` become the service's [`Hysteresis`]. Each failure's reason becomes the reason of `NotServing`.
     ///
-    /// The check stops with [`CheckHandle::stop`], and when no [`Registry`] and no [`ServiceHandle`](crate::ServiceHandle) is left. Dropping
-    /// the handle does not stop the check. Two checks of one name would each undo what the other decides: give each check a name of its
-    /// own, and combine the names in a group.
+    /// The check stops with [`CheckHandle::stop`], and when no [`Registry`] and no [`ServiceHandle`](crate::ServiceHandle) is left.
+    /// Dropping the handle does not stop the check. Two checks of one name would each undo what the other decides: give each check a name
+    /// of its own, and combine the names in a group.
     ///
     /// # Errors
     ///
@@ -181,7 +181,8 @@ impl CheckHandle {
         self.core.news.notify_waiters();
     }
 
-    /// Completes when the check has stopped and its last run is over: the command of a command check has been killed, for example. Never completes without a plane that runs the check.
+    /// Completes when the check has stopped and its last run is over: the command of a command check has been killed, for example. Never
+    /// completes without a plane that runs the check.
     ///
     /// # Cancel safety
     ///

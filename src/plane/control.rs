@@ -110,8 +110,8 @@ fn refused(error: &RegistryError) -> Status {
     Status::new(code, error.to_string())
 }
 
-/// The service `grpc_health.control.v1.Control`, with which a shell script or a program in another language sets statuses. Its `.proto` file
-/// is published in the crate's directory `proto/`.
+/// The service `grpc_health.control.v1.Control`, with which a shell script or a program in another language sets statuses. Its `.proto`
+/// file is published in the crate's directory `proto/`.
 ///
 /// **Every client that can call the service can set every status.** Serve the service on a Unix domain socket that only the process's own
 /// user may open, with a [`Server`](crate::Server) of its own, and never beside the health service on a network:

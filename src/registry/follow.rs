@@ -32,8 +32,57 @@ impl Registry {
         Subscriber {
             key: self.shared.followers.join(|| ()),
             shared: Arc::clone(&self.shared),
-            seen: Vec::new(),
+            seen: Seen::default(),
             at: 0,
+        }
+    }
+
+    /// Looks for changes of the statuses that clients are shown, whenever it is asked to; see [`Looks`].
+    pub(crate) fn looks(&self) -> Looks {
+        Looks {
+            shared: Arc::clone(&self.shared),
+            seen: Seen::default(),
+        }
+    }
+}
+
+/// The status of each slot that was seen last. One that nobody has looked at counts as unknown.
+#[derive(Debug, Default)]
+struct Seen(Vec<ServingStatus>);
+
+impl Seen {
+    /// Makes room for slots that are new, and returns the number of slots.
+    fn grow(&mut self, shared: &Shared) -> u32 {
+        let len = shared.slab.len();
+        self.0.resize(len as usize, ServingStatus::ServiceUnknown);
+        len
+    }
+
+    /// The name and the status of a slot, unless the status is the one that was seen last.
+    fn news<'a>(&mut self, shared: &'a Shared, id: u32) -> Option<(&'a str, ServingStatus)> {
+        let (slot, seen) = (shared.slab.get(id)?, self.0.get_mut(id as usize)?);
+        let shown = slot.word.load().shown();
+        (std::mem::replace(seen, shown) != shown).then(|| (slot.name(), shown))
+    }
+}
+
+/// Looks at the statuses that clients are shown for all services; from [`Registry::looks`].
+///
+/// Nobody is woken by a change, and so setting a service costs no more than without the looks. A look costs
+/// some nanoseconds for each service, and one byte of each service is kept between the looks.
+pub(crate) struct Looks {
+    shared: Arc<Shared>,
+    seen: Seen,
+}
+
+impl Looks {
+    /// Calls `tell` with each service whose status differs from the one at the last look, and with the status.
+    /// Every service was unknown before the first look.
+    pub(crate) fn look(&mut self, mut tell: impl FnMut(&str, ServingStatus)) {
+        for id in 0..self.seen.grow(&self.shared) {
+            if let Some((name, status)) = self.seen.news(&self.shared, id) {
+                tell(name, status);
+            }
         }
     }
 }
@@ -51,8 +100,7 @@ impl Registry {
 pub struct Subscriber {
     shared: Arc<Shared>,
     key: Key,
-    /// The status of each slot that was yielded last.
-    seen: Vec<ServingStatus>,
+    seen: Seen,
     /// The slot to look at first, so that one that changes often hides no other.
     at: u32,
 }
@@ -82,20 +130,11 @@ impl Subscriber {
     }
 
     fn news(&mut self) -> Option<(String, ServingStatus)> {
-        let len = self.shared.slab.len();
-        self.seen
-            .resize(len as usize, ServingStatus::ServiceUnknown);
+        let len = self.seen.grow(&self.shared);
         for id in (self.at..len).chain(0..self.at) {
-            let (Some(slot), Some(seen)) =
-                (self.shared.slab.get(id), self.seen.get_mut(id as usize))
-            else {
-                continue;
-            };
-            let shown = slot.word.load().shown();
-            if *seen != shown {
-                *seen = shown;
+            if let Some((name, status)) = self.seen.news(&self.shared, id) {
                 self.at = id + 1;
-                return Some((slot.name().to_owned(), shown));
+                return Some((name.to_owned(), status));
             }
         }
         None

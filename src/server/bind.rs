@@ -34,8 +34,8 @@ impl<S: Service> Server<S> {
     ///
     /// # Errors
     ///
-    /// The errors of resolving a name and of binding a TCP socket, such as an address in use, and `InvalidInput` if the server has shut down.
-    /// The server then has no new listener.
+    /// The errors of resolving a name and of binding a TCP socket, such as an address in use, and `InvalidInput` if the server has shut
+    /// down. The server then has no new listener.
     pub async fn bind(&self, addr: impl ToSocketAddrs) -> io::Result<()> {
         let mut bound = listeners(addr, self.backlog()).await?.into_iter();
         bound.try_for_each(|listener| self.add_listener(listener))

@@ -88,8 +88,8 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Limits how far the window of each stream grows, in bytes. Range: 1 to 2^31 - 1. Default: 1,048,576. After a message that does not fit
-    /// into the window, the streams of its connection get a window for four such messages, as far as the
+    /// Limits how far the window of each stream grows, in bytes. Range: 1 to 2^31 - 1. Default: 1,048,576. After a message that does not
+    /// fit into the window, the streams of its connection get a window for four such messages, as far as the
     /// [`receive_budget`](Self::receive_budget) has room for all streams. The windows shrink when the connection has been quiet for ten
     /// seconds. A value below [`initial_stream_window`](Self::initial_stream_window) means that the windows never grow.
     ///

@@ -129,7 +129,8 @@ impl<S: Service> Server<S> {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if the server has no listener, or none that is left after an earlier call. Errors of `accept` do not end the server; [`Stats::accept_errors`] counts them.
+    /// `InvalidInput` if the server has no listener, or none that is left after an earlier call. Errors of `accept` do not end the server;
+    /// [`Stats::accept_errors`] counts them.
     ///
     /// # Cancel safety
     ///

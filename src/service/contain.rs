@@ -19,8 +19,8 @@ pub(crate) fn contain<T>(run: impl FnOnce() -> T) -> Result<T, Panicked> {
     })
 }
 
-/// Drops what a panic carried. The drop of a payload may panic, with a payload of its own. That one is leaked: its drop may panic again, and
-/// so on without end.
+/// Drops what a panic carried. The drop of a payload may panic, with a payload of its own. That one is leaked: its drop may panic again,
+/// and so on without end.
 fn dispose(payload: Box<dyn Any + Send>) {
     if let Err(next) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         forget(next);

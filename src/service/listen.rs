@@ -83,9 +83,9 @@ impl ListenOptions {
     /// server as a whole. A method that the service has at `path` is not reached any more. A later alias of the same path replaces the
     /// earlier one. Default: no alias.
     ///
-    /// With an alias, the listener answers a `Check` without a message, too. The answer to such a request is one HEADERS frame: `:status` 200
-    /// and `grpc-status` 0 for SERVING, `:status` 503 and `grpc-status` 14 for every other status, `:status` 404 and `grpc-status` 5 for an
-    /// unknown service.
+    /// With an alias, the listener answers a `Check` without a message, too. The answer to such a request is one HEADERS frame: `:status`
+    /// 200 and `grpc-status` 0 for SERVING, `:status` 503 and `grpc-status` 14 for every other status, `:status` 404 and `grpc-status` 5
+    /// for an unknown service.
     ///
     /// # Panics
     ///
@@ -131,8 +131,8 @@ impl ListenOptions {
         self
     }
 
-    /// Answers health probes over HTTP/1.0 and HTTP/1.1, too, on the same port. The client's first bytes say which version of HTTP the client
-    /// speaks; over TLS the handshake says so (ALPN `http/1.1`, or none). Default: HTTP/2 only.
+    /// Answers health probes over HTTP/1.0 and HTTP/1.1, too, on the same port. The client's first bytes say which version of HTTP the
+    /// client speaks; over TLS the handshake says so (ALPN `http/1.1`, or none). Default: HTTP/2 only.
     ///
     /// `GET` and `HEAD` are served:
     ///
@@ -145,10 +145,10 @@ impl ListenOptions {
     /// `?verbose` adds the services and their statuses, at most as many as [`List`](crate::HealthService::list_limit) has. The answer is
     /// text, or JSON with `Accept: application/json` or `?format=json`. Other paths get 404, other methods 405.
     ///
-    /// The connections have the limits of HTTP/2 connections: places, `handshake_timeout`, `header_block_timeout` for the head of a request,
-    /// `max_header_list_size` for its bytes (431), `write_stall_timeout`, `max_connection_idle` and `max_connection_age`. A request with a
-    /// body, a malformed one (400), one of another method (405) or one that is late (408) closes the connection. A server that
-    /// [shuts down](crate::Server::shutdown) closes idle connections and closes the others after one more answer.
+    /// The connections have the limits of HTTP/2 connections: places, `handshake_timeout`, `header_block_timeout` for the head of a
+    /// request, `max_header_list_size` for its bytes (431), `write_stall_timeout`, `max_connection_idle` and `max_connection_age`. A
+    /// request with a body, a malformed one (400), one of another method (405) or one that is late (408) closes the connection. A server
+    /// that [shuts down](crate::Server::shutdown) closes idle connections and closes the others after one more answer.
     ///
     /// Interceptors are not asked. A [`Router`](crate::Router) that intercepts calls of its inner service answers 404 to every probe.
     #[cfg(feature = "http1")]

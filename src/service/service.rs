@@ -65,8 +65,9 @@ pub trait Service: Send + Sync + 'static {
     /// is read. The service decides now, or [later](Admission::later). [`Head::keep`] keeps a value for as long as the call lasts, and
     /// [`Head::on_end`] adds an observer of the call's end. A service without conditions returns [`Admission::Granted`].
     ///
-    /// A service around another service must pass `admit` on to the inner service, as [`Wrapper`](super::Wrapper) does. A [`Router`](crate::Router) with interceptors or limits
-    /// answers `INTERNAL` (13) to a call that the router was not asked to admit, so that no interceptor is bypassed.
+    /// A service around another service must pass `admit` on to the inner service, as [`Wrapper`](super::Wrapper) does. A
+    /// [`Router`](crate::Router) with interceptors or limits answers `INTERNAL` (13) to a call that the router was not asked to admit, so
+    /// that no interceptor is bypassed.
     ///
     /// # Errors
     ///

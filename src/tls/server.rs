@@ -194,8 +194,8 @@ impl ServerTls {
         f(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Performs the handshake with a client over `io`, and returns the certificates that the client has shown, and whether the client speaks
-    /// HTTP/2. With `http1` the client may speak HTTP/1 instead.
+    /// Performs the handshake with a client over `io`, and returns the certificates that the client has shown, and whether the client
+    /// speaks HTTP/2. With `http1` the client may speak HTTP/1 instead.
     ///
     /// # Errors
     ///

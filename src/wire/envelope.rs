@@ -200,8 +200,8 @@ fn gather(buf: &mut Buffer, chunk: &mut Bytes, missing: usize) {
     buf.put(chunk);
 }
 
-/// Makes room for `chunk` more bytes. A message takes a kept buffer if there is one. Otherwise the first chunk gets room for itself, and each
-/// further growth doubles the room: a message holds at most twice the bytes that have arrived.
+/// Makes room for `chunk` more bytes. A message takes a kept buffer if there is one. Otherwise the first chunk gets room for itself, and
+/// each further growth doubles the room: a message holds at most twice the bytes that have arrived.
 #[cold]
 fn make_room(buf: &mut Buffer, chunk: usize, missing: usize) {
     if buf.is_empty() {

@@ -28,5 +28,6 @@ pub mod envelope;
 pub mod gzip;
 pub mod metadata;
 pub mod percent;
+pub(crate) mod reason;
 pub mod status;
 pub mod timeout;

@@ -8,7 +8,8 @@ const PRIORITY: u8 = 0x2;
 const PUSH_PROMISE: u8 = 0x5;
 const FLOW_CONTROL_ERROR: u32 = 0x3;
 
-/// h2 says PROTOCOL_ERROR also where RFC 9113 has FRAME_SIZE_ERROR, COMPRESSION_ERROR, FLOW_CONTROL_ERROR (of SETTINGS) or an error of the stream only.
+/// h2 says PROTOCOL_ERROR also where RFC 9113 has FRAME_SIZE_ERROR, COMPRESSION_ERROR, FLOW_CONTROL_ERROR (of SETTINGS) or an error of the
+/// stream only.
 #[tokio::test(start_paused = true)]
 async fn a20_what_no_state_allows_ends_the_connection() {
     let block = Request::new(CHECK).encode();
@@ -47,7 +48,8 @@ async fn a20_what_no_state_allows_ends_the_connection() {
         ("PRIORITY of stream 0", raw(PRIORITY, 0, 0, &[0, 0, 0, 1, 9]), PROTOCOL_ERROR),
         ("CONTINUATION of nothing", raw(frame::CONTINUATION, 0, 1, &block), PROTOCOL_ERROR),
         ("a frame within a header block", [raw(frame::HEADERS, 0, 1, &block), frame::ping([0; 8])].concat(), PROTOCOL_ERROR),
-        ("another stream's CONTINUATION", [raw(frame::HEADERS, 0, 1, &block), raw(frame::CONTINUATION, 4, 3, &block)].concat(), PROTOCOL_ERROR),
+        ("another stream's CONTINUATION", [raw(frame::HEADERS, 0, 1, &block), raw(frame::CONTINUATION, 4, 3, &block)].concat(),
+            PROTOCOL_ERROR),
         ("padding longer than its frame", raw(frame::HEADERS, frame::END_HEADERS | frame::PADDED, 1, &[200, 0x82]), PROTOCOL_ERROR),
         ("an index of no field", frame::headers(1, false, &[0xff, 0xff, 0x03]), PROTOCOL_ERROR),
     ];

@@ -15,6 +15,7 @@ use crate::support::frame::{self, Frame};
 use crate::support::grpc::{Request as Call, envelope};
 use crate::support::host;
 use crate::support::peer::{PIPE, Peer};
+use crate::support::slow_gzip::empty_blocks;
 
 const LEN: &str = "/t.T/Len";
 const ALL: &str = "/t.T/All";
@@ -79,40 +80,6 @@ impl Host {
     fn waiting(&self) -> u64 {
         self.server.stats().calls_waiting
     }
-}
-
-/// A gzip member of at least `len` bytes that decompresses to nothing: blocks that are empty, and have Huffman codes of their own.
-fn empty_blocks(len: usize) -> Vec<u8> {
-    let mut member = b"\x1f\x8b\x08\0\0\0\0\0\0\xff".to_vec();
-    let (mut bits, mut count) = (0u64, 0);
-    let mut put = |value: u64, n: u32, member: &mut Vec<u8>| {
-        bits |= value << count;
-        count += n;
-        while count >= 8 {
-            member.push(bits as u8);
-            bits >>= 8;
-            count -= 8;
-        }
-    };
-    while member.len() < len || (member.len() - 10) % 45 != 0 {
-        // Not the last block; codes of its own; 257 literals, 1 distance, 18 lengths of codes.
-        put(0b100, 3, &mut member);
-        put(0, 10, &mut member);
-        put(14, 4, &mut member);
-        // The lengths of the codes of the lengths 16, 17, 18, 0, ..., 1: 18 and 1 have one bit.
-        for at in 0..18 {
-            put(u64::from(at == 2 || at == 17), 3, &mut member);
-        }
-        // 138 and 118 codes without a length, one bit for the end of the block, and one for the distance.
-        for (code, n) in [(1, 1), (127, 7), (1, 1), (107, 7), (0, 1), (0, 1), (0, 1)] {
-            put(code, n, &mut member);
-        }
-    }
-    // The last block: empty, and with the fixed codes.
-    put(0b011, 3, &mut member);
-    put(0, 13, &mut member);
-    member.extend([0; 8]);
-    member
 }
 
 async fn send(peer: &mut Peer, stream: u32, body: &[u8], end: bool) {

@@ -180,7 +180,12 @@ impl Case {
 
 /// 200, data and an end.
 pub(crate) fn is_answered(frames: &[Frame], on: u32) -> bool {
-    let ok = |frame: &Frame| matches!(frame, Frame::Headers { stream, fields, .. } if *stream == on && fields.get(":status") == Some("200"));
+    let ok = |frame: &Frame| match frame {
+        Frame::Headers { stream, fields, .. } => {
+            *stream == on && fields.get(":status") == Some("200")
+        }
+        _ => false,
+    };
     let ends = |frame: &Frame| match *frame {
         Frame::Headers {
             stream, end_stream, ..

@@ -68,7 +68,8 @@ pub(crate) fn cases(side: Side) -> Vec<Case> {
             .shows(|frames| frames.iter().any(|frame| matches!(frame, Frame::Settings { ack: true, .. }))),
 
         case("6.2", "HEADERS with padding and a priority",
-            [side.headers(END_HEADERS | PADDED | PRIORITY_FLAG, &[&[4, 0, 0, 0, 0, 15][..], &block, &[0; 4]].concat()), side.body(1)].concat())
+            [side.headers(END_HEADERS | PADDED | PRIORITY_FLAG, &[&[4, 0, 0, 0, 0, 15][..], &block, &[0; 4]].concat()), side.body(1)]
+                .concat())
             .gets_an_answer(),
     ]
 }

@@ -64,7 +64,8 @@ pub(crate) fn cases(side: Side) -> Vec<Case> {
         case("6.4", "RST_STREAM of 3 bytes", [side.open(1), raw(frame::RST_STREAM, 0, 1, &[0; 3])].concat())
             .ends_with(FRAME_SIZE_ERROR).but_h2_has_no_code(),
 
-        case("6.5", "an acknowledgement with settings", raw(frame::SETTINGS, ACK, 0, &[0; 6])).ends_with(FRAME_SIZE_ERROR).but_h2_has_no_code(),
+        case("6.5", "an acknowledgement with settings", raw(frame::SETTINGS, ACK, 0, &[0; 6]))
+            .ends_with(FRAME_SIZE_ERROR).but_h2_has_no_code(),
         case("6.5", "SETTINGS of a stream", raw(frame::SETTINGS, 0, 1, &[0, 3, 0, 0, 0, 9])).ends_with(PROTOCOL_ERROR),
         case("6.5", "SETTINGS of 5 bytes", raw(frame::SETTINGS, 0, 0, &[0, 3, 0, 0, 0])).ends_with(FRAME_SIZE_ERROR).but_h2_has_no_code(),
         case("6.5.2", "neither push nor no push", frame::settings(&[(ENABLE_PUSH, 2)])).ends_with(PROTOCOL_ERROR),

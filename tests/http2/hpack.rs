@@ -31,15 +31,19 @@ pub(crate) fn cases(side: Side) -> Vec<Case> {
         case("HPACK 5.2", "Huffman coding", served(&[0x0f, 4, 0x82, 0x3e, 0x7f])).gets_an_answer(),
 
         case("HPACK 2.3.3", "an index of no field", broken(&[0xff, 0xff, 0x03])).ends_with(COMPRESSION_ERROR).but_h2_has_no_code(),
-        case("HPACK 2.3.3", "a name of no field", broken(&[0x7f, 0xff, 0x03, 2, b'o', b'k'])).ends_with(COMPRESSION_ERROR).but_h2_has_no_code(),
+        case("HPACK 2.3.3", "a name of no field", broken(&[0x7f, 0xff, 0x03, 2, b'o', b'k']))
+            .ends_with(COMPRESSION_ERROR).but_h2_has_no_code(),
         case("HPACK 4.2", "a new size at the end of a block", broken(&[0x20])).ends_with(COMPRESSION_ERROR).but_h2_has_no_code(),
         case("HPACK 5.1", "a number without an end", broken(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]))
             .ends_with(COMPRESSION_ERROR).but_h2_has_no_code(),
-        case("HPACK 5.2", "Huffman padding of 8 bits", broken(&[0x0f, 4, 0x83, 0x3e, 0x7f, 0xff])).ends_with(COMPRESSION_ERROR).but_h2_has_no_code(),
-        case("HPACK 5.2", "Huffman padding of zeroes", broken(&[0x0f, 4, 0x82, 0x3e, 0x70])).ends_with(COMPRESSION_ERROR).but_h2_has_no_code(),
+        case("HPACK 5.2", "Huffman padding of 8 bits", broken(&[0x0f, 4, 0x83, 0x3e, 0x7f, 0xff]))
+            .ends_with(COMPRESSION_ERROR).but_h2_has_no_code(),
+        case("HPACK 5.2", "Huffman padding of zeroes", broken(&[0x0f, 4, 0x82, 0x3e, 0x70]))
+            .ends_with(COMPRESSION_ERROR).but_h2_has_no_code(),
         case("HPACK 5.2", "Huffman coding with its end of strings",
             broken(&[0x0f, 4, 0x84, 0xff, 0xff, 0xff, 0xff])).ends_with(COMPRESSION_ERROR).but_h2_has_no_code(),
-        case("HPACK 5.2", "a string longer than its block", broken(&[0x0f, 4, 0x70, b'o', b'k'])).ends_with(COMPRESSION_ERROR).but_h2_has_no_code(),
+        case("HPACK 5.2", "a string longer than its block", broken(&[0x0f, 4, 0x70, b'o', b'k']))
+            .ends_with(COMPRESSION_ERROR).but_h2_has_no_code(),
         case("HPACK 6.1", "the index 0", broken(&[0x80])).ends_with(COMPRESSION_ERROR).but_h2_has_no_code(),
         case("HPACK 6.3", "a table over the limit", side.with_block(&[&[0x3f, 0xe2, 0x1f], &block[..]].concat()))
             .ends_with(COMPRESSION_ERROR).but_h2_has_no_code(),

@@ -31,7 +31,8 @@ pub(crate) fn cases(side: Side) -> Vec<Case> {
         case("5.1 idle", "PRIORITY", priority(1, 0)).has_no_effect(),
 
         case("5.1 half-closed (remote)", "DATA", side.held()).then(data.clone()).resets_with(STREAM_CLOSED).but_h2_has_no_code(),
-        case("5.1 half-closed (remote)", "HEADERS", side.held()).then(headers.clone()).resets_with(STREAM_CLOSED).but_h2(Seen::Stream(PROTOCOL_ERROR)),
+        case("5.1 half-closed (remote)", "HEADERS", side.held()).then(headers.clone())
+            .resets_with(STREAM_CLOSED).but_h2(Seen::Stream(PROTOCOL_ERROR)),
         case("5.1 half-closed (remote)", "CONTINUATION", side.held()).then(rest.clone())
             .resets_with(STREAM_CLOSED).ends_with(PROTOCOL_ERROR),
         case("5.1 half-closed (remote)", "WINDOW_UPDATE", side.held()).then(frame::window_update(1, 1_000))

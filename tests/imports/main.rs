@@ -12,6 +12,7 @@
 mod circles;
 mod rules;
 mod source;
+mod width;
 
 use std::fs;
 use std::path::Path;
@@ -20,6 +21,11 @@ use circles::circles;
 use rules::{ARROWS, File, MAX_LINES, MAX_MOD_LINES, judge};
 
 fn sources() -> Vec<File> {
+    sources_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+}
+
+/// All Rust files below a directory, each with its path from there.
+fn sources_below(root: &Path) -> Vec<File> {
     fn walk(root: &Path, dir: &Path, found: &mut Vec<File>) {
         for entry in fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
@@ -35,9 +41,8 @@ fn sources() -> Vec<File> {
             }
         }
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
-    walk(&root, &root, &mut found);
+    walk(root, root, &mut found);
     found.sort_by(|a, b| a.path.cmp(&b.path));
     found
 }

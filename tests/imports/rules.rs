@@ -9,7 +9,8 @@ pub(crate) const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &["buffers"]),
     ("proto", &[]),
     ("sync", &[]),
-    ("tls", &[]),
+    ("forward", &[]),
+    ("tls", &["forward"]),
     ("registry", &["sync"]),
     ("observe", &["wire"]),
     ("service", &["observe", "wire"]),
@@ -28,11 +29,13 @@ pub(crate) const ARROWS: &[(&str, &[&str])] = &[
     ("http1", &["service", "wire"]),
     (
         "connection",
-        &["buffers", "call", "http1", "observe", "service", "wire"],
+        &[
+            "buffers", "call", "forward", "http1", "observe", "service", "wire",
+        ],
     ),
     ("server", &["connection", "observe", "service", "tls"]),
     ("tower", &["call", "observe", "service", "wire"]),
-    ("client", &["wire", "proto", "tls"]),
+    ("client", &["forward", "wire", "proto", "tls"]),
 ];
 
 /// What a module must not name outside its tests. A crate is meant where a path begins with it, any
@@ -97,6 +100,7 @@ const BANNED: &[(&str, &[&str], &[&str])] = &[
 
 pub(crate) const MAX_LINES: usize = 400;
 pub(crate) const MAX_MOD_LINES: usize = 60;
+pub(crate) const MAX_WIDTH: usize = 140;
 
 /// A source file: its path below `src/`, and its text.
 pub(crate) struct File {

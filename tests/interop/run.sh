@@ -21,10 +21,9 @@ if ! cmp -s tests/interop/package-lock.json "$node_modules/installed.json"; then
     cp tests/interop/package-lock.json "$node_modules/installed.json"
 fi
 
-cargo build --locked --features cli --bin grpc-health --example flip_server --example reflection \
-    --example interop_certs --example interop_echo
-cargo build --locked --features gzip --example interop_server
-cargo build --locked --features gzip,tower --example interop_mounts
+# As the gate's tests build them: nothing is compiled again.
+cargo build --locked --workspace --all-features --bin grpc-health --example flip_server --example reflection \
+    --example interop_certs --example interop_echo --example interop_server --example interop_mounts
 certs=$target/interop-certs
 "$target/debug/examples/interop_certs" "$certs"
 protos=$target/interop-protos

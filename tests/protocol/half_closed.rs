@@ -25,7 +25,14 @@ fn is_answered(frames: &[Frame]) -> bool {
     let body = frames
         .iter()
         .any(|frame| matches!(frame, Frame::Data { stream: 1, payload, .. } if payload == SERVING));
-    let end = frames.iter().any(|frame| matches!(frame, Frame::Headers { stream: 1, end_stream: true, fields } if fields.get("grpc-status") == Some("0")));
+    let end = frames.iter().any(|frame| match frame {
+        Frame::Headers {
+            stream: 1,
+            end_stream: true,
+            fields,
+        } => fields.get("grpc-status") == Some("0"),
+        _ => false,
+    });
     body && end
 }
 

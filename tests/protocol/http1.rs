@@ -18,7 +18,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::io::{
     AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf,
 };
@@ -158,13 +158,57 @@ async fn probes_are_answered_on_one_connection() {
 async fn an_answer_byte_for_byte() {
     let fixture = Fixture::new();
     let mut plain = fixture.plain();
+    let before = SystemTime::now() - SECOND;
     plain.send("HEAD /readyz HTTP/1.1\r\nhost: a\r\n\r\n").await;
     plain.send("GET /readyz HTTP/1.0\r\n\r\n").await;
+    let (rest, dates) = without_dates(&plain.rest().await);
     let fields = "HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 8\r\n\
                   cache-control: no-store\r\nx-content-type-options: nosniff\r\n";
     let expected = format!("{fields}\r\n{fields}connection: close\r\n\r\nSERVING\n");
-    assert_eq!(plain.rest().await, expected);
+    assert_eq!(rest, expected);
+    assert_eq!(dates.len(), 2);
+    for date in dates {
+        // The field has whole seconds.
+        assert!((before..=SystemTime::now()).contains(&date), "{date:?}");
+    }
     plain.served.await.unwrap();
+}
+
+/// Answers without their fields `date`, and the dates.
+fn without_dates(answers: &str) -> (String, Vec<SystemTime>) {
+    let is_date = |line: &&str| line.starts_with("date: ");
+    let (dates, lines): (Vec<&str>, _) = answers.split_inclusive("\r\n").partition(is_date);
+    let read = |line: &str| httpdate::parse_http_date(line["date: ".len()..].trim_end());
+    let read = |line| read(line).expect("a date");
+    (lines.concat(), dates.into_iter().map(read).collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_answer_has_a_date_and_one_to_a_head_no_body() {
+    let long = "a".repeat(17_000);
+    for (request, expected) in [
+        (
+            "/readyz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
+            200,
+        ),
+        ("/nope HTTP/1.0\r\n\r\n", 404),
+        ("/readyz HTTP/1.1\r\n\r\n", 400),
+        ("/readyz HTTP/1.1\nhost: a\n\n", 400),
+        ("/ HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\n", 400),
+        ("/ HTTP/9.9\r\nhost: a\r\n\r\n", 505),
+        (&long, 431),
+        ("/readyz HTTP", 408),
+    ] {
+        for method in ["HEAD", "GET", "\r\nHEAD"] {
+            let fixture = Fixture::new();
+            let mut plain = fixture.plain();
+            plain.send(format!("{method} {request}")).await;
+            let (rest, dates) = without_dates(&plain.rest().await);
+            assert_eq!((status(&rest), dates.len()), (expected, 1), "{request}");
+            let (_, body) = rest.split_once("\r\n\r\n").expect("a head");
+            assert_eq!(body.is_empty(), method != "GET", "{method} {request}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,8 +21,8 @@ const STARVING: bool = {
 
 /// A future that finds tokio's cooperative budget used up at two of three polls.
 ///
-/// A socket, a channel or a timer of tokio's then answers `Pending` whether or not it is ready, and wakes the task at once. It does not keep
-/// the waker for the event itself: who takes that `Pending` for "armed" is never woken.
+/// A socket, a channel or a timer of tokio's then answers `Pending` whether or not it is ready, and wakes the task at once. It does not
+/// keep the waker for the event itself: who takes that `Pending` for "armed" is never woken.
 pub(crate) struct Starved<F> {
     inner: Pin<Box<F>>,
     polls: usize,

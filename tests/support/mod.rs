@@ -10,3 +10,4 @@ pub(crate) mod hpack;
 pub(crate) mod io;
 pub(crate) mod peer;
 pub(crate) mod rows;
+pub(crate) mod slow_gzip;

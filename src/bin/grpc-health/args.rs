@@ -105,8 +105,8 @@ pub(crate) struct ServeArgs {
     pub(crate) reasons: bool,
     #[command(flatten)]
     pub(crate) balancers: Balancers,
-    /// Serve metrics for Prometheus at http://ADDR/metrics. ADDR is as in --listen, and of a name the first address that can be used. Anyone
-    /// who can connect may read the names of the services. The command prints "metrics on http://IP:PORT/metrics".
+    /// Serve metrics for Prometheus at http://ADDR/metrics. ADDR is as in --listen, and of a name the first address that can be used.
+    /// Anyone who can connect may read the names of the services. The command prints "metrics on http://IP:PORT/metrics".
     #[arg(long, value_name = "ADDR", value_parser = listen)]
     pub(crate) metrics: Option<Listen>,
     /// Serve reflection (grpc.reflection.v1 and v1alpha), so that tools such as grpcurl can list the methods.

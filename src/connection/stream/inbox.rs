@@ -12,8 +12,8 @@ use crate::wire::envelope::PREFIX_LEN;
 /// How many bytes of the window are returned at once while there is more to read. A smaller number would cost a call of h2 for every frame.
 const HELD: usize = 4 << 10;
 
-/// How many windows of bytes a request brings within a second before its window grows. The window then fits a round trip of up to a quarter of
-/// a second.
+/// How many windows of bytes a request brings within a second before its window grows. The window then fits a round trip of up to a quarter
+/// of a second.
 const FAST: u64 = 4;
 
 /// A message of which only a part has arrived.
@@ -126,8 +126,8 @@ impl Inbox {
         self.release(0);
     }
 
-    /// Returns the window of all bytes that were given out, except of the last `keep`. An error means that the stream is gone. The next poll
-    /// reports the stream's end.
+    /// Returns the window of all bytes that were given out, except of the last `keep`. An error means that the stream is gone. The next
+    /// poll reports the stream's end.
     fn release(&mut self, keep: usize) {
         let freed = self.handed.saturating_sub(keep);
         if freed > 0 {

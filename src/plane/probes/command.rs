@@ -93,7 +93,8 @@ struct Group(Child);
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // `None` once the command has been waited for: only until then do the number of the process and that of the group stay the command's.
+        // `None` once the command has been waited for: only until then do the number of the process and that of the group stay the
+        // command's.
         let pid = self.0.id().and_then(|pid| i32::try_from(pid).ok());
         if let Some(pid) = pid.and_then(Pid::from_raw) {
             // An error means that no process of the group is left. The runtime waits for the killed command.

@@ -106,3 +106,29 @@ fn a_subscriber_of_one_service_is_a_watcher() {
     assert_eq!(poll(&mut subscriber, &waker), Poll::Ready(Serving));
     assert!(small(1).subscribe("far too long").is_err());
 }
+
+#[test]
+fn looks_find_the_latest_status_of_each_service_and_hook_no_word() {
+    let registry = Registry::new();
+    let a = registry.register("a", NotServing).unwrap();
+    let mut looks = registry.looks();
+    let mut look = || {
+        let mut found = Vec::new();
+        looks.look(|name, status| found.push((name.to_owned(), status)));
+        found
+    };
+    assert_eq!(look(), changes(&[("", Serving), ("a", NotServing)]));
+    assert_eq!(look(), []);
+    a.set_serving();
+    a.set_not_serving();
+    assert_eq!(look(), [], "a change that was undone");
+    a.set_serving();
+    registry.register("b", Unknown).unwrap();
+    registry.clear("");
+    let latest = [("", ServiceUnknown), ("a", Serving), ("b", Unknown)];
+    assert_eq!(look(), changes(&latest));
+    for name in ["", "a", "b"] {
+        let (_, slot) = registry.shared.find(name).unwrap();
+        assert!(!slot.word.load().hooked(), "{name}");
+    }
+}

@@ -101,7 +101,8 @@ impl Sidecar {
         }
     }
 
-    /// Replaces what runs. What has not changed goes on. Errors, which only a full registry causes, leave out the names that they are about.
+    /// Replaces what runs. What has not changed goes on. Errors, which only a full registry causes, leave out the names that they are
+    /// about.
     fn apply(&self, prepared: Vec<Prepared>) -> Vec<String> {
         let mut running = self.running();
         let mut wanted: BTreeMap<String, Prepared> = BTreeMap::new();

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Instructions per Check of a server that has the health service and nothing else, counted by callgrind, at one commit after the other:
+# what each of them has added. Each is built in a package without the crates that tests and peers need, with the
+# versions of today's Cargo.lock.
+#
+# usage: scripts/bench-commits.sh COMMIT...
+set -euo pipefail
+# shellcheck source=scripts/bench-lib.sh
+. "$(dirname "$0")/bench-lib.sh"
+need h2load nghttp2-client
+need valgrind valgrind
+[ $# -gt 0 ] || {
+    say "usage: $0 COMMIT..."
+    exit 1
+}
+
+target=${CARGO_TARGET_DIR:-$PWD/target}
+export CARGO_TARGET_DIR=$target
+OUT=$target/bench-commits
+old=$OUT/sources
+git worktree remove --force "$old" 2>/dev/null || true
+rm -rf "$OUT"
+mkdir -p "$OUT"
+trap 'stop_all; rm -rf "$WORK"; git worktree remove --force "$old" 2>/dev/null; rm -rf "$OUT"; git worktree prune' EXIT
+
+printf '| instructions per Check, h2load -c 4 | m=1 | m=100 |\n|---|---|---|\n'
+for commit; do
+    git worktree add --quiet --detach "$old" "$commit"
+    alone_with "$OUT/program" "$old" benches/support/check.rs 'tokio = { version = "1", features = ["net", "rt"] }' Cargo.lock
+    SERVER=$target/release/counted
+    row="| $(git log -1 --format='%h %s' "$commit") |"
+    for in_flight in 1 100; do
+        row+=" $(per_check "$in_flight" "$OUT") |"
+    done
+    echo "$row"
+    git worktree remove --force "$old"
+done
+printf '\n%s; %s.\n' "$(valgrind --version)" "$(rustc --version | cut -d' ' -f1,2)"
