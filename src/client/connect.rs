@@ -7,11 +7,13 @@ use http::uri::{Authority, Scheme};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connector::{Connected, Origin, TIMEOUT, Within};
+use super::head::Manner;
 use super::limit::FIRST_ANSWER;
 use super::link::Link;
 use super::{ConnectError, Connector, Target};
 #[cfg(feature = "tls")]
 use crate::tls::ClientTls;
+use crate::wire::metadata::Metadata;
 
 /// A client of one server's health service, over one HTTP/2 connection.
 ///
@@ -32,6 +34,7 @@ pub struct Client {
     pub(super) authority: Authority,
     pub(super) timeout: Option<Duration>,
     pub(super) first_answer: Duration,
+    pub(super) manner: Manner,
 }
 
 impl Connector {
@@ -59,6 +62,7 @@ impl Connector {
         ConnectError: From<T::Error>,
     {
         let target = target.try_into()?;
+        let manner = self.manner.clone();
         let origin = Origin {
             connector: self.clone(),
             target,
@@ -74,6 +78,7 @@ impl Connector {
             authority: authority.unwrap_or_else(localhost),
             timeout: None,
             first_answer: FIRST_ANSWER,
+            manner,
         })
     }
 }
@@ -176,6 +181,7 @@ impl Client {
             authority: localhost(),
             timeout: None,
             first_answer: FIRST_ANSWER,
+            manner: Manner::new(),
         })
     }
 
@@ -203,6 +209,26 @@ impl Client {
     #[must_use]
     pub fn with_authority(mut self, authority: Authority) -> Self {
         self.authority = authority;
+        self
+    }
+
+    /// Sends `metadata` with each call made by this handle, such as the credentials that a server asks for. Replaces the metadata of an
+    /// earlier `with_metadata`. Default: no metadata. A `user-agent` in the metadata replaces the client's own.
+    #[must_use]
+    pub fn with_metadata(mut self, metadata: Metadata) -> Self {
+        self.manner.metadata(metadata);
+        self
+    }
+
+    /// Compresses the request of each call made by this handle with gzip, and accepts replies that are compressed with gzip, of up to 4 MiB
+    /// after decompression. Default: no compression, in either direction. Requests of the health service are too short to gain anything:
+    /// the setting shows whether the server reads gzip.
+    ///
+    /// A server that does not read gzip answers `UNIMPLEMENTED` (12).
+    #[cfg(feature = "gzip")]
+    #[must_use]
+    pub const fn with_gzip(mut self) -> Self {
+        self.manner.gzip();
         self
     }
 }

@@ -24,11 +24,15 @@ mod connector;
 mod details;
 mod error;
 mod flood;
+mod head;
+#[cfg(feature = "gzip")]
+mod inflating;
 mod limit;
 mod link;
 mod messages;
 mod opening;
 mod place;
+mod probe;
 #[cfg(feature = "tls")]
 mod recorded;
 mod reported;
@@ -40,6 +44,7 @@ pub use connect::Client;
 pub use connector::Connector;
 pub use details::CheckDetails;
 pub use error::ConnectError;
+pub use probe::{ProbeError, ProbeOptions, probe};
 pub use reported::ReportedStatus;
 pub use target::{InvalidTarget, Target};
 pub use watch::Watch;

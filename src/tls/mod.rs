@@ -34,6 +34,8 @@ mod pem;
 mod records;
 mod server;
 mod turns;
+#[cfg(feature = "client")]
+mod unverified;
 mod words;
 
 #[cfg(feature = "client")]
