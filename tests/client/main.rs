@@ -5,6 +5,7 @@
 
 mod again;
 mod connection;
+mod manner;
 mod replies;
 mod script;
 mod server;

@@ -4,6 +4,8 @@
 
 mod durations;
 mod flags;
+#[cfg(test)]
+mod flags_tests;
 mod outcome;
 mod rules;
 mod run;

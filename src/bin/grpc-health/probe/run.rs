@@ -215,21 +215,22 @@ async fn attempts(
     retry: bool,
 ) -> Result<Client, ConnectError> {
     let end = Instant::now().checked_add(limit);
-    let left = || end.map_or(limit, |end| end.saturating_duration_since(Instant::now()));
+    let mut left = limit;
     let mut pause = FIRST_PAUSE;
     loop {
-        let attempt = connector.clone().timeout(left()).connect(target).await;
+        let attempt = connector.clone().timeout(left).connect(target).await;
         let Err(error) = attempt else {
             return attempt;
         };
-        let left = left();
-        if !retry || left.is_zero() {
+        if !retry {
             return Err(error);
         }
+        left = end.map_or(limit, |end| end.saturating_duration_since(Instant::now()));
         sleep(pause.min(left)).await;
         if left <= pause {
             return Err(error);
         }
+        left -= pause;
         pause = LONGEST_PAUSE.min(pause * 2);
     }
 }
