@@ -1,5 +1,7 @@
 //! The client's side of TLS: which servers the client trusts, and which certificate the client shows.
 
+mod unverified;
+
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
@@ -15,8 +17,8 @@ use tokio_rustls::client::TlsStream;
 
 use super::error::What;
 use super::pem::Source;
-use super::unverified::trusting_any;
 use super::{H2, TlsError, refused_identity, words};
+use unverified::trusting_any;
 
 /// The TLS settings of a client, for [`Client::connect_tls`](crate::client::Client::connect_tls). Clones are cheap.
 #[derive(Debug, Clone)]

@@ -34,8 +34,6 @@ mod pem;
 mod records;
 mod server;
 mod turns;
-#[cfg(feature = "client")]
-mod unverified;
 mod words;
 
 #[cfg(feature = "client")]
