@@ -2,13 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use h2::Reason;
-use http::{
-    HeaderValue, Method, Request, Uri, Version,
-    header::{CONTENT_TYPE, HeaderName, TE, USER_AGENT},
-    uri::PathAndQuery,
-};
+use http::{Method, Request, Uri, Version, header::HeaderName, uri::PathAndQuery};
 use prost::Message;
 
 use super::{
@@ -22,7 +18,7 @@ use crate::{
     proto::health::{
         HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse,
     },
-    wire::{code::Code, content_type, envelope, status::Status, timeout},
+    wire::{code::Code, status::Status, timeout},
 };
 
 const CHECK: PathAndQuery = PathAndQuery::from_static("/grpc.health.v1.Health/Check");
@@ -151,15 +147,11 @@ impl Client {
         request: &impl Message,
         limit: Limit,
     ) -> Result<Messages, Status> {
-        let mut body = BytesMut::new();
-        envelope::encode(&mut body, false, request.encoded_len(), |dst| {
-            // Fails only without room in the buffer, and this buffer grows.
-            let _ = request.encode(dst);
-        });
-        let body = body.freeze();
+        let body = self.manner.envelope(request);
+        let gzip = self.manner.accepts_gzip();
         let connection = self.link.current();
         let head = self.head(path.clone(), self.timeout)?;
-        let sent_away = match attempt(&connection, head, body.clone()).await {
+        let sent_away = match attempt(&connection, head, body.clone(), gzip).await {
             Ok(messages) => return Ok(messages.limited(self.max_message)),
             Err(Failed::Processed(status)) => return Err(status),
             Err(Failed::SentAway(status)) => status,
@@ -173,7 +165,7 @@ impl Client {
                 return Err(Status::new(sent_away.code(), text));
             }
         };
-        match attempt(&other, self.head(path, limit.left())?, body).await {
+        match attempt(&other, self.head(path, limit.left())?, body, gzip).await {
             Ok(messages) => Ok(messages.limited(self.max_message)),
             Err(Failed::Processed(status) | Failed::SentAway(status)) => Err(status),
         }
@@ -192,12 +184,7 @@ impl Client {
         *head.version_mut() = Version::HTTP_2;
         *head.uri_mut() = uri;
         let headers = head.headers_mut();
-        headers.insert(TE, HeaderValue::from_static("trailers"));
-        headers.insert(CONTENT_TYPE, content_type::GRPC);
-        headers.insert(
-            USER_AGENT,
-            HeaderValue::from_static(concat!("grpc-health/", env!("CARGO_PKG_VERSION"))),
-        );
+        self.manner.write(headers);
         if let Some(limit) = limit {
             headers.insert(
                 HeaderName::from_static("grpc-timeout"),
@@ -220,6 +207,7 @@ async fn attempt(
     connection: &Connection,
     head: Request<()>,
     body: Bytes,
+    gzip: bool,
 ) -> Result<Messages, Failed> {
     let Connection { send, processed } = connection;
     // A request that was not sent was not processed. A connection that broke does not count, unless the server has sent GOAWAY.
@@ -241,5 +229,5 @@ async fn attempt(
             Failed::Processed(from_h2(&error, processed))
         }
     })?;
-    Messages::new(reply, processed).map_err(Failed::Processed)
+    Messages::new(reply, processed, gzip).map_err(Failed::Processed)
 }

@@ -8,12 +8,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection::Driver;
 use super::connector::{Connected, Origin, TIMEOUT, Within};
+use super::head::Manner;
 use super::limit::FIRST_ANSWER;
 use super::link::Link;
 use super::messages::MAX_MESSAGE_LEN;
 use super::{ConnectError, Connector, Target};
 #[cfg(feature = "tls")]
 use crate::tls::ClientTls;
+use crate::wire::metadata::Metadata;
 
 /// A client of one server's health service, over one HTTP/2 connection.
 ///
@@ -36,6 +38,7 @@ pub struct Client {
     pub(super) first_answer: Duration,
     /// The longest message that the client accepts, in bytes.
     pub(super) max_message: usize,
+    pub(super) manner: Manner,
 }
 
 impl Connector {
@@ -77,6 +80,10 @@ impl Connector {
 impl Client {
     /// Makes a client of a connection, and gives back the connection's work. Without an origin the client never connects again.
     pub(super) fn new(connected: Connected, origin: Option<Origin>) -> (Self, Driver) {
+        let manner = match &origin {
+            Some(origin) => origin.connector.manner.clone(),
+            None => Manner::new(),
+        };
         let client = Self {
             link: Arc::new(Link::new(connected.connection, origin)),
             scheme: connected.scheme,
@@ -84,6 +91,7 @@ impl Client {
             timeout: None,
             first_answer: FIRST_ANSWER,
             max_message: MAX_MESSAGE_LEN,
+            manner,
         };
         (client, connected.driver)
     }
@@ -214,6 +222,26 @@ impl Client {
     #[must_use]
     pub fn with_authority(mut self, authority: Authority) -> Self {
         self.authority = authority;
+        self
+    }
+
+    /// Sends `metadata` with each call made by this handle, such as the credentials that a server asks for. Replaces the metadata of an
+    /// earlier `with_metadata`. Default: no metadata. A `user-agent` in the metadata replaces the client's own.
+    #[must_use]
+    pub fn with_metadata(mut self, metadata: Metadata) -> Self {
+        self.manner.metadata(metadata);
+        self
+    }
+
+    /// Compresses the request of each call made by this handle with gzip, and accepts replies that are compressed with gzip, of up to 4 MiB
+    /// after decompression. Default: no compression, in either direction. Requests of the health service are too short to gain anything:
+    /// the setting shows whether the server reads gzip.
+    ///
+    /// A server that does not read gzip answers `UNIMPLEMENTED` (12).
+    #[cfg(feature = "gzip")]
+    #[must_use]
+    pub const fn with_gzip(mut self) -> Self {
+        self.manner.gzip();
         self
     }
 }

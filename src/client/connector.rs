@@ -3,6 +3,7 @@
 use std::future::Future;
 #[cfg(feature = "tls")]
 use std::io::ErrorKind;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
@@ -13,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::ConnectError;
 use super::connection::{Connection, Driver};
+use super::head::Manner;
 #[cfg(feature = "tls")]
 use super::opening::describe;
 use super::place::Place;
@@ -21,6 +23,7 @@ use super::recorded::Recorded;
 use super::target::Target;
 #[cfg(feature = "tls")]
 use crate::tls::{ClientTls, explain};
+use crate::wire::metadata::InvalidMetadata;
 
 /// The shortest time that gRPC clients give a connection attempt.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
@@ -30,6 +33,7 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
 #[must_use]
 pub struct Connector {
     timeout: Duration,
+    pub(super) manner: Manner,
     #[cfg(feature = "tls")]
     tls: Option<ClientTls>,
     #[cfg(feature = "tls")]
@@ -47,6 +51,7 @@ impl Connector {
     pub const fn new() -> Self {
         Self {
             timeout: TIMEOUT,
+            manner: Manner::new(),
             #[cfg(feature = "tls")]
             tls: None,
             #[cfg(feature = "tls")]
@@ -59,6 +64,25 @@ impl Connector {
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
+    }
+
+    /// Limits connecting to `limit` if that is less than the time limit so far.
+    pub(super) fn at_most(mut self, limit: Duration) -> Self {
+        self.timeout = self.timeout.min(limit);
+        self
+    }
+
+    /// Puts `name`, the name of a program, before the client's own name in the `user-agent` of every call: `prober/1` becomes
+    /// `prober/1 grpc-health/VERSION`. See [User agents](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#user-agents).
+    /// Default: the client's own name alone.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidMetadata::Value`] if `name` has characters other than printable ASCII, and [`InvalidMetadata::TooLarge`] if `name` is longer
+    /// than 6 KiB.
+    pub fn user_agent(mut self, name: &str) -> Result<Self, InvalidMetadata> {
+        self.manner.user_agent(name)?;
+        Ok(self)
     }
 
     /// Connects over TLS with these settings. Default: no TLS. The server's certificate must be for the target's host, or for
@@ -205,6 +229,12 @@ enum Dialled {
 
 async fn dial(target: &Target) -> Result<Dialled, ConnectError> {
     let tcp = match &target.0 {
+        // Always the loopback addresses (RFC 6761, section 6.3): no thread waits for the system's resolver.
+        Place::Host(host, port) if host.eq_ignore_ascii_case("localhost") => {
+            let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, *port));
+            let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
+            TcpStream::connect([v6, v4].as_slice()).await
+        }
         Place::Host(host, port) => TcpStream::connect((host.as_str(), *port)).await,
         Place::Addrs(addrs) => TcpStream::connect(addrs.as_slice()).await,
         #[cfg(unix)]

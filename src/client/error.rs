@@ -52,6 +52,14 @@ impl ConnectError {
     }
 }
 
+impl ConnectError {
+    /// Whether the time limit has passed. Of any other error the server, or the network, has answered.
+    #[must_use]
+    pub const fn is_timeout(&self) -> bool {
+        matches!(self.0, Kind::Timeout(..))
+    }
+}
+
 impl From<InvalidTarget> for ConnectError {
     fn from(error: InvalidTarget) -> Self {
         Self::target(error)

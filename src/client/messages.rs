@@ -8,7 +8,11 @@ use http::{HeaderMap, Response, StatusCode, header::CONTENT_TYPE};
 use prost::Message;
 
 use super::error::{from_envelope, from_h2};
+#[cfg(feature = "gzip")]
+use super::inflating::Inflating;
 use super::watched::Processed;
+#[cfg(feature = "gzip")]
+use crate::wire::encoding;
 use crate::wire::{
     code::Code,
     content_type,
@@ -28,6 +32,12 @@ pub(super) struct Messages {
     decoder: Decoder,
     /// Received and not decoded yet.
     chunk: Bytes,
+    /// Whether compressed messages are gzip: the client accepts gzip, and the server has named gzip as the encoding of the reply.
+    #[cfg(feature = "gzip")]
+    gzip: bool,
+    /// The compressed message whose turn is next.
+    #[cfg(feature = "gzip")]
+    inflating: Option<Box<Inflating>>,
     /// The head was the whole reply, with status OK.
     ended: bool,
     /// The trailers of a reply that has ended with OK.
@@ -38,10 +48,11 @@ impl Messages {
     /// Reads the head of a reply.
     ///
     /// A `grpc-status` counts in a head that ends the stream (Trailers-Only), and in a head whose HTTP status is not 200. Without a
-    /// `grpc-status` the HTTP status decides.
+    /// `grpc-status` the HTTP status decides. `gzip` says whether the client accepts compressed messages.
     pub(super) fn new(
         response: Response<RecvStream>,
         processed: &Arc<Processed>,
+        #[cfg_attr(not(feature = "gzip"), expect(unused_variables))] gzip: bool,
     ) -> Result<Self, Status> {
         let (head, body) = response.into_parts();
         let mut ended = false;
@@ -64,6 +75,14 @@ impl Messages {
             processed: Arc::clone(processed),
             decoder: Decoder::new(MAX_MESSAGE_LEN),
             chunk: Bytes::new(),
+            #[cfg(feature = "gzip")]
+            gzip: gzip
+                && head
+                    .headers
+                    .get("grpc-encoding")
+                    .is_some_and(|value| encoding::is_gzip(value.as_bytes())),
+            #[cfg(feature = "gzip")]
+            inflating: None,
             ended,
             trailers: HeaderMap::new(),
         })
@@ -83,13 +102,25 @@ impl Messages {
             return Ok(None);
         }
         loop {
+            #[cfg(feature = "gzip")]
+            if let Some(inflating) = &mut self.inflating {
+                let message = inflating.message().await?;
+                self.inflating = None;
+                return Ok(Some(message));
+            }
             match self.decoder.decode(&mut self.chunk) {
                 Ok(Some(Envelope {
                     compressed: false,
                     message,
                 })) => return Ok(Some(message)),
+                #[cfg(feature = "gzip")]
+                Ok(Some(Envelope { message, .. })) if self.gzip => {
+                    let inflating = Inflating::new(message, MAX_MESSAGE_LEN)?;
+                    self.inflating = Some(Box::new(inflating));
+                    continue;
+                }
                 Ok(Some(_)) => {
-                    let text = "the server sent a compressed message, and the client accepts no compression";
+                    let text = "the server sent a compressed message in an encoding that the client does not accept";
                     return Err(Status::new(Code::INTERNAL, text));
                 }
                 Ok(None) => {}

@@ -24,12 +24,16 @@ mod connector;
 mod details;
 mod error;
 mod flood;
+mod head;
+#[cfg(feature = "gzip")]
+mod inflating;
 mod limit;
 mod link;
 mod messages;
 pub mod monitor;
 mod opening;
 mod place;
+mod probe;
 #[cfg(feature = "tls")]
 mod recorded;
 mod reported;
@@ -42,6 +46,7 @@ pub use connector::Connector;
 pub use details::CheckDetails;
 pub use error::ConnectError;
 pub use monitor::Monitor;
+pub use probe::{ProbeError, ProbeOptions, probe};
 pub use reported::ReportedStatus;
 pub use target::{InvalidTarget, Target};
 pub use watch::Watch;

@@ -14,7 +14,8 @@ use super::place::{Place, parse};
 ///
 /// A target converts from one of these texts; there is no default port:
 ///
-/// - `HOST:PORT`, `IPV4:PORT`, `[IPV6]:PORT`, or `:PORT` for this machine.
+/// - `HOST:PORT`, `IPV4:PORT`, `[IPV6]:PORT`, or `:PORT` for this machine. The host `localhost` means `[::1]` and `127.0.0.1`, without
+///   asking the system's resolver.
 /// - `dns:///HOST:PORT`, `ipv4:IP:PORT`, `ipv6:[IP]:PORT`: [gRPC's names](https://github.com/grpc/grpc/blob/master/doc/naming.md). `ipv4:`
 ///   and `ipv6:` take several addresses separated by commas; the client uses the first that it can reach.
 /// - `unix:PATH`, `unix:///PATH`, and `unix-abstract:NAME` or `unix:@NAME` for Linux's abstract namespace.

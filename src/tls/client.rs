@@ -1,10 +1,13 @@
 //! The client's side of TLS: which servers the client trusts, and which certificate the client shows.
 
+mod unverified;
+
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
+#[cfg(feature = "native-roots")]
 use rustls::RootCertStore;
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
@@ -15,6 +18,7 @@ use tokio_rustls::client::TlsStream;
 use super::error::What;
 use super::pem::Source;
 use super::{H2, TlsError, refused_identity, words};
+use unverified::trusting_any;
 
 /// The TLS settings of a client, for [`Client::connect_tls`](crate::client::Client::connect_tls). Clones are cheap.
 #[derive(Debug, Clone)]
@@ -26,15 +30,26 @@ pub struct ClientTls {
 #[derive(Clone)]
 #[must_use]
 pub struct ClientPem {
-    /// `None` for the trusted certificates of this machine.
-    ca: Option<Source>,
+    trusted: Trusted,
     identity: Option<(Source, Source)>,
+}
+
+/// Which servers a client trusts.
+#[derive(Clone)]
+enum Trusted {
+    /// Those that one of these authorities has signed for.
+    By(Source),
+    /// Those that an authority of this machine has signed for.
+    #[cfg(feature = "native-roots")]
+    ByMachine,
+    /// All.
+    Any,
 }
 
 impl ClientPem {
     /// Trusts servers whose certificate is signed by one of the CA certificates in `ca` (PEM text).
     pub fn new(ca: impl Into<Vec<u8>>) -> Self {
-        Self::trusting(Some(Source::new(ca)))
+        Self::trusting(Trusted::By(Source::new(ca)))
     }
 
     /// Trusts servers whose certificate is signed by one of the CA certificates in the file `ca` (PEM). Reads the file in a blocking call.
@@ -44,18 +59,29 @@ impl ClientPem {
     ///
     /// If the file cannot be read, or is longer than 4 MiB.
     pub fn read(ca: &Path) -> Result<Self, TlsError> {
-        Ok(Self::trusting(Some(Source::read(ca)?)))
+        Ok(Self::trusting(Trusted::By(Source::read(ca)?)))
     }
 
     /// Trusts servers whose certificate is signed by a CA that this machine trusts: the operating system's certificates, or those that the
     /// environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
     #[cfg(feature = "native-roots")]
     pub const fn native_roots() -> Self {
-        Self::trusting(None)
+        Self::trusting(Trusted::ByMachine)
     }
 
-    const fn trusting(ca: Option<Source>) -> Self {
-        Self { ca, identity: None }
+    /// **Dangerous**: trusts every server, whatever certificate the server shows, for whatever name.
+    ///
+    /// Whoever can answer in the server's place, or stands between client and server, can read and change everything that is sent over the
+    /// connection, and TLS does not protect from them. For a probe that sends no secrets, and whose answer nobody has a reason to forge.
+    pub const fn dangerous_trust_any_server() -> Self {
+        Self::trusting(Trusted::Any)
+    }
+
+    const fn trusting(trusted: Trusted) -> Self {
+        Self {
+            trusted,
+            identity: None,
+        }
     }
 
     /// Mutual TLS: shows `certificates`, the client's certificate followed by its intermediates, to a server that asks for a certificate.
@@ -77,14 +103,15 @@ impl ClientPem {
     }
 
     fn config(&self) -> Result<ClientConfig, TlsError> {
-        let roots = match &self.ca {
-            Some(ca) => ca.roots("the CA")?,
-            None => native_roots()?,
-        };
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|error| TlsError::refused(What::new("TLS versions", None), error))?
-            .with_root_certificates(roots);
+            .map_err(|error| TlsError::refused(What::new("TLS versions", None), error))?;
+        let builder = match &self.trusted {
+            Trusted::By(ca) => builder.with_root_certificates(ca.roots("the CA")?),
+            #[cfg(feature = "native-roots")]
+            Trusted::ByMachine => builder.with_root_certificates(native_roots()?),
+            Trusted::Any => trusting_any(builder),
+        };
         let mut config = match &self.identity {
             None => builder.with_no_client_auth(),
             Some((source, key)) => {
@@ -120,12 +147,6 @@ fn native_roots() -> Result<RootCertStore, TlsError> {
         return Err(TlsError::text(what, why));
     }
     Ok(roots)
-}
-
-#[cfg(not(feature = "native-roots"))]
-const fn native_roots() -> Result<RootCertStore, TlsError> {
-    // Without the feature nobody can ask for native roots.
-    Ok(RootCertStore { roots: Vec::new() })
 }
 
 impl ClientTls {

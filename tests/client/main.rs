@@ -5,6 +5,7 @@
 
 mod again;
 mod connection;
+mod manner;
 mod monitor;
 mod replies;
 mod script;

@@ -155,6 +155,24 @@ fn x509_version_1() {
     );
 }
 
+/// The handshake succeeds; the server says nothing behind it.
+#[test]
+fn without_verification_x509_version_1_will_do() {
+    let key = KeyPair::generate().unwrap();
+    let addr = bare_server(version_1(&key), &key, &["h2"], false).to_string();
+    let (code, _, stderr) = run([
+        "probe",
+        "-addr",
+        &addr,
+        "-tls",
+        "-tls-no-verify",
+        "-connect-timeout=300ms",
+    ]);
+    assert_eq!(code, 2, "{stderr}");
+    let silent = "hint: the server completed the TLS handshake and said nothing within 300ms";
+    assert!(stderr.contains(silent), "{stderr}");
+}
+
 #[test]
 fn tls_without_http2() {
     let files = Files::new("alpn");

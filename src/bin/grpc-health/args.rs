@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use grpc_health::{ServingStatus, client};
@@ -47,6 +47,10 @@ pub(crate) enum Command {
     /// Print one service's status.
     #[command(after_help = EXIT_CODES)]
     Check(CheckArgs),
+    /// Check one service as grpc_health_probe does, with the flags, texts and exit codes of grpc_health_probe: see "grpc-health probe -h". A
+    /// link to this program, or a copy, of the name grpc_health_probe does the same.
+    #[command(disable_help_flag = true)]
+    Probe(ProbeArgs),
     /// Print one service's status, and every change of the status.
     #[command(after_help = WATCH_NOTES)]
     Watch(WatchArgs),
@@ -156,6 +160,18 @@ pub(crate) struct CheckArgs {
     /// Print STATUS, a tab, since when, a tab, and the reason. The last two are empty if the server does not say.
     #[arg(long)]
     pub(crate) reasons: bool,
+}
+
+/// For the help alone: `main` runs a probe before these arguments are looked at.
+#[derive(Debug, Args)]
+pub(crate) struct ProbeArgs {
+    /// A flag of grpc_health_probe, such as -addr=localhost:50051.
+    #[arg(
+        value_name = "FLAG",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub(crate) flags: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

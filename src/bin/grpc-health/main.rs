@@ -9,6 +9,7 @@ mod escape;
 mod listen;
 mod metrics;
 mod output;
+mod probe;
 mod query;
 mod serve;
 mod sidecar;
@@ -24,6 +25,9 @@ use args::{Cli, Command};
 use output::Exit;
 
 fn main() -> ExitCode {
+    if let Some(flags) = probe::asked(std::env::args_os()) {
+        return probe::run(flags);
+    }
     let exit = match Cli::try_parse() {
         Ok(Cli {
             command: Command::Serve(args),
@@ -34,6 +38,9 @@ fn main() -> ExitCode {
         Ok(Cli {
             command: Command::Watch(args),
         }) => query::watch(&args),
+        Ok(Cli {
+            command: Command::Probe(args),
+        }) => return probe::run(args.flags.into_iter()),
         Ok(Cli {
             command: Command::List(args),
         }) => query::list(&args),
