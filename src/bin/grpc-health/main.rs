@@ -9,10 +9,12 @@ mod escape;
 mod listen;
 mod metrics;
 mod output;
+mod probers;
 mod query;
 mod serve;
 mod sidecar;
 mod since;
+mod systemd;
 mod tls;
 mod values;
 
