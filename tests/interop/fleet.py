@@ -1,6 +1,7 @@
 """Three servers behind a balancer, calls through the balancer, and how both are watched."""
 
 import collections
+import faulthandler
 import os
 import signal
 import threading
@@ -14,6 +15,8 @@ PATIENCE = 60
 # How long the runs with random flips last. RELIABILITY.md has figures of 60 seconds.
 SECONDS = float(os.environ.get("FLEET_SECONDS", "15"))
 NAMES = ["a", "b", "c"]
+# The whole run, should something hang where no deadline reaches.
+faulthandler.dump_traceback_later(300 + 10 * SECONDS, exit=True)
 
 
 def until(is_so, what, patience=PATIENCE):

@@ -91,7 +91,7 @@ class Clients(Temporary, unittest.TestCase):
         self.assertEqual(counted["connection_errors"], 0)
         print(
             f"grpcio: {calls} calls in {SECONDS:.0f} s, {flips} flips, {restarts} restarts, none failed; "
-            f"{counted['watches']} Watches, {counted['connections']} connections"
+            f"{counted['watches']:.0f} Watches, {counted['connections']} connections"
         )
 
     def test_grpcio_over_unix_sockets(self):

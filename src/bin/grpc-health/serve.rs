@@ -232,8 +232,10 @@ fn feed(
 ) -> impl Future<Output = ()> + use<> {
     let service = args.watchdog.clone();
     async move {
-        let serves = |name: &String| registry.get_service_status(name) == ServingStatus::Serving;
-        let is_alive = || sidecar.is_draining() || service.as_ref().is_none_or(serves);
+        let is_alive = move || {
+            let status = service.as_deref().map(|name| registry.get_service_status(name));
+            sidecar.is_draining() || status.is_none_or(|status| status == ServingStatus::Serving)
+        };
         systemd.feed(is_alive).await;
     }
 }

@@ -57,7 +57,7 @@ impl Systemd {
     /// Gives systemd a sign of life twice in the time of the watchdog, while `is_alive`. Ends at once if systemd wants none.
     pub(crate) async fn feed(&self, is_alive: impl Fn() -> bool) {
         if let (Some(time), Some(_)) = (self.watchdog, &self.socket) {
-            feed(time / 2, is_alive, async || self.tell("WATCHDOG=1").await).await;
+            feed(time / 2, is_alive, || self.tell("WATCHDOG=1")).await;
         }
     }
 
@@ -100,7 +100,7 @@ fn address(name: &OsStr) -> io::Result<SocketAddr> {
 
 #[cfg(target_os = "linux")]
 fn abstract_address(name: &[u8]) -> io::Result<SocketAddr> {
-    std::os::linux::net::SocketAddrExt::from_abstract_name(name)
+    <SocketAddr as std::os::linux::net::SocketAddrExt>::from_abstract_name(name)
 }
 
 /// systemd runs on Linux alone.
@@ -121,7 +121,11 @@ fn watchdog(usec: Option<OsString>, pid: Option<OsString>, own: u32) -> Option<D
     Some(Duration::from_micros(usec))
 }
 
-async fn feed(every: Duration, is_alive: impl Fn() -> bool, send: impl AsyncFn()) {
+async fn feed<F: Future<Output = ()>>(
+    every: Duration,
+    is_alive: impl Fn() -> bool,
+    send: impl Fn() -> F,
+) {
     // tokio's clock counts milliseconds, and an interval of zero panics.
     let mut ticks = interval(every.max(Duration::from_millis(1)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -142,7 +146,10 @@ async fn feed(every: Duration, is_alive: impl Fn() -> bool, send: impl AsyncFn()
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use std::cell::{Cell, RefCell};
+    use std::{
+        cell::{Cell, RefCell},
+        future::ready,
+    };
 
     use tokio::time::{Instant, sleep};
 
@@ -176,7 +183,10 @@ mod tests {
         let feeding = feed(
             Duration::from_secs(5),
             || alive.get(),
-            async || fed.borrow_mut().push(start.elapsed().as_secs()),
+            || {
+                fed.borrow_mut().push(start.elapsed().as_secs());
+                ready(())
+            },
         );
         let plays = async {
             sleep(Duration::from_secs(12)).await;
@@ -185,11 +195,9 @@ mod tests {
             alive.set(true);
             sleep(Duration::from_secs(5)).await;
         };
-        assert!(timeout(Duration::from_secs(27), async {
-            tokio::join!(feeding, plays)
-        })
-        .await
-        .is_err());
+        let both = async { tokio::join!(feeding, plays) };
+        let ended = timeout(Duration::from_secs(28), both).await;
+        assert!(ended.is_err(), "the feeding has no end");
         assert_eq!(*fed.borrow(), [0, 5, 10, 25]);
     }
 }
