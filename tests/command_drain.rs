@@ -25,7 +25,10 @@ async fn check(addr: &str, agent: &str) {
     body.send_data(Bytes::from_static(&[0; 5]), true).unwrap();
     let mut reply = reply.await.unwrap().into_body();
     assert_eq!(&reply.data().await.unwrap().unwrap()[..], [0, 0, 0, 0, 2, 8, 1]);
+    // The connection is closed, or the drain would wait for the client's answer to a PING.
+    drop(client);
     connection.abort();
+    let _ = connection.await;
 }
 
 /// What stderr has after clients with these names have checked, and a SIGTERM.

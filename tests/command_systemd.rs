@@ -13,6 +13,7 @@ use std::{
     path::PathBuf,
     process::{self, Stdio},
     sync::atomic::{AtomicU32, Ordering::Relaxed},
+    time::Duration,
 };
 
 use support::{Running, command, line, run};
@@ -41,6 +42,8 @@ fn serve(socket: &str, variables: &[(&str, &str)], args: &[&str]) -> Running {
 }
 
 fn next(socket: &UnixDatagram) -> String {
+    // Far longer than it takes; only a failure gets here.
+    socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let mut buffer = [0; 1024];
     let len = socket.recv(&mut buffer).unwrap();
     String::from_utf8(buffer[..len].to_vec()).unwrap()
