@@ -24,7 +24,10 @@ async fn check(addr: &str, agent: &str) {
         .unwrap();
     body.send_data(Bytes::from_static(&[0; 5]), true).unwrap();
     let mut reply = reply.await.unwrap().into_body();
-    assert_eq!(&reply.data().await.unwrap().unwrap()[..], [0, 0, 0, 0, 2, 8, 1]);
+    assert_eq!(
+        &reply.data().await.unwrap().unwrap()[..],
+        [0, 0, 0, 0, 2, 8, 1]
+    );
     // The connection is closed, or the drain would wait for the client's answer to a PING.
     drop(client);
     connection.abort();
@@ -52,12 +55,16 @@ async fn a_server_that_drains_at_once_warns_of_each_balancer_that_has_checked_it
         ("GoogleHC/1.0", "a Google Cloud load balancer"),
     ] {
         let stderr = said(&[agent, agent], &[]).await;
-        let warning = format!("draining\nwarning: the server drains at once, but {name} checked it: ");
+        let warning =
+            format!("draining\nwarning: the server drains at once, but {name} checked it: ");
         assert!(stderr.starts_with(&warning), "{stderr}");
         assert_eq!(stderr.lines().count(), 2, "{stderr}");
     }
     let stderr = said(&["Envoy/HC", "GoogleHC/1.0"], &["--metrics", "127.0.0.1:0"]).await;
-    assert!(stderr.contains("but Envoy and a Google Cloud load balancer checked it"), "{stderr}");
+    assert!(
+        stderr.contains("but Envoy and a Google Cloud load balancer checked it"),
+        "{stderr}"
+    );
 }
 
 #[tokio::test]
@@ -65,5 +72,8 @@ async fn a_server_without_balancers_or_with_a_linger_time_does_not_warn() {
     assert_eq!(said(&[], &[]).await, "draining\n");
     let others = ["grpc_health_probe grpc-go/1.60.0", "grpc-python/1.85.1"];
     assert_eq!(said(&others, &[]).await, "draining\n");
-    assert_eq!(said(&["Envoy/HC"], &["--drain-linger", "1ms"]).await, "draining\n");
+    assert_eq!(
+        said(&["Envoy/HC"], &["--drain-linger", "1ms"]).await,
+        "draining\n"
+    );
 }

@@ -43,7 +43,9 @@ fn serve(socket: &str, variables: &[(&str, &str)], args: &[&str]) -> Running {
 
 fn next(socket: &UnixDatagram) -> String {
     // Far longer than it takes; only a failure gets here.
-    socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
     let mut buffer = [0; 1024];
     let len = socket.recv(&mut buffer).unwrap();
     String::from_utf8(buffer[..len].to_vec()).unwrap()
@@ -53,7 +55,10 @@ fn next(socket: &UnixDatagram) -> String {
 fn ready_and_stopping_on_both_kinds_of_sockets() {
     let path: PathBuf = std::env::temp_dir().join(name());
     let socket = UnixDatagram::bind(&path).unwrap();
-    for (socket, name) in [(socket, path.to_str().unwrap().to_owned()), abstract_socket()] {
+    for (socket, name) in [
+        (socket, path.to_str().unwrap().to_owned()),
+        abstract_socket(),
+    ] {
         let mut server = serve(&name, &[], &[]);
         assert_eq!(next(&socket), READY);
         let addr = support::listening(&mut server).to_string();
@@ -69,7 +74,14 @@ fn ready_and_stopping_on_both_kinds_of_sockets() {
 fn the_watchdog_is_fed_until_the_end_of_the_drain() {
     let (socket, name) = abstract_socket();
     let watchdog = [("WATCHDOG_USEC", "20000")];
-    let args = ["--drain-linger", "10m", "--service", "worker", "--watchdog", "worker"];
+    let args = [
+        "--drain-linger",
+        "10m",
+        "--service",
+        "worker",
+        "--watchdog",
+        "worker",
+    ];
     let mut server = serve(&name, &watchdog, &args);
     support::listening(&mut server);
     assert_eq!(next(&socket), READY);
@@ -96,7 +108,10 @@ fn a_service_that_is_not_serving_does_not_feed_the_watchdog() {
     support::listening(&mut server);
     // The first look of the watchdog's task.
     let said = line(&mut server.stderr);
-    assert!(said.starts_with("the watchdog's service is not SERVING"), "{said}");
+    assert!(
+        said.starts_with("the watchdog's service is not SERVING"),
+        "{said}"
+    );
     server.signal("TERM");
     assert_eq!(next(&socket), READY);
     assert_eq!(next(&socket), STOPPING);
@@ -108,7 +123,11 @@ fn a_watchdog_of_another_process_is_not_fed() {
     let (socket, name) = abstract_socket();
     // Number 1 is not the command.
     let watchdog = [("WATCHDOG_USEC", "1000"), ("WATCHDOG_PID", "1")];
-    let mut server = serve(&name, &watchdog, &["--service", "a=not-serving", "--watchdog", "a"]);
+    let mut server = serve(
+        &name,
+        &watchdog,
+        &["--service", "a=not-serving", "--watchdog", "a"],
+    );
     support::listening(&mut server);
     server.signal("TERM");
     assert_eq!(next(&socket), READY);
@@ -137,7 +156,8 @@ fn a_socket_that_cannot_be_used_stops_nothing() {
 #[test]
 fn the_commands_of_checks_do_not_get_the_socket() {
     let (socket, name) = abstract_socket();
-    let check = "env[first=not-serving,period=10ms]=exec:sh -c 'test -z \"$NOTIFY_SOCKET$WATCHDOG_USEC\"'";
+    let check =
+        "env[first=not-serving,period=10ms]=exec:sh -c 'test -z \"$NOTIFY_SOCKET$WATCHDOG_USEC\"'";
     let watchdog = [("WATCHDOG_USEC", "20000")];
     let mut server = serve(&name, &watchdog, &["--check", check, "--watchdog", "env"]);
     support::listening(&mut server);

@@ -25,7 +25,10 @@ use tokio_stream::iter;
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let mut arguments = env::args().skip(1);
-    let (name, place) = (arguments.next().expect("a name"), arguments.next().expect("a place"));
+    let (name, place) = (
+        arguments.next().expect("a name"),
+        arguments.next().expect("a place"),
+    );
     let options: HashMap<String, String> = arguments
         .map(|argument| {
             let (key, value) = argument.split_once('=').unwrap_or((&argument, ""));
@@ -33,7 +36,9 @@ async fn main() {
         })
         .collect();
     let millis = |key: &str| {
-        let number = options.get(key).map(|value| value.parse().expect("a number"));
+        let number = options
+            .get(key)
+            .map(|value| value.parse().expect("a number"));
         number.map(Duration::from_millis)
     };
     let recorder = PrometheusBuilder::new().build_recorder();

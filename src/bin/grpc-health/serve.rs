@@ -233,7 +233,9 @@ fn feed(
     let service = args.watchdog.clone();
     async move {
         let is_alive = move || {
-            let status = service.as_deref().map(|name| registry.get_service_status(name));
+            let status = service
+                .as_deref()
+                .map(|name| registry.get_service_status(name));
             sidecar.is_draining() || status.is_none_or(|status| status == ServingStatus::Serving)
         };
         systemd.feed(is_alive).await;

@@ -166,7 +166,8 @@ mod tests {
 
     #[test]
     fn the_watchdog_is_for_one_process() {
-        let of = |usec: &str, pid: Option<&str>| watchdog(Some(usec.into()), pid.map(Into::into), 7);
+        let of =
+            |usec: &str, pid: Option<&str>| watchdog(Some(usec.into()), pid.map(Into::into), 7);
         let second = Some(Duration::from_secs(1));
         assert_eq!(of("1000000", None), second);
         assert_eq!(of("1000000", Some("7")), second);
