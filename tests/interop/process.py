@@ -6,9 +6,9 @@ import subprocess
 class Process:
     """A server process that prints `listening on ADDR`."""
 
-    def __init__(self, *command):
+    def __init__(self, *command, stderr=None):
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True
         )
         line = self.process.stdout.readline()
         prefix = "listening on "

@@ -23,25 +23,33 @@ fi
 
 # As the gate's tests build them: nothing is compiled again.
 cargo build --locked --workspace --all-features --bin grpc-health --example flip_server --example reflection \
-    --example interop_certs --example interop_echo --example interop_server --example interop_mounts
+    --example interop_certs --example interop_echo --example interop_server --example interop_mounts --example interop_fleet
 certs=$target/interop-certs
 "$target/debug/examples/interop_certs" "$certs"
 protos=$target/interop-protos
 mkdir -p "$protos"
 "$venv/bin/python" -m grpc_tools.protoc -Iproto --python_out="$protos" --grpc_python_out="$protos" proto/grpc/testing/*.proto
-# grpcio reads proxy settings; the loopback interface has no use for them.
-env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY -u grpc_proxy \
-    GRPC_HEALTH_BIN="$target/debug/grpc-health" \
-    FLIP_SERVER_BIN="$target/debug/examples/flip_server" \
-    INTEROP_SERVER_BIN="$target/debug/examples/interop_server" \
-    INTEROP_MOUNTS_BIN="$target/debug/examples/interop_mounts" \
-    INTEROP_ECHO_BIN="$target/debug/examples/interop_echo" \
-    NODE_PATH="$node_modules/node_modules" \
-    INTEROP_PROTOS="$protos" \
-    REFLECTION_BIN="$target/debug/examples/reflection" \
-    GRPCURL="${GRPCURL:-$venv/bin/grpcurl}" \
-    ENVOY="${ENVOY:-$venv/bin/envoy}" \
-    CERTS="$certs" \
-    PYTHONPATH=tests/interop \
-    "$venv/bin/python" -m unittest test_health test_tls test_reflection test_interop test_interop_flags test_mounts \
+
+# Runs modules of tests. grpcio reads proxy settings; the loopback interface has no use for them.
+modules() {
+    env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY -u grpc_proxy \
+        GRPC_HEALTH_BIN="$target/debug/grpc-health" \
+        FLIP_SERVER_BIN="$target/debug/examples/flip_server" \
+        INTEROP_SERVER_BIN="$target/debug/examples/interop_server" \
+        INTEROP_MOUNTS_BIN="$target/debug/examples/interop_mounts" \
+        INTEROP_ECHO_BIN="$target/debug/examples/interop_echo" \
+        INTEROP_FLEET_BIN="$target/debug/examples/interop_fleet" \
+        NODE_PATH="$node_modules/node_modules" \
+        INTEROP_PROTOS="$protos" \
+        REFLECTION_BIN="$target/debug/examples/reflection" \
+        GRPCURL="${GRPCURL:-$venv/bin/grpcurl}" \
+        ENVOY="${ENVOY:-$venv/bin/envoy}" \
+        CERTS="$certs" \
+        PYTHONPATH=tests/interop \
+        "$venv/bin/python" -m unittest "$@"
+}
+
+modules test_health test_tls test_reflection test_interop test_interop_flags test_mounts \
     test_streaming test_authority test_early test_nginx test_haproxy test_mirror "$@"
+# Servers behind balancers: minutes with FLEET_SECONDS=60, as the figures of RELIABILITY.md were made.
+modules test_envoy test_clients test_balancers test_kubernetes test_systemd "$@"

@@ -122,6 +122,10 @@ pub(crate) struct ServeArgs {
     /// How long open calls may take to complete after the linger time.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration_or_none)]
     pub(crate) drain_deadline: Duration,
+    /// Give systemd's watchdog (WatchdogSec=) a sign of life only while this service is SERVING, or the server drains. Without the option
+    /// the server gives a sign of life as long as the server runs.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) watchdog: Option<String>,
     /// Serve with N worker threads instead of the main thread alone.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,

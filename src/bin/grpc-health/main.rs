@@ -10,10 +10,12 @@ mod listen;
 mod metrics;
 mod output;
 mod probe;
+mod probers;
 mod query;
 mod serve;
 mod sidecar;
 mod since;
+mod systemd;
 mod tls;
 mod values;
 

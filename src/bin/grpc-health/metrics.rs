@@ -23,6 +23,7 @@ use tokio::{
 
 use crate::{
     output::{line, log},
+    probers::Probers,
     values::Listen,
 };
 
@@ -65,7 +66,7 @@ struct Page {
 
 impl Metrics {
     /// Listens on `addr`, and installs the recorder. The server must be made afterwards.
-    pub(crate) async fn start(addr: &Listen) -> Result<Self, String> {
+    pub(crate) async fn start(addr: &Listen, probers: &Probers) -> Result<Self, String> {
         fn on(addr: &Listen) -> impl Fn(&dyn Display) -> String {
             move |error| format!("--metrics: cannot listen on {addr}: {error}")
         }
@@ -84,7 +85,8 @@ impl Metrics {
             .map_err(|error| on(addr)(&error))?
             .build_recorder();
         let recorded = recorder.handle();
-        ::metrics::set_global_recorder(recorder).map_err(|error| on(addr)(&error))?;
+        ::metrics::set_global_recorder(probers.noting(recorder))
+            .map_err(|error| on(addr)(&error))?;
         let last = Mutex::new(None);
         Ok(Self {
             listener,

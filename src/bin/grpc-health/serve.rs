@@ -10,7 +10,7 @@ use std::{
 };
 
 use grpc_health::{
-    HealthService, Registry, Server,
+    HealthService, Registry, Server, ServingStatus,
     reflection::{Index, Reflection},
     router::Router,
     service::Service,
@@ -27,7 +27,9 @@ use crate::{
     listen,
     metrics::Metrics,
     output::{Exit, log},
+    probers::Probers,
     sidecar::{self, Sidecar, Source, report},
+    systemd::Systemd,
     tls,
 };
 
@@ -52,14 +54,21 @@ pub(crate) fn run(args: &ServeArgs) -> Exit {
         report(&errors);
         return Exit::Arguments;
     }
+    let is_service = |name: &String| {
+        let mut services = args.service.iter();
+        name.is_empty() || services.any(|(service, _)| service == name) || sidecar.decides(name)
+    };
     for name in &args.pin {
-        let is_service = name.is_empty()
-            || args.service.iter().any(|(service, _)| service == name)
-            || sidecar.decides(name);
-        if !is_service || registry.pin(name).is_err() {
+        if !is_service(name) || registry.pin(name).is_err() {
             log(format_args!("error: --pin \"{name}\": no such --service"));
             return Exit::Arguments;
         }
+    }
+    if let Some(name) = args.watchdog.as_ref().filter(|name| !is_service(name)) {
+        log(format_args!(
+            "error: --watchdog \"{name}\": no such --service"
+        ));
+        return Exit::Arguments;
     }
     let runtime = match runtime(args) {
         Ok(runtime) => runtime,
@@ -98,9 +107,13 @@ async fn serve(args: &ServeArgs, registry: Registry, sidecar: &Sidecar, source: 
         }
     };
     // Before the server is made, which keeps the recorder's handles.
+    let probers = Probers::default();
     let page = match &args.metrics {
-        None => None,
-        Some(addr) => match Metrics::start(addr).await {
+        None => {
+            probers.note_only();
+            None
+        }
+        Some(addr) => match Metrics::start(addr, &probers).await {
             Ok(page) => Some(page),
             Err(error) => {
                 log(format_args!("error: {error}"));
@@ -108,7 +121,8 @@ async fn serve(args: &ServeArgs, registry: Registry, sidecar: &Sidecar, source: 
             }
         },
     };
-    let mut router = Router::new(HealthService::new(registry).reasons(args.reasons));
+    let service = HealthService::new(registry.clone()).reasons(args.reasons);
+    let mut router = Router::new(service);
     if args.reflection {
         match Index::builder().build() {
             Ok(index) => router = router.service(Reflection::new(index)),
@@ -176,10 +190,18 @@ async fn serve(args: &ServeArgs, registry: Registry, sidecar: &Sidecar, source: 
         tokio::spawn(page.serve());
     }
 
+    let systemd = Systemd::from_env();
+    systemd.ready().await;
+    tokio::spawn(feed(systemd.clone(), args, registry, sidecar.clone()));
+
     let stopping = sidecar.clone();
+    let warning = args.drain_linger.is_zero().then_some(probers);
     let shutdown = async move {
         signals.next().await;
         log("draining");
+        if let Some(warning) = warning.and_then(|probers| probers.warning()) {
+            log(warning);
+        }
         stopping.drains();
         if let Some(control) = control {
             control.drain_handle().begin();
@@ -190,6 +212,7 @@ async fn serve(args: &ServeArgs, registry: Registry, sidecar: &Sidecar, source: 
             stopping.stop().await;
             process::exit(0);
         });
+        systemd.stopping().await;
     };
     match server.serve_with_shutdown(shutdown).await {
         Ok(()) => Exit::Serving,
@@ -197,6 +220,25 @@ async fn serve(args: &ServeArgs, registry: Registry, sidecar: &Sidecar, source: 
             log(format_args!("error: {error}"));
             Exit::Connect
         }
+    }
+}
+
+/// Tells systemd that the server is alive: the runtime runs, and the service of `--watchdog` is SERVING or the server drains.
+fn feed(
+    systemd: Systemd,
+    args: &ServeArgs,
+    registry: Registry,
+    sidecar: Sidecar,
+) -> impl Future<Output = ()> + use<> {
+    let service = args.watchdog.clone();
+    async move {
+        let is_alive = move || {
+            let status = service
+                .as_deref()
+                .map(|name| registry.get_service_status(name));
+            sidecar.is_draining() || status.is_none_or(|status| status == ServingStatus::Serving)
+        };
+        systemd.feed(is_alive).await;
     }
 }
 

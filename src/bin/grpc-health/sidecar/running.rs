@@ -87,7 +87,7 @@ impl Sidecar {
         self.draining.store(true, SeqCst);
     }
 
-    pub(super) fn is_draining(&self) -> bool {
+    pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(SeqCst)
     }
 
