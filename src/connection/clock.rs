@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::connection::Connection;
-use super::lifetime::{Activity, Verdict};
+use super::lifetime::{Activity, Verdict, earlier};
 use super::phase::Phase;
 use super::standing::{Doing, Standing};
 use crate::service::Service;
@@ -30,12 +30,8 @@ where
             self.tell_standing(now, activity.busy);
             self.lifetime.observe(now, activity);
             self.intake.look_again(now);
-            let times = [
-                self.waiting.next_deadline(),
-                self.lifetime.next(),
-                self.intake.next(),
-            ];
-            let next = times.into_iter().flatten().min();
+            let calls = earlier(self.waiting.next_deadline(), self.intake.next());
+            let next = earlier(calls, self.lifetime.next());
             if next.is_some_and(|next| next <= now) {
                 self.with_waiting(|waiting, turn| waiting.expire(now, turn));
                 self.look_at_stuck(now);

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
 
 use bytes::Bytes;
-use h2::PingPong;
+use h2::{PingPong, RecvStream};
 use h2::server::SendResponse;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
@@ -19,7 +19,7 @@ use super::link::Link;
 use super::phase::Phase;
 use super::sending::Sending;
 use super::standing::Doing;
-use super::stream::{Bodies, Conditions, Inbox, Turn};
+use super::stream::{Bodies, Conditions, Turn};
 use super::tally::Tally;
 use super::timers::Timer;
 use super::waiting::{FEW, Waiting};
@@ -35,7 +35,7 @@ pub(super) type Http2<T> = h2::server::Connection<Guard<T>, Bytes>;
 
 /// A request whose head has been checked.
 pub(super) struct Incoming {
-    pub(super) inbox: Inbox,
+    pub(super) stream: RecvStream,
     pub(super) respond: SendResponse<Bytes>,
     pub(super) call: Result<Call, Refusal>,
 }

@@ -122,13 +122,11 @@ impl Lifetime {
 
     /// When the next verdict is due.
     pub(super) fn next(&self) -> Option<Instant> {
-        let times = [
-            self.cut_time(),
-            self.leave_time(),
-            self.ping_time(),
-            self.shrink_time(),
-        ];
-        times.into_iter().flatten().min().filter(|_| !self.over)
+        if self.over {
+            return None;
+        }
+        let end = earlier(self.cut_time(), self.leave_time());
+        earlier(end, earlier(self.ping_time(), self.shrink_time()))
     }
 
     /// The verdict that is due at `now`. Each call gives the next one; after a cut there is none.
@@ -161,14 +159,17 @@ impl Lifetime {
         let silent = after(self.pinged, Some(self.ping_timeout));
         let blocked = self.blocked_since.map(|(since, _)| since);
         let stalled = after(blocked, Some(self.write_stall));
-        [self.cut_at, silent, stalled].into_iter().flatten().min()
+        earlier(self.cut_at, earlier(silent, stalled))
     }
 
     fn leave_time(&self) -> Option<Instant> {
         let idle = after(self.idle_since, self.idle);
-        let crowded = self.free_since.filter(|_| self.seen.crowded);
-        let crowded = after(crowded, self.idle.map(|idle| idle.min(CROWDED_IDLE)));
-        [self.leave_at, idle, crowded].into_iter().flatten().min()
+        let times = earlier(self.leave_at, idle);
+        if !self.seen.crowded {
+            return times;
+        }
+        let crowded = self.idle.map(|idle| idle.min(CROWDED_IDLE));
+        earlier(times, after(self.free_since, crowded))
     }
 
     fn ping_time(&self) -> Option<Instant> {
@@ -182,6 +183,16 @@ impl Lifetime {
 /// The time `duration` after `since`; `None` if that is too far in the future to be represented.
 fn after(since: Option<Instant>, duration: Option<Duration>) -> Option<Instant> {
     since?.checked_add(duration?)
+}
+
+/// The earlier of two times, of which each may be missing. Every turn of a connection asks a few times: an iterator would cost more.
+#[inline]
+pub(super) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, None) => one,
+        (None, other) => other,
+    }
 }
 
 /// `age`, up to a tenth more or less, so that connections made together do not end together.

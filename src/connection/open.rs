@@ -56,6 +56,7 @@ pub(crate) async fn serve<S, T>(
             let mut open = Open::new(&host.observers, remote);
             let polite = Box::pin(plain::serve(&host, &link, &options, &mut io, opened)).await;
             open.reason = match &link {
+                link if link.is_flood() => Close::Flood,
                 link if link.is_to_leave() => Close::Evicted,
                 link if link.phase() >= Phase::Closing => Close::Shutdown,
                 _ => Close::Client,

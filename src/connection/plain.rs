@@ -1,6 +1,7 @@
 //! A connection of HTTP/1: its reads, writes, times and its part in the server's shutdown.
 
 use std::future::{Future, poll_fn};
+use std::io::ErrorKind;
 use std::pin::{Pin, pin};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -145,7 +146,7 @@ async fn next<S, T: AsyncRead + Unpin>(
             late_at = within(host.config.header_block_timeout);
         }
         let until = if is_idle { idle_until } else { late_at };
-        let read = wait(link, until, is_idle, |cx| read(heads, io, cx)).await;
+        let read = wait(link, until, is_idle, |cx| read(host, link, heads, io, cx)).await;
         match read {
             Event::Done(0) | Event::Cut => return Next::End,
             Event::Done(n) => add(&host.counters.bytes_read, n),
@@ -157,11 +158,21 @@ async fn next<S, T: AsyncRead + Unpin>(
 }
 
 /// Reads once. Zero at the end of the input or after an error.
-fn read<T: AsyncRead + Unpin>(heads: &mut Heads, io: &mut T, cx: &mut Context<'_>) -> Poll<usize> {
+fn read<S, T: AsyncRead + Unpin>(
+    host: &Host<S>,
+    link: &Link,
+    heads: &mut Heads,
+    io: &mut T,
+    cx: &mut Context<'_>,
+) -> Poll<usize> {
     let mut chunk = [0; CHUNK];
     let mut buf = ReadBuf::new(&mut chunk);
-    let read = ready!(Pin::new(io).poll_read(cx, &mut buf));
-    if read.is_err() {
+    if let Err(error) = ready!(Pin::new(io).poll_read(cx, &mut buf)) {
+        // TLS has counted too many records in vain.
+        if error.kind() == ErrorKind::QuotaExceeded {
+            host.counters.floods.fetch_add(1, Relaxed);
+            link.set_flooded();
+        }
         return Poll::Ready(0);
     }
     heads.push(buf.filled());

@@ -19,9 +19,9 @@ use tokio::time::Instant;
 use super::connection::{Connection, Http2, Incoming, MANY};
 use super::link::yield_to_others;
 use super::phase::Phase;
-use super::stream::{Finished, Inbox, Reading, Turn, begin, send_refusal};
+use super::stream::{Finished, Inbox, Reading, Turn, begin, read, send_refusal};
 use super::waiting::{State, Terms, Waiting};
-use crate::call::{self, Call, Collector, Refusal};
+use crate::call::{self, Call, Refusal};
 use crate::observe::Close;
 use crate::service::{Service, contain, panicked};
 
@@ -148,10 +148,10 @@ where
     fn take(&mut self, next: Option<Result<Accepted, h2::Error>>) -> Option<Closed> {
         match next {
             Some(Ok((request, respond))) => {
-                let (mut parts, body) = request.into_parts();
+                let (mut parts, stream) = request.into_parts();
                 let call = self.judge(&mut parts);
                 self.batch.push(Incoming {
-                    inbox: Inbox::new(body),
+                    stream,
                     respond,
                     call,
                 });
@@ -219,7 +219,7 @@ where
 impl Incoming {
     fn answer<S: Service>(self, waiting: &mut Waiting<S>, turn: &mut Turn<'_, S>) {
         let Self {
-            inbox,
+            stream,
             mut respond,
             call,
         } = self;
@@ -232,28 +232,20 @@ impl Incoming {
             }
         };
         let terms = Terms::of(&call);
-        let decided = call.is_decided();
-        let finished = if decided && call.method.is_streaming() {
-            begin(turn, inbox, respond, call)
-        } else {
-            let mut reading = Reading {
-                inbox,
-                respond,
-                collector: Collector::new(&call),
-                call,
-            };
+        let begun = if !call.is_decided() {
             // The body is not read before the service has decided whether the call may begin.
-            if !decided {
+            Err(Reading::new(stream, respond, call))
+        } else if call.method.is_streaming() {
+            Ok(begin(turn, Inbox::new(stream), respond, call))
+        } else {
+            read(turn, stream, respond, call)
+        };
+        let finished = match begun {
+            Ok(finished) => finished,
+            Err(reading) => {
                 waiting.insert(State::Reading(Box::new(reading)), terms, turn);
                 return;
             }
-            // Most requests are complete by now, so the first read gets no waker.
-            let mut cx = Context::from_waker(Waker::noop());
-            let Poll::Ready(read) = reading.read(turn.turns, turn.bodies, &mut cx) else {
-                waiting.insert(State::Reading(Box::new(reading)), terms, turn);
-                return;
-            };
-            reading.finish(read, turn)
         };
         match finished {
             Finished::Done => {}

@@ -101,3 +101,6 @@ impl<S: Service> Arrival<S> {
         }
     }
 }
+
+#[cfg(all(test, feature = "tls"))]
+mod tests;

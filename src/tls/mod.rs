@@ -26,6 +26,7 @@
 //! # }
 //! ```
 
+mod account;
 mod chain;
 #[cfg(feature = "client")]
 mod client;

@@ -118,7 +118,9 @@ impl fmt::Debug for ServerPem {
 #[derive(Clone)]
 pub struct ServerTls {
     current: Arc<RwLock<Current>>,
-    turns: Turns,
+    /// The turns of the handshakes, and of the records in vain.
+    handshakes: Turns,
+    records: Turns,
 }
 
 struct Current {
@@ -167,7 +169,8 @@ impl ServerTls {
     pub fn new(pem: ServerPem) -> Result<Self, TlsError> {
         Ok(Self {
             current: Arc::new(RwLock::new(Current::new(pem)?)),
-            turns: Turns::default(),
+            handshakes: Turns::default(),
+            records: Turns::default(),
         })
     }
 
@@ -209,15 +212,15 @@ impl ServerTls {
         T: AsyncRead + AsyncWrite + Send + Unpin,
     {
         let config = self.with_current(|current| Arc::clone(current.config(http1)));
-        let turns = self.turns.clone();
+        let (handshakes, records) = (self.handshakes.clone(), self.records.clone());
         async move {
             let handshake = TlsAcceptor::from(config).accept(Records::new(io));
-            match turns.take(handshake.into_fallible()).await {
+            match handshakes.take(handshake.into_fallible()).await {
                 // rustls refuses a client that offers only other protocols, and accepts one that offers none.
                 Ok(stream) if http1 || stream.get_ref().1.alpn_protocol() == Some(H2) => {
                     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(H2);
                     let certificates = certificates(stream.get_ref().1);
-                    Ok((Secured::new(stream), certificates, is_http2))
+                    Ok((Secured::new(stream, &records), certificates, is_http2))
                 }
                 Ok(stream) => {
                     hang_up(stream).await;

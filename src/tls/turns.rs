@@ -1,31 +1,63 @@
-//! Handshakes in turns.
+//! Cryptography in turns.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
-use tokio::task::yield_now;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::{JoinHandle, yield_now};
 
-/// The turns of the handshakes of a server. A step of a handshake takes up to some milliseconds of cryptography.
+/// The turns of the handshakes of a server, or of the records in vain. A step of a handshake takes up to some milliseconds of cryptography.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Turns(Arc<OnceLock<Semaphore>>);
 
+/// A wait for a turn. The wait is a task of its own, since the owner of a turn must be polled, and a connection need not read.
+#[derive(Debug, Default)]
+pub(super) struct Waiting(Option<JoinHandle<()>>);
+
+impl Waiting {
+    /// Waits for one of `turns`. Ready when the turn has come: the work may then be done at once.
+    pub(super) fn poll(&mut self, turns: &Turns, cx: &mut Context<'_>) -> Poll<()> {
+        let waiting = self.0.get_or_insert_with(|| {
+            let turns = turns.clone();
+            tokio::spawn(async move { drop(turns.next().await) })
+        });
+        // The task fails only when the runtime ends.
+        let _ = ready!(Pin::new(waiting).poll(cx));
+        self.0 = None;
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(waiting) = &self.0 {
+            waiting.abort();
+        }
+    }
+}
+
 impl Turns {
-    /// Completes a handshake. Before each step the runtime polls every other task that is ready, and its sockets. All handshakes together
-    /// take one step of each worker in between.
-    pub(super) async fn take<F: Future + Unpin>(&self, mut handshake: F) -> F::Output {
+    /// Waits for a turn, and then for the runtime to poll every other task that is ready, and its sockets.
+    async fn next(&self) -> Option<SemaphorePermit<'_>> {
         let turns = self.0.get_or_init(|| {
             let workers =
                 Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
             Semaphore::new(workers.max(1))
         });
+        // The semaphore is never closed.
+        let turn = turns.acquire().await.ok();
+        yield_now().await;
+        turn
+    }
+
+    /// Completes a handshake. Before each step the runtime polls every other task that is ready, and its sockets. All handshakes together
+    /// take one step of each worker in between.
+    pub(super) async fn take<F: Future + Unpin>(&self, mut handshake: F) -> F::Output {
         loop {
-            // The semaphore is never closed.
-            let turn = turns.acquire().await;
-            yield_now().await;
+            let turn = self.next().await;
             let polled = poll_fn(|cx| Poll::Ready(Pin::new(&mut handshake).poll(cx))).await;
             drop(turn);
             if let Poll::Ready(done) = polled {

@@ -160,6 +160,41 @@ async fn key_updates_that_bring_nothing_end_the_connection() {
     assert!(most > 1_000, "{most}");
 }
 
+#[cfg(feature = "http1")]
+#[tokio::test]
+async fn key_updates_that_bring_nothing_end_a_connection_of_http_1() {
+    use grpc_health::server::ListenOptions;
+    let servers = Ca::new("servers");
+    let fixture = start(server_pem(&servers.server())).await;
+    let server = fixture
+        .server
+        .with_listen_options(ListenOptions::new().http1());
+    server.bind_tls("127.0.0.1:0", &fixture.tls).await.unwrap();
+    let addr = server.local_addrs()[1];
+    let config = bare_of(
+        &[&rustls::version::TLS13],
+        &servers,
+        &["http/1.1"],
+        None,
+    );
+    let mut stream = shake_hands(addr, &Arc::new(config)).await.unwrap();
+    let mut sent = 0;
+    let mut head = b"GET /readyz HTTP/1.1\r\nhost: a\r\nx: ".iter().chain([b'x'].iter().cycle());
+    until_closed(&mut stream, 200, |stream| {
+        for _ in 0..31 {
+            stream.get_mut().1.refresh_traffic_keys().unwrap();
+        }
+        sent += 31;
+        vec![*head.next().unwrap()]
+    })
+    .await;
+    // The server has seen the end before the counters are read.
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+    let stats = fixture.stop().await;
+    assert_eq!((stats.floods, stats.connections_open), (1, 0));
+    assert!(sent > 1_000, "{sent}");
+}
+
 #[tokio::test]
 async fn records_of_one_byte_end_the_connection() {
     let servers = Ca::new("servers");

@@ -69,6 +69,13 @@ impl Inbox {
         }
     }
 
+    /// The same, after the first `bytes` of the request were given out.
+    pub(super) const fn after(mut self, bytes: usize) -> Self {
+        self.handed = bytes;
+        self.pace.arrived = bytes as u64;
+        self
+    }
+
     /// The next bytes of the request, `None` at the end. An error means that the stream is gone.
     #[inline]
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, h2::Error>>> {

@@ -10,7 +10,7 @@ mod sink;
 
 pub(super) use context::{Conditions, Turn, discard};
 pub(super) use inbox::Inbox;
-pub(super) use reading::{Finished, Reading, begin};
+pub(super) use reading::{Finished, Reading, begin, read};
 pub(super) use replying::{Progress, Replying};
 pub(super) use requests::{Bodies, Feed};
 pub(super) use sink::{is_given_up, refuse, send_refusal};

@@ -1,8 +1,9 @@
 //! Reads the request: its body and its messages, up to the call of the service.
 
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
+use h2::RecvStream;
 use h2::server::SendResponse;
 
 use super::super::sending::SMALL;
@@ -12,7 +13,7 @@ use super::replying::{Progress, Replying, Source};
 use super::requests::{Bodies, Body};
 use super::sink::{Sink, refuse, send_refusal};
 use crate::call::{Call, Collector, Incoming, Refusal, Turns};
-use crate::service::{Answer, Head, Part, Requests, Service, contain, panicked};
+use crate::service::{Answer, Head, Message, Part, Requests, Service, contain, panicked};
 use crate::wire::code::Code;
 use crate::wire::status::Status;
 
@@ -49,6 +50,19 @@ pub(in crate::connection) enum Finished<S: Service> {
 }
 
 impl Reading {
+    pub(in crate::connection) fn new(
+        stream: RecvStream,
+        respond: SendResponse<Bytes>,
+        call: Call,
+    ) -> Self {
+        Self {
+            inbox: Inbox::new(stream),
+            respond,
+            collector: Collector::new(&call),
+            call,
+        }
+    }
+
     /// Waits until the service has decided whether the call may begin. Returns `None` if the call may begin, otherwise how the call ended.
     pub(in crate::connection) fn decide<S: Service>(
         &mut self,
@@ -84,7 +98,18 @@ impl Reading {
         if self.call.method.is_streaming() {
             return Poll::Ready(Ok(()));
         }
-        let read = self.poll_body(turns, bodies, cx);
+        self.read_on(None, turns, bodies, cx)
+    }
+
+    /// Goes on reading after the result `pushed` of the last chunk, if there was one.
+    fn read_on(
+        &mut self,
+        pushed: Option<Poll<Result<(), Status>>>,
+        turns: &Turns,
+        bodies: &Bodies,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Broken>> {
+        let read = self.poll_body(pushed, turns, bodies, cx);
         // The body is not read while a message is decompressed, so a reset would not be seen.
         if self.collector.is_inflating() && self.respond.poll_reset(cx).is_ready() {
             return Poll::Ready(Err(Broken::Gone));
@@ -94,14 +119,14 @@ impl Reading {
 
     fn poll_body(
         &mut self,
+        mut pushed: Option<Poll<Result<(), Status>>>,
         turns: &Turns,
         bodies: &Bodies,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Broken>> {
-        let mut pushed = self
-            .collector
-            .is_inflating()
-            .then(|| self.collector.poll_rest(cx, turns));
+        if pushed.is_none() && self.collector.is_inflating() {
+            pushed = Some(self.collector.poll_rest(cx, turns));
+        }
         loop {
             if let Some(pushed) = pushed {
                 // The bytes of a message that is decompressed are still held.
@@ -144,22 +169,72 @@ impl Reading {
             Err(Broken::Refused(status)) => Err(status),
             Err(Broken::Gone) => return Finished::Gone,
         };
-        match message {
-            Ok(message) => {
-                let finished = dispatch(at, self.respond, self.call, |service, head| {
-                    service.call(head, message)
-                });
-                // h2 returns the rest of the body's window to the connection only at the call's end. A call that goes on returns the window
-                // here.
+        let finished = answer(at, self.respond, self.call, message);
+        // h2 returns the rest of the body's window to the connection only at the call's end. A call that goes on returns the window here.
+        if matches!(finished, Finished::Replying(_)) {
+            self.inbox.end_message();
+        }
+        finished
+    }
+}
+
+/// Begins a call whose service gets the request as a whole. Answers the call if the request has arrived, and otherwise returns the request.
+///
+/// Most requests have one frame, and are answered here without the state that other requests need.
+#[allow(
+    clippy::result_large_err,
+    reason = "the request is boxed when it has to wait"
+)]
+pub(in crate::connection) fn read<S: Service>(
+    at: &mut Turn<'_, S>,
+    mut stream: RecvStream,
+    respond: SendResponse<Bytes>,
+    mut call: Call,
+) -> Result<Finished<S>, Reading> {
+    // Most requests are complete by now, so the first read gets no waker.
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut collector = Collector::new(&call);
+    let (mut handed, mut pushed) = (0, None);
+    if let Poll::Ready(Some(Ok(chunk))) = stream.poll_data(&mut cx) {
+        handed = chunk.len();
+        match collector.poll_push(chunk, &mut cx, at.turns) {
+            Poll::Ready(Ok(())) if stream.is_end_stream() => {
+                let message = collector.finish_for(&mut call);
+                let finished = answer(at, respond, call, message);
                 if matches!(finished, Finished::Replying(_)) {
-                    self.inbox.end_message();
+                    let _ = stream.flow_control().release_capacity(handed);
                 }
-                finished
+                return Ok(finished);
             }
-            Err(status) => {
-                refuse(&mut self.respond, &mut self.call, &status);
-                Finished::Done
-            }
+            other => pushed = Some(other),
+        }
+    }
+    let mut reading = Reading {
+        inbox: Inbox::new(stream).after(handed),
+        respond,
+        collector,
+        call,
+    };
+    match reading.read_on(pushed, at.turns, at.bodies, &mut cx) {
+        Poll::Pending => Err(reading),
+        Poll::Ready(read) => Ok(reading.finish(read, at)),
+    }
+}
+
+/// Gives the message to the service, or refuses the call.
+fn answer<S: Service>(
+    at: &mut Turn<'_, S>,
+    mut respond: SendResponse<Bytes>,
+    mut call: Call,
+    message: Result<Message, Status>,
+) -> Finished<S> {
+    match message {
+        Ok(message) => dispatch(at, respond, call, |service, head| {
+            service.call(head, message)
+        }),
+        Err(status) => {
+            refuse(&mut respond, &mut call, &status);
+            Finished::Done
         }
     }
 }
