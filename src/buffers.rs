@@ -120,6 +120,42 @@ pub(crate) fn tidy() {
     drop(with_shelf(Shelf::tidy));
 }
 
+/// The length in bytes up to which the buffer of a message grows in small steps: a stream's first window by default.
+const SMALL_STEPS: usize = 64 << 10;
+
+/// A buffer grows by this number of bytes at least.
+const LEAST_STEP: usize = 8;
+
+/// How much a buffer that has `len` bytes grows for a chunk of `chunk` bytes. A short buffer gets a quarter more, so that a peer that sends a
+/// part of many messages makes the server hold a quarter more than the peer has sent. A long one doubles, and is copied less often.
+pub(crate) fn growth(len: usize, chunk: usize) -> usize {
+    let more = if len < SMALL_STEPS { len / 4 } else { len };
+    chunk.max(more).max(LEAST_STEP)
+}
+
+/// Makes room for `additional` bytes and no more. `BytesMut` has no such function, and its `reserve` doubles the capacity.
+fn reserve_exact(buffer: &mut BytesMut, additional: usize) {
+    let old = std::mem::take(buffer);
+    if old.is_empty() {
+        drop(old);
+        *buffer = BytesMut::with_capacity(additional);
+        return;
+    }
+    // Neither conversion copies the bytes.
+    let mut bytes = Vec::from(old);
+    bytes.reserve_exact(additional);
+    *buffer = BytesMut::from(Bytes::from(bytes));
+}
+
+/// Appends `chunk` to `buffer`, whose capacity is a quarter more than its length at most while the length is below 64 KiB.
+pub(crate) fn append(buffer: &mut BytesMut, chunk: &[u8]) {
+    if buffer.capacity() - buffer.len() < chunk.len() {
+        let room = growth(buffer.len(), chunk.len());
+        reserve_exact(buffer, room);
+    }
+    buffer.extend_from_slice(chunk);
+}
+
 const fn is_kept(capacity: usize) -> bool {
     SMALLEST <= capacity && capacity <= LARGEST
 }
@@ -147,7 +183,7 @@ impl Buffer {
         if additional >= SMALLEST {
             drop(with_shelf(|shelf| shelf.make_up(additional)));
         }
-        self.0.reserve(additional);
+        reserve_exact(&mut self.0, additional);
     }
 
     /// Takes an empty buffer of at least this capacity off the shelf. `None` if the shelf has none.

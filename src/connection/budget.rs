@@ -19,6 +19,8 @@ pub(crate) struct Budget {
     limit: usize,
     /// The most bytes that one share may take.
     most: usize,
+    /// Another budget, and the limit of both together.
+    beside: Option<(Arc<Self>, usize)>,
     used: AtomicUsize,
     /// The length of `queue`, so that the shares need no lock while nobody waits.
     waiting: AtomicUsize,
@@ -43,13 +45,36 @@ impl Budget {
 
     /// A budget of `limit` bytes, of which one share may hold `most` bytes.
     pub(crate) fn with_most(limit: usize, most: usize) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new(Self::empty(limit, most, None))
+    }
+
+    /// A budget of `limit` bytes, which shrinks while the bytes of another budget and its own would be more than `both`. What one share may
+    /// hold is always left: a quarter of the limit.
+    pub(crate) fn beside(limit: usize, other: &Arc<Self>, both: usize) -> Arc<Self> {
+        let other = Some((Arc::clone(other), both));
+        Arc::new(Self::empty(limit, limit / PART, other))
+    }
+
+    fn empty(limit: usize, most: usize, beside: Option<(Arc<Self>, usize)>) -> Self {
+        Self {
             limit,
             most,
+            beside,
             used: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             queue: Mutex::default(),
-        })
+        }
+    }
+
+    /// How many bytes all shares may hold now.
+    fn limit(&self) -> usize {
+        match &self.beside {
+            None => self.limit,
+            Some((other, both)) => {
+                let left = both.saturating_sub(other.used.load(SeqCst));
+                left.clamp(self.most, self.limit)
+            }
+        }
     }
 
     /// The bytes that all shares hold now.
@@ -71,7 +96,7 @@ impl Budget {
     pub(crate) fn is_short(&self) -> bool {
         self.is_wanted() && {
             let first = self.queue().front().map_or(0, |place| place.bytes);
-            self.used.load(SeqCst).saturating_add(first) > self.limit
+            self.used.load(SeqCst).saturating_add(first) > self.limit()
         }
     }
 
@@ -81,7 +106,8 @@ impl Budget {
 
     /// Takes `bytes` if the limit allows.
     fn take(&self, bytes: usize) -> bool {
-        let take = |used: usize| used.checked_add(bytes).filter(|used| *used <= self.limit);
+        let limit = self.limit();
+        let take = |used: usize| used.checked_add(bytes).filter(|used| *used <= limit);
         self.used.fetch_update(SeqCst, SeqCst, take).is_ok()
     }
 
@@ -91,11 +117,13 @@ impl Budget {
         self.waiting.store(queue.len(), SeqCst);
         let first = queue.front_mut()?;
         let used = self.used.load(SeqCst);
-        let fits = used.saturating_add(first.bytes) <= self.limit;
+        let fits = used.saturating_add(first.bytes) <= self.limit();
         fits.then(|| first.waker.take()).flatten()
     }
 
-    fn wake_next(&self) {
+    /// Wakes the first share of the queue if its bytes have room now. The caller has given bytes back, to this budget or to the budget
+    /// beside this one.
+    pub(crate) fn wake_next(&self) {
         // A share that joins writes `waiting` and then reads `used`; this thread has written `used` before it reads `waiting`. So one of
         // the two sees the other.
         if self.waiting.load(SeqCst) == 0 {
@@ -185,6 +213,16 @@ impl Share {
         Ok(())
     }
 
+    /// Makes the share hold `bytes` that are there already, whatever the limit.
+    pub(crate) fn hold_anyway(&mut self, bytes: usize) {
+        let held = self.held();
+        if bytes > held {
+            self.take_anyway(bytes - held);
+        } else {
+            self.give_back(held - bytes);
+        }
+    }
+
     /// Takes `bytes` that are there already, whatever the limit. For the part that each connection is guaranteed.
     pub(crate) fn take_anyway(&mut self, bytes: usize) {
         // More than `usize::MAX` bytes cannot be there.
@@ -252,141 +290,10 @@ impl Drop for Share {
     fn drop(&mut self) {
         self.leave();
         self.give_back(self.held());
+        // The shares of the budget beside this one have been dropped before, if both are a connection's.
+        self.budget.wake_next();
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::AtomicUsize;
-    use std::task::Wake;
-
-    use super::*;
-
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Relaxed);
-        }
-    }
-
-    fn counter() -> (Arc<Count>, Waker) {
-        let count = Arc::new(Count::default());
-        (Arc::clone(&count), Waker::from(count))
-    }
-
-    impl Count {
-        fn get(&self) -> usize {
-            self.0.load(Relaxed)
-        }
-    }
-
-    #[test]
-    fn one_share_holds_a_quarter_at_most_and_gives_everything_back() {
-        let budget = Budget::new(400);
-        let mut share = Share::new(&budget);
-        assert_eq!(share.try_take(100), Ok(()));
-        assert_eq!(share.try_take(1), Err(Full::Share));
-        share.give_back(60);
-        assert_eq!(share.try_take(60), Ok(()));
-        assert_eq!(share.try_take(usize::MAX), Err(Full::Share));
-        // The guaranteed part comes whatever is held.
-        share.take_anyway(1_000);
-        assert_eq!(budget.used(), 1_100);
-        share.give_back(usize::MAX);
-        assert_eq!(budget.used(), 0);
-        share.take_anyway(7);
-        drop(share);
-        assert_eq!(budget.used(), 0);
-    }
-
-    #[test]
-    fn shares_wait_in_order_and_each_byte_wakes_one_at_most() {
-        let budget = Budget::new(400);
-        let mut holders: Vec<_> = (0..4).map(|_| Share::new(&budget)).collect();
-        for holder in &mut holders {
-            assert_eq!(holder.try_take(100), Ok(()));
-        }
-        let mut waiters: Vec<_> = (0..3).map(|_| Share::new(&budget)).collect();
-        let wakes: Vec<_> = waiters
-            .iter_mut()
-            .map(|waiter| {
-                assert_eq!(waiter.try_take(50), Err(Full::Budget));
-                let (count, waker) = counter();
-                waiter.wait(50, &waker);
-                count
-            })
-            .collect();
-        let woken = || wakes.iter().map(|count| count.get()).collect::<Vec<_>>();
-        holders[0].give_back(40);
-        assert_eq!(woken(), [0, 0, 0]);
-        holders[0].give_back(60);
-        assert_eq!(woken(), [1, 0, 0]);
-        // Nobody overtakes: neither the second nor a share that holds some bytes.
-        assert_eq!(waiters[1].try_take(50), Err(Full::Budget));
-        assert_eq!(holders[0].try_take(1), Err(Full::Budget));
-        assert_eq!(waiters[0].try_take(50), Ok(()));
-        assert_eq!(woken(), [1, 1, 0]);
-        // The second leaves without a byte.
-        waiters[1].leave();
-        assert_eq!(woken(), [1, 1, 1]);
-        drop(waiters.remove(2));
-        assert!(!budget.is_wanted());
-        assert_eq!(holders[0].try_take(50), Ok(()));
-        assert_eq!(budget.used(), 400);
-    }
-
-    #[test]
-    fn a_share_that_waits_again_keeps_its_place() {
-        let budget = Budget::new(400);
-        let mut holder = Share::new(&budget);
-        holder.take_anyway(400);
-        let (mut first, mut second) = (Share::new(&budget), Share::new(&budget));
-        let (count, waker) = counter();
-        first.wait(100, &waker);
-        second.wait(10, &Waker::noop().clone());
-        first.wait(20, &waker);
-        holder.give_back(20);
-        assert_eq!(count.get(), 1);
-        // Room that came before the share waits wakes the share at once.
-        first.wait(20, &waker);
-        assert_eq!(count.get(), 2);
-        drop(first);
-        assert_eq!(second.try_take(20), Ok(()));
-        assert_eq!(budget.used(), 400);
-    }
-
-    /// Each thread takes, waits and gives back. A wake that is lost hangs a thread, and a byte that is lost shows at the end.
-    #[test]
-    fn no_wake_and_no_byte_is_lost_between_threads() {
-        struct Thread(std::thread::Thread);
-        impl Wake for Thread {
-            fn wake(self: Arc<Self>) {
-                self.0.unpark();
-            }
-        }
-        let budget = Budget::new(100);
-        std::thread::scope(|scope| {
-            for number in 0..8_usize {
-                let budget = &budget;
-                scope.spawn(move || {
-                    let waker = Waker::from(Arc::new(Thread(std::thread::current())));
-                    let mut share = Share::new(budget);
-                    for round in 0..2_000 {
-                        let bytes = 1 + (number * 7 + round * 3) % 25;
-                        while share.try_take(bytes).is_err() {
-                            share.wait(bytes, &waker);
-                            if share.try_take(bytes).is_ok() {
-                                break;
-                            }
-                            std::thread::park();
-                        }
-                        share.give_back(bytes);
-                    }
-                });
-            }
-        });
-        assert_eq!((budget.used(), budget.is_wanted()), (0, false));
-    }
-}
+mod tests;

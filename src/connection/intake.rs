@@ -4,6 +4,10 @@
 //! the server's budget is for messages that do not fit into a stream's window: such a message waits until its whole length has room, so
 //! that every message that was let in can arrive whole. The other half is for the bytes that arrive without asking: those within the
 //! streams' windows. Messages therefore never wait for one another in a circle.
+//!
+//! What a connection holds without asking counts in the second half, too, whatever the half's limit: the bytes within the fixed part of the
+//! window, the spare room of buffers, and the calls that wait. When that makes the second half larger than it should be, the first half
+//! becomes smaller, so that both together keep to the budget.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -27,6 +31,18 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// After so many looks at a quiet connection the windows become small again.
 const QUIET: u32 = 10;
 
+/// What a waiting call counts: the memory of the call here and in h2, in bytes. The value is approximate.
+const CALL: usize = 3 << 10;
+
+/// So many waiting calls of a connection count nothing, and more are counted in steps of as many.
+const FEW_CALLS: usize = 16;
+
+/// A connection whose requests hold up to this many bytes counts nothing.
+const FEW_BYTES: usize = 16 << 10;
+
+/// A buffer of a message has this part more room than bytes at most: one in so many.
+const SPARE: usize = 4;
+
 /// The server's budget for the bytes of requests.
 #[derive(Debug)]
 pub(crate) struct Budgets {
@@ -36,9 +52,10 @@ pub(crate) struct Budgets {
 
 impl Budgets {
     pub(super) fn new(bytes: usize) -> Self {
+        let unread = Budget::with_most(bytes / 2, bytes / 4);
         Self {
-            messages: Budget::new(bytes / 2),
-            unread: Budget::with_most(bytes / 2, bytes / 4),
+            messages: Budget::beside(bytes / 2, &unread, bytes),
+            unread,
         }
     }
 }
@@ -57,8 +74,11 @@ pub(super) struct Holding {
 /// One connection's part of the budget, and its windows.
 #[derive(Debug)]
 pub(super) struct Intake {
-    messages: Share,
+    /// What the connection holds whatever the limit.
+    anyway: Share,
     unread: Share,
+    // Dropped behind the shares above: its budget depends on theirs.
+    messages: Share,
     /// Wakes the connection, which then looks at its requests.
     waker: Waker,
     /// How far the connection's window is open without the budget, in bytes.
@@ -66,8 +86,12 @@ pub(super) struct Intake {
     stream_window: usize,
     most_window: usize,
     holding: Holding,
+    /// How many steps of waiting calls have been counted.
+    calls: usize,
     /// Whether a message waits for room.
     waits: bool,
+    /// Whether the connection has something of the budget, or waits for it; waiting calls aside.
+    active: bool,
     /// The connection's counter of read bytes at the last look.
     looked: u64,
     look_at: Option<Instant>,
@@ -89,14 +113,17 @@ impl Intake {
         let open = config.connection_window();
         let window = config.initial_stream_window;
         Self {
-            messages: Share::new(&budgets.messages),
+            anyway: Share::new(&budgets.unread),
             unread: Share::new(&budgets.unread),
+            messages: Share::new(&budgets.messages),
             waker,
             open: size(open),
             stream_window: size(window),
             most_window: size(config.max_stream_window.max(window)),
             holding: Holding::default(),
+            calls: 0,
             waits: false,
+            active: false,
             looked: 0,
             look_at: None,
             quiet: 0,
@@ -116,21 +143,49 @@ impl Intake {
 
     /// Whether the connection has something of the budget, or waits for it.
     #[inline]
-    pub(super) fn is_active(&self) -> bool {
-        self.waits || self.holding.held > self.open / 2 || self.has_room()
+    pub(super) const fn is_active(&self) -> bool {
+        self.active
     }
 
-    fn has_room(&self) -> bool {
-        self.messages.held() > 0 || self.unread.held() > 0
+    fn note_active(&mut self) {
+        let has_room = self.messages.held() > 0 || self.unread.held() > 0;
+        self.active = self.waits || has_room || self.holding.held > FEW_BYTES;
     }
 
     pub(super) const fn looked(&mut self, read: u64) {
         self.looked = read;
     }
 
+    /// Takes note of how many calls wait.
+    #[inline]
+    pub(super) fn count_calls(&mut self, calls: usize) {
+        if calls / FEW_CALLS != self.calls {
+            self.calls = calls / FEW_CALLS;
+            self.hold_anyway();
+        }
+    }
+
+    /// Counts what the connection holds whatever the limit.
+    #[cold]
+    fn hold_anyway(&mut self) {
+        let calls = self.calls.saturating_mul(FEW_CALLS * CALL);
+        let held = Some(self.holding.held).filter(|held| *held > FEW_BYTES);
+        let held = held.unwrap_or(0);
+        let open = held.saturating_sub(self.unread.held());
+        self.anyway.hold_anyway(calls + open + held / SPARE);
+        self.messages.budget().wake_next();
+    }
+
     /// Counts what the requests hold now.
     pub(super) fn settle(&mut self, holding: Holding) {
         self.holding = holding;
+        self.settle_unread();
+        self.hold_anyway();
+        self.note_active();
+    }
+
+    fn settle_unread(&mut self) {
+        let holding = self.holding;
         let excess = self.messages.held().saturating_sub(holding.granted);
         self.messages.give_back(excess);
         // Half of the open window is free, so that a few small requests cost no budget.
@@ -203,10 +258,12 @@ impl Intake {
             Ok(()) => {
                 self.messages.take_anyway(len - bytes.min(len));
                 self.holding.granted += len.max(1);
+                self.active = true;
                 Some(len.max(1))
             }
             Err(full) => {
                 self.waits = true;
+                self.active = true;
                 match full {
                     Full::Share => self.messages.leave(),
                     Full::Budget => self.messages.wait(bytes, &self.waker),
@@ -220,6 +277,7 @@ impl Intake {
     pub(super) fn nobody_waits(&mut self) {
         if std::mem::take(&mut self.waits) {
             self.messages.leave();
+            self.note_active();
         }
     }
 

@@ -27,6 +27,7 @@ where
     /// Counts what the requests hold, if that may have changed.
     #[inline]
     pub(super) fn receive(&mut self) {
+        self.intake.count_calls(self.waiting.passing());
         let read = self.link.bytes_read.load(Relaxed);
         let is_due = self.intake.is_due(read);
         if is_due || self.link.take_look() || self.intake.is_active() {

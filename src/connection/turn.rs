@@ -251,7 +251,7 @@ impl Incoming {
             Finished::Done => {}
             Finished::Gone => turn.tally.cancelled += 1,
             Finished::Replying(replying) => {
-                waiting.insert(State::Replying(replying), terms, turn);
+                waiting.insert(State::Replying(Box::new(replying)), terms, turn);
             }
         }
     }

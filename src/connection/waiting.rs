@@ -74,16 +74,12 @@ impl Terms {
     }
 }
 
-/// The state of a waiting call.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a box for each reply would cost more than the room"
-)]
+/// The state of a waiting call. Boxed, since most calls of an attacker never come to a reply, and places outlive their calls.
 pub(super) enum State<S: Service> {
     /// The call waits for permission to begin, and then for the rest of its request.
     Reading(Box<Reading>),
     /// The call waits for its service, or for the peer's window.
-    Replying(Replying<S>),
+    Replying(Box<Replying<S>>),
     /// The call is over.
     Over,
 }
@@ -125,6 +121,12 @@ impl<S: Service> Waiting<S> {
 
     pub(super) fn len(&self) -> usize {
         self.calls.len()
+    }
+
+    /// The number of waiting calls that are not long-lived.
+    #[inline]
+    pub(super) fn passing(&self) -> usize {
+        self.calls.len() - self.long_lived
     }
 
     /// Whether all waiting calls are long-lived.

@@ -13,7 +13,7 @@ use std::fmt;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::code::Code;
-use crate::buffers::Buffer;
+use crate::buffers::{Buffer, growth};
 
 /// The length of an envelope's prefix, in bytes.
 pub const PREFIX_LEN: usize = 5;
@@ -201,7 +201,7 @@ fn gather(buf: &mut Buffer, chunk: &mut Bytes, missing: usize) {
 }
 
 /// Makes room for `chunk` more bytes. A message takes a kept buffer if there is one. Otherwise the first chunk gets room for itself, and
-/// each further growth doubles the room: a message holds at most twice the bytes that have arrived.
+/// the buffer [grows](growth) with the bytes that have arrived, never over the message's length.
 #[cold]
 fn make_room(buf: &mut Buffer, chunk: usize, missing: usize) {
     if buf.is_empty() {
@@ -212,8 +212,7 @@ fn make_room(buf: &mut Buffer, chunk: usize, missing: usize) {
         buf.grow(chunk);
         return;
     }
-    let room = chunk.max(buf.len());
-    buf.grow(room.min(missing));
+    buf.grow(growth(buf.len(), chunk).min(missing));
 }
 
 /// Appends an envelope to `dst`: the prefix, and then the bytes that `body` appends.

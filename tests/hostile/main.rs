@@ -36,3 +36,4 @@ mod streams;
 mod support;
 #[cfg(feature = "gzip")]
 mod turns;
+mod waiting;

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
 use tokio::time::Instant;
 
+use crate::buffers;
 use crate::wire::envelope::PREFIX_LEN;
 
 /// How many bytes of the window are returned at once while there is more to read. A smaller number would cost a call of h2 for every frame.
@@ -80,7 +81,7 @@ impl Inbox {
     #[inline]
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, h2::Error>>> {
         if !self.early.is_empty() {
-            let chunk = self.early.split().freeze();
+            let chunk = std::mem::take(&mut self.early).freeze();
             self.handed += chunk.len();
             return Poll::Ready(Some(Ok(chunk)));
         }
@@ -103,7 +104,7 @@ impl Inbox {
         let mut cx = Context::from_waker(reader.unwrap_or(Waker::noop()));
         while let Poll::Ready(Some(Ok(chunk))) = self.stream.poll_data(&mut cx) {
             self.pace.arrived += chunk.len() as u64;
-            self.early.extend_from_slice(&chunk);
+            buffers::append(&mut self.early, &chunk);
         }
     }
 

@@ -53,7 +53,9 @@ impl<S: Service> Waiter<S> {
                 return Progress::Done;
             };
             match reading.finish(read, at) {
-                Finished::Replying(replying) => self.state = State::Replying(replying),
+                Finished::Replying(replying) => {
+                    self.state = State::Replying(Box::new(replying));
+                }
                 Finished::Done => return Progress::Done,
                 Finished::Gone => return Progress::Cancelled,
             }

@@ -118,7 +118,7 @@ fn the_buffer_grows_with_what_arrives_not_with_what_was_declared() {
     for received in (100..=1000).step_by(100) {
         assert_eq!(decoder.decode(&mut Bytes::from_static(&[0; 100])), Ok(None));
         match &decoder.state {
-            State::Message(_, _, buf) => assert!(buf.capacity() <= 2 * received),
+            State::Message(_, _, buf) => assert!(buf.capacity() <= received + received / 4),
             state => panic!("{state:?}"),
         }
     }
@@ -136,8 +136,29 @@ fn a_message_in_chunks_of_one_byte_takes_little_more_than_its_bytes() {
         assert_eq!(decoder.decode(&mut chunk.clone()), Ok(None));
         assert!(chunk.is_unique());
         match &decoder.state {
-            State::Message(_, _, buf) => assert!(buf.capacity() <= (2 * received).max(8)),
+            State::Message(_, _, buf) => assert!(buf.capacity() <= received + received / 4 + 8),
             state => panic!("{state:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_buffer_of_a_long_message_has_the_declared_length_at_most() {
+    for (len, chunk) in [(100_000_u32, 16_384), (150_000, 1_000), (1 << 21, 16_384)] {
+        let mut decoder = Decoder::new(usize::MAX);
+        let mut head = Bytes::from([&[0][..], &len.to_be_bytes()].concat());
+        assert_eq!(decoder.decode(&mut head), Ok(None));
+        let len = len as usize;
+        for received in (chunk..len).step_by(chunk) {
+            let mut chunk = Bytes::from(vec![7; chunk]);
+            assert_eq!(decoder.decode(&mut chunk), Ok(None));
+            match &decoder.state {
+                State::Message(_, _, buf) if received <= 64 << 10 => {
+                    assert!(buf.capacity() <= received + received / 4);
+                }
+                State::Message(_, _, buf) => assert!(buf.capacity() <= len.min(2 * received)),
+                state => panic!("{state:?}"),
+            }
         }
     }
 }
