@@ -3,7 +3,9 @@
 # what each of them has added. Each is built in a package without the crates that tests and peers need, with the
 # versions of today's Cargo.lock.
 #
-# usage: scripts/bench-commits.sh COMMIT...
+# With RECORDER=1 the server has feature `metrics` and a recorder of metrics-exporter-prometheus.
+#
+# usage: [RECORDER=1] scripts/bench-commits.sh COMMIT...
 set -euo pipefail
 # shellcheck source=scripts/bench-lib.sh
 . "$(dirname "$0")/bench-lib.sh"
@@ -23,10 +25,21 @@ rm -rf "$OUT"
 mkdir -p "$OUT"
 trap 'stop_all; rm -rf "$WORK"; git worktree remove --force "$old" 2>/dev/null; rm -rf "$OUT"; git worktree prune' EXIT
 
+dependencies() {
+    printf 'tokio = { version = "1", features = ["net", "rt"] }\n'
+    if [ -z "${RECORDER:-}" ]; then
+        printf 'grpc-health = { path = "%s" }\n' "$old"
+        return
+    fi
+    printf 'grpc-health = { path = "%s", features = ["metrics"] }\nmetrics = "0.24"\n' "$old"
+    printf 'metrics-exporter-prometheus = { version = "0.17", default-features = false }\n'
+    printf '[features]\ndefault = ["metrics"]\nmetrics = []\n'
+}
+
 printf '| instructions per Check, h2load -c 4 | m=1 | m=100 |\n|---|---|---|\n'
 for commit; do
     git worktree add --quiet --detach "$old" "$commit"
-    alone_with "$OUT/program" "$old" benches/support/check.rs 'tokio = { version = "1", features = ["net", "rt"] }' Cargo.lock
+    alone_with "$OUT/program" benches/support/check.rs "$(dependencies)"
     SERVER=$target/release/counted
     row="| $(git log -1 --format='%h %s' "$commit") |"
     for in_flight in 1 100; do

@@ -126,17 +126,17 @@ per_check() {
     echo $(((more - base) / (many - few)))
 }
 
-# alone_with DIR SOURCES PROGRAM DEPENDENCY LOCKFILE: builds PROGRAM with the crate in SOURCES, in a package of DIR that has no other
-# dependencies, as $CARGO_TARGET_DIR/release/counted.
+# alone_with DIR PROGRAM DEPENDENCIES: builds PROGRAM in a package of DIR that has these dependencies, lines of TOML, and no others, as
+# $CARGO_TARGET_DIR/release/counted. Versions are those of Cargo.lock.
 alone_with() {
     mkdir -p "$1/src"
     {
-        printf '[workspace]\n[package]\nname = "counted"\nedition = "2024"\n'
-        printf '[profile.release]\nlto = "fat"\ncodegen-units = 1\n[dependencies]\ngrpc-health = { path = "%s" }\n%s\n' "$2" "$4"
+        printf '[workspace]\n[package]\nname = "counted"\nedition = "2024"\n[profile.release]\nlto = "fat"\ncodegen-units = 1\n'
+        printf '[dependencies]\n%s\n' "$3"
     } >"$1/Cargo.toml"
-    cp "$5" "$1/Cargo.lock"
+    cp Cargo.lock "$1/"
     cp benches/support/counted.rs "$1/src/"
-    cp "$3" "$1/src/main.rs"
+    cp "$2" "$1/src/main.rs"
     (cd "$1" && cargo build --offline --quiet --release)
 }
 

@@ -22,7 +22,7 @@ git worktree add --quiet --detach "$old" "$before"
 
 # compile SOURCES PROGRAM NAME: PROGRAM with the crate in SOURCES is kept as NAME.
 compile() {
-    alone_with "$work/program" "$1" "benches/support/$2.rs" "" Cargo.lock
+    alone_with "$work/program" "benches/support/$2.rs" "grpc-health = { path = \"$1\" }"
     cp "$target/release/counted" "$work/$3"
 }
 compile "$old" registry before

@@ -1,5 +1,5 @@
 //! A server of Checks and nothing else, for scripts/bench-commits.sh, which builds this file with the sources of several commits: it uses
-//! what the crate has always had. Prints `listening on ADDR`, and ends with the end of stdin.
+//! what the crate has always had. With feature `metrics` there is a recorder. Prints `listening on ADDR`, and ends with the end of stdin.
 
 use std::error::Error;
 use std::io::{self, Read};
@@ -8,6 +8,11 @@ use std::{process, thread};
 use grpc_health::{HealthService, Registry, Server, ServingStatus};
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    #[cfg(feature = "metrics")]
+    {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        metrics::set_global_recorder(recorder)?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

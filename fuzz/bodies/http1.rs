@@ -84,14 +84,12 @@ fn answered(sent: &[u8], sizes: &[u8]) -> Vec<u8> {
             written: Arc::clone(&written),
         };
         let listener = server.with_listen_options(ListenOptions::new().http1());
-        let serving: Pin<Box<dyn Future<Output = ()> + Send>> =
-            Box::pin(listener.serve_connection(socket));
-        let served = tokio::time::timeout(LONG, tokio::spawn(serving)).await;
+        let serving = tokio::spawn(listener.serve_connection(socket));
+        let served = tokio::time::timeout(LONG, serving).await;
         served.expect("an end").expect("no panic");
         let stats = server.stats();
         assert_eq!((stats.connections_open, stats.panics), (0, 0));
-        let written = std::mem::take(&mut *written.lock().unwrap());
-        written
+        std::mem::take(&mut *written.lock().unwrap())
     })
 }
 
@@ -259,8 +257,8 @@ impl Known {
             ("/healthz/down?verbose", 503),
             ("/nope", 404),
             ("http://a/livez?format=json", 200),
-        ][usize::from(line >> 3 & 3)];
-        let has = |bit: u8| fields & 1 << bit != 0;
+        ][usize::from((line >> 3) & 3)];
+        let has = |bit: u8| fields & (1 << bit) != 0;
         let mut text = format!("{method} {target} {version}\r\n");
         let lines = [
             "host: a",
@@ -272,7 +270,7 @@ impl Known {
             "accept: application/json",
         ];
         for (bit, line) in lines.iter().enumerate() {
-            if fields & 1 << bit != 0 {
+            if fields & (1 << bit) != 0 {
                 text.push_str(line);
                 text.push_str("\r\n");
             }

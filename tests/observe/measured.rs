@@ -146,6 +146,8 @@ async fn a_service_has_the_status_that_it_is_shown_with() {
     registry
         .set_service_status("", ServingStatus::NotServing)
         .unwrap();
+    settle().await;
+    assert_eq!(status("", "SERVING"), 1.0, "a set tells nobody");
     a_second().await;
     assert_eq!(
         (status("", "SERVING"), status("", "NOT_SERVING")),
