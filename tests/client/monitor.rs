@@ -87,7 +87,7 @@ async fn connections_that_come_of_age() {
     monitor.add(server.local_addr().unwrap(), "a").unwrap();
     let mut changes = monitor.changes();
     until(&mut changes, ReportedStatus::SERVING).await;
-    while server.stats().accepted < 4 {
+    while server.stats().connections < 4 {
         tokio::task::yield_now().await;
     }
     handle.set_not_serving();
@@ -114,7 +114,7 @@ async fn services_share_one_connection() {
     {
         changes.next().await.unwrap();
     }
-    assert_eq!(server.stats().accepted, 1);
+    assert_eq!(server.stats().connections, 1);
     drop(monitor);
     while changes.next().await.is_some() {}
     server.shutdown().await;

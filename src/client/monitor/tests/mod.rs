@@ -7,3 +7,4 @@ mod hostile;
 mod members;
 mod polling;
 mod readers;
+mod sizes;
