@@ -168,9 +168,7 @@ mod gzip {
         let serving = HealthCheckResponse { status: 1 };
         let statuses = |last: usize| {
             let names = (0..19_000).map(|i| format!("{i:0200}"));
-            let statuses = names
-                .chain([format!("{:1$}", 0, last)])
-                .map(|name| (name, serving));
+            let statuses = names.chain(["0".repeat(last)]).map(|name| (name, serving));
             let statuses: BTreeMap<_, _> = statuses.collect();
             HealthListResponse {
                 statuses: statuses.into_iter().collect(),
@@ -178,10 +176,10 @@ mod gzip {
             .encode_to_vec()
         };
         const LIMIT: usize = 4 * 1024 * 1024;
-        let shortest = statuses(1_000).len();
+        let shortest = statuses(100_000).len();
         assert!(shortest < LIMIT);
-        let fits = statuses(1_000 + LIMIT - shortest);
-        let over = statuses(1_000 + LIMIT - shortest + 1);
+        let fits = statuses(100_000 + LIMIT - shortest);
+        let over = statuses(100_000 + LIMIT - shortest + 1);
         assert_eq!((fits.len(), over.len()), (LIMIT, LIMIT + 1));
         let client = answered(&fits, "gzip").await;
         assert_eq!(client.list().await.unwrap().len(), 19_001);
