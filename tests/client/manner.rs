@@ -1,5 +1,7 @@
 //! What the calls of a client send beside their message, and the compressed replies.
 
+use std::time::Duration;
+
 use grpc_health::{
     Code,
     client::{Client, Connector, ProbeError, ProbeOptions, ReportedStatus, probe},
@@ -70,7 +72,7 @@ async fn a_probe_asks_once() {
 
 #[tokio::test]
 async fn a_probe_has_one_time_limit() {
-    let limit = std::time::Duration::from_millis(100);
+    let limit = Duration::from_millis(100);
     // Takes connections, and says nothing.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let options = ProbeOptions::new(silent.local_addr().unwrap()).timeout(limit);
@@ -86,7 +88,7 @@ async fn a_probe_has_one_time_limit() {
     // The connector's own limit counts, if it is shorter.
     let connector = Connector::new().timeout(limit);
     let options = ProbeOptions::new(silent.local_addr().unwrap())
-        .timeout(std::time::Duration::from_secs(3600))
+        .timeout(Duration::from_secs(3600))
         .connector(connector);
     assert!(matches!(
         probe(&options).await,
@@ -94,7 +96,18 @@ async fn a_probe_has_one_time_limit() {
     ));
 }
 
-/// Without a resolver, a name needs no thread; a runtime without blocking threads could not ask one.
+#[tokio::test]
+async fn a_probe_that_is_dropped_closes_its_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let options = ProbeOptions::new(listener.local_addr().unwrap()).timeout(Duration::MAX);
+    let probing = tokio::spawn(async move { probe(&options).await });
+    let (io, _) = listener.accept().await.unwrap();
+    let mut connection = h2::server::handshake(io).await.unwrap();
+    let _open = connection.accept().await.unwrap().unwrap();
+    probing.abort();
+    assert!(connection.accept().await.is_none());
+}
+
 #[tokio::test]
 async fn localhost_is_this_machine() {
     let (addr, _told) = listening(true).await;
