@@ -78,8 +78,8 @@ impl Connector {
     ///
     /// # Errors
     ///
-    /// [`InvalidMetadata::Value`] if `name` has characters other than printable ASCII, and [`InvalidMetadata::TooLarge`] if `name` is longer
-    /// than 6 KiB.
+    /// [`InvalidMetadata::Value`] if `name` has characters other than printable ASCII, and [`InvalidMetadata::TooLarge`] if `name` is
+    /// longer than 6 KiB.
     pub fn user_agent(mut self, name: &str) -> Result<Self, InvalidMetadata> {
         self.manner.user_agent(name)?;
         Ok(self)

@@ -1,5 +1,7 @@
 //! What the calls of a client send beside their message, and the compressed replies.
 
+use std::time::Duration;
+
 use grpc_health::{
     Code,
     client::{Client, Connector, ProbeError, ProbeOptions, ReportedStatus, probe},
@@ -70,7 +72,7 @@ async fn a_probe_asks_once() {
 
 #[tokio::test]
 async fn a_probe_has_one_time_limit() {
-    let limit = std::time::Duration::from_millis(100);
+    let limit = Duration::from_millis(100);
     // Takes connections, and says nothing.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let options = ProbeOptions::new(silent.local_addr().unwrap()).timeout(limit);
@@ -86,7 +88,7 @@ async fn a_probe_has_one_time_limit() {
     // The connector's own limit counts, if it is shorter.
     let connector = Connector::new().timeout(limit);
     let options = ProbeOptions::new(silent.local_addr().unwrap())
-        .timeout(std::time::Duration::from_secs(3600))
+        .timeout(Duration::from_secs(3600))
         .connector(connector);
     assert!(matches!(
         probe(&options).await,
@@ -94,7 +96,18 @@ async fn a_probe_has_one_time_limit() {
     ));
 }
 
-/// Without a resolver, a name needs no thread; a runtime without blocking threads could not ask one.
+#[tokio::test]
+async fn a_probe_that_is_dropped_closes_its_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let options = ProbeOptions::new(listener.local_addr().unwrap()).timeout(Duration::MAX);
+    let probing = tokio::spawn(async move { probe(&options).await });
+    let (io, _) = listener.accept().await.unwrap();
+    let mut connection = h2::server::handshake(io).await.unwrap();
+    let _open = connection.accept().await.unwrap().unwrap();
+    probing.abort();
+    assert!(connection.accept().await.is_none());
+}
+
 #[tokio::test]
 async fn localhost_is_this_machine() {
     let (addr, _told) = listening(true).await;
@@ -168,9 +181,7 @@ mod gzip {
         let serving = HealthCheckResponse { status: 1 };
         let statuses = |last: usize| {
             let names = (0..19_000).map(|i| format!("{i:0200}"));
-            let statuses = names
-                .chain([format!("{:1$}", 0, last)])
-                .map(|name| (name, serving));
+            let statuses = names.chain(["0".repeat(last)]).map(|name| (name, serving));
             let statuses: BTreeMap<_, _> = statuses.collect();
             HealthListResponse {
                 statuses: statuses.into_iter().collect(),
@@ -178,10 +189,10 @@ mod gzip {
             .encode_to_vec()
         };
         const LIMIT: usize = 4 * 1024 * 1024;
-        let shortest = statuses(1_000).len();
+        let shortest = statuses(100_000).len();
         assert!(shortest < LIMIT);
-        let fits = statuses(1_000 + LIMIT - shortest);
-        let over = statuses(1_000 + LIMIT - shortest + 1);
+        let fits = statuses(100_000 + LIMIT - shortest);
+        let over = statuses(100_000 + LIMIT - shortest + 1);
         assert_eq!((fits.len(), over.len()), (LIMIT, LIMIT + 1));
         let client = answered(&fits, "gzip").await;
         assert_eq!(client.list().await.unwrap().len(), 19_001);

@@ -90,28 +90,33 @@ fn json_is_one_object_on_stdout() {
             addr.as_str(),
             &[][..],
             0,
-            r#""service":"","status":"SERVING","exit":0,"connect_ms":N,"rpc_ms":N,"error":null"#,
+            r#""service":"","status":"SERVING","exit":0,"connect_ms":N,"rpc_ms":N,"error":null"#
+                .to_owned(),
         ),
         (
             &addr,
             &["-service=a"],
             4,
-            r#""service":"a","status":"NOT_SERVING","exit":4,"connect_ms":N,"rpc_ms":N,"error":"service unhealthy (responded with \"NOT_SERVING\")""#,
+            r#""service":"a","status":"NOT_SERVING","exit":4,"connect_ms":N,"rpc_ms":N,"#
+                .to_owned()
+                + r#""error":"service unhealthy (responded with \"NOT_SERVING\")""#,
         ),
         (
             &addr,
             &["-service=b", "-not-found-exit=9"],
             9,
-            r#""service":"b","status":null,"exit":9,"connect_ms":N,"rpc_ms":null,"error":"error: health rpc failed: rpc error: code = NotFound desc = unknown service""#,
+            r#""service":"b","status":null,"exit":9,"connect_ms":N,"rpc_ms":null,"#.to_owned()
+                + r#""error":"error: health rpc failed: rpc error: code = NotFound desc = unknown service""#,
         ),
         (
             "x:1",
             &["-tls", "-alts"],
             1,
-            r#""service":"","status":null,"exit":1,"connect_ms":null,"rpc_ms":null,"error":"error: -tls and -alts are mutually incompatible""#,
+            r#""service":"","status":null,"exit":1,"connect_ms":null,"rpc_ms":null,"#.to_owned()
+                + r#""error":"error: -tls and -alts are mutually incompatible""#,
         ),
     ] {
-        assert_eq!(json(addr, flags), (code, object(addr, rest)), "{flags:?}");
+        assert_eq!(json(addr, flags), (code, object(addr, &rest)), "{flags:?}");
     }
     let (code, found) = json(closed.addr(), &["-service=\u{e9}\n"]);
     assert_eq!(code, 2);

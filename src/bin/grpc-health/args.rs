@@ -47,8 +47,8 @@ pub(crate) enum Command {
     /// Print one service's status.
     #[command(after_help = EXIT_CODES)]
     Check(CheckArgs),
-    /// Check one service as grpc_health_probe does, with the flags, texts and exit codes of grpc_health_probe: see "grpc-health probe -h". A
-    /// link to this program, or a copy, of the name grpc_health_probe does the same.
+    /// Check one service as grpc_health_probe does, with its flags, texts and exit codes: see "grpc-health probe -h". A link to this program,
+    /// or a copy, of the name grpc_health_probe does the same.
     #[command(disable_help_flag = true)]
     Probe(ProbeArgs),
     /// Print one service's status, and every change of the status.

@@ -27,9 +27,15 @@ use args::{Cli, Command};
 use output::Exit;
 
 fn main() -> ExitCode {
-    if let Some(flags) = probe::asked(std::env::args_os()) {
-        return probe::run(flags);
+    match probe::asked(std::env::args_os()) {
+        Some(flags) => probe::run(flags),
+        None => command(),
     }
+}
+
+/// Every command but the probe. Never a part of `main`, or the stack of a probe would have room for what all commands need.
+#[inline(never)]
+fn command() -> ExitCode {
     let exit = match Cli::try_parse() {
         Ok(Cli {
             command: Command::Serve(args),

@@ -31,7 +31,8 @@ pub(crate) fn line(text: impl Display) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Writes one line to stderr, and ignores errors. Escapes text from peers.
+/// Writes one line to stderr, and ignores errors. Escapes text from peers. stderr has no buffer, so the line is made first.
 pub(crate) fn log(text: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{}", Escaped(text));
+    let line = format!("{}\n", Escaped(text));
+    let _ = io::stderr().lock().write_all(line.as_bytes());
 }

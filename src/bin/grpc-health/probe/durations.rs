@@ -25,8 +25,8 @@ impl GoDuration {
     pub(super) const ZERO: Self = Self(0);
     pub(super) const SECOND: Self = Self(1_000_000_000);
 
-    /// Reads what `time.ParseDuration` reads: a sign or none, then numbers with a unit each, or `0`. `None` for any other text, and for more
-    /// than some 292 years.
+    /// Reads what `time.ParseDuration` reads: a sign or none, then numbers with a unit each, or `0`. `None` for any other text, and for
+    /// more than some 292 years.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (negative, mut rest) = match text.as_bytes().first()? {
             b'-' => (true, text.get(1..)?),

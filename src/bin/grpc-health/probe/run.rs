@@ -123,8 +123,8 @@ fn probe(flags: &Flags, times: &mut Times) -> Result<(), Failure> {
         let client = client.with_metadata(metadata);
         ask(client, flags, end, times, &mut signals).await
     });
-    // Resolving a name may block a thread for longer than the timeout.
-    runtime.shutdown_background();
+    // The process ends now. Ending the runtime first would cost time, and would wait for a thread that resolves a name.
+    std::mem::forget(runtime);
     result
 }
 
