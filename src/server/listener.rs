@@ -1,8 +1,10 @@
 //! The accept loop. No error of `accept` ends it.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -56,7 +58,7 @@ fn peer(io: &TcpStream, addr: SocketAddr) -> PeerInfo {
 }
 
 /// Gives each accepted connection to `connected` and each error of `accept` to `failed`, for ever.
-pub(super) async fn accept_loop<A: Accept>(
+async fn accept_loop<A: Accept>(
     listener: &A,
     connected: impl Fn(A::Io, PeerInfo),
     failed: impl Fn(&io::Error),
@@ -79,13 +81,27 @@ pub(super) async fn accept_loop<A: Accept>(
     }
 }
 
-/// Gives the connections that have arrived by now to `connected`, `most` at most, before the listener is closed: the system resets those
-/// that nobody has accepted, and a client cannot know whether its first call has begun.
-pub(super) fn accept_arrived<A: Accept>(
+/// Gives each accepted connection to `connected` and each error of `accept` to `failed` until `closing` completes, and then those that have
+/// arrived by now to `connected`, `most` at most. The system resets connections that nobody has accepted when a listener is closed, and
+/// a client cannot know whether its first call has begun.
+pub(super) async fn accept_until<A: Accept>(
     listener: &A,
+    closing: impl Future<Output = ()>,
     most: u32,
     connected: impl Fn(A::Io, PeerInfo),
+    failed: impl Fn(&io::Error),
 ) {
+    let mut closing = pin!(closing);
+    let mut accepting = pin!(accept_loop(listener, &connected, failed));
+    poll_fn(|cx| match closing.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(()),
+        Poll::Pending => accepting.as_mut().poll(cx),
+    })
+    .await;
+    accept_arrived(listener, most, &connected);
+}
+
+fn accept_arrived<A: Accept>(listener: &A, most: u32, connected: impl Fn(A::Io, PeerInfo)) {
     for _ in 0..most {
         match listener.arrived() {
             Ok((io, peer)) => connected(io, peer),

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use super::arrival::Arrival;
 use super::drain::Hold;
 use super::handle::DrainHandle;
-use super::listener::{Accept, accept_arrived, accept_loop, prepare};
+use super::listener::{Accept, accept_until, prepare};
 use super::listeners::{Bound, Listener, Listeners, Serving, State};
 use super::places::Places;
 use super::shared::Shared;
@@ -274,7 +274,7 @@ impl<S: Service> Server<S> {
     /// 1. The service and the clients that watch are told: health checks show NOT_SERVING.
     /// 2. The server goes on as before for [`Builder::shutdown_linger`](super::Builder::shutdown_linger). [`DrainHandle::resume`] can take
     ///    the shutdown back.
-    /// 3. The server closes its listeners and sends GOAWAY to every client.
+    /// 3. The server accepts what has arrived, closes its listeners and sends GOAWAY to every client.
     /// 4. Long-lived calls, such as `Watch`, end with `UNAVAILABLE` (14).
     /// 5. Other calls complete.
     /// 6. After [`Builder::shutdown_deadline`](super::Builder::shutdown_deadline) the server cuts the connections that are left.
@@ -375,14 +375,9 @@ async fn accept<S, L, F, T>(
     let failed = |_: &io::Error| {
         shared.counters.accept_errors.fetch_add(1, Relaxed);
     };
-    let mut closing = pin!(shared.drain.reached(Phase::Closing));
-    let mut accepting = pin!(accept_loop(&listener, &connected, failed));
-    let either = poll_fn(|cx| match closing.as_mut().poll(cx) {
-        Poll::Ready(()) => Poll::Ready(()),
-        Poll::Pending => accepting.as_mut().poll(cx),
-    });
-    either.await;
-    accept_arrived(&listener, shared.config.backlog, connected);
+    let closing = shared.drain.reached(Phase::Closing);
+    let most = shared.config.backlog;
+    accept_until(&listener, closing, most, connected, failed).await;
 }
 
 impl<S> Clone for Server<S> {
