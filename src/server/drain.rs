@@ -17,6 +17,8 @@ use crate::service::Lifecycle;
 pub(super) struct Drain {
     members: Mutex<Slab<Arc<Link>>>,
     open: watch::Sender<usize>,
+    /// The accept loops that may still bring connections.
+    accepting: watch::Sender<usize>,
     phase: watch::Sender<Phase>,
     observers: Observers,
 }
@@ -27,6 +29,7 @@ impl Drain {
             observers,
             members: Mutex::default(),
             open: watch::Sender::new(0),
+            accepting: watch::Sender::new(0),
             phase: watch::Sender::new(Phase::Serving),
         }
     }
@@ -47,6 +50,13 @@ impl Drain {
             drain: Arc::clone(self),
             key,
         }
+    }
+
+    /// Puts the end of the drain off until the result is dropped: an accept loop may bring more connections.
+    pub(super) fn hold(self: &Arc<Self>) -> Hold {
+        self.accepting
+            .send_modify(|count| *count = count.saturating_add(1));
+        Hold(Arc::clone(self))
     }
 
     /// The number of open connections.
@@ -93,8 +103,10 @@ impl Drain {
         }
     }
 
-    /// Completes when there are no connections.
+    /// Completes when there are no connections, and nobody accepts more.
     async fn empty(&self) {
+        let mut accepting = self.accepting.subscribe();
+        let _ = accepting.wait_for(|count| *count == 0).await;
         let mut open = self.open.subscribe();
         let _ = open.wait_for(|open| *open == 0).await;
     }
@@ -152,6 +164,18 @@ impl Drop for Member {
         self.drain
             .open
             .send_modify(|open| *open = open.saturating_sub(1));
+    }
+}
+
+/// An accept loop, for as long as it may bring connections.
+#[derive(Debug)]
+pub(super) struct Hold(Arc<Drain>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0
+            .accepting
+            .send_modify(|count| *count = count.saturating_sub(1));
     }
 }
 
@@ -237,6 +261,22 @@ mod tests {
         assert_eq!(*told.lock().unwrap(), [(Lifecycle::Announce, 0)]);
         drop(member);
         assert!(drain.run(TIMES, |_| {}).await);
+        assert_eq!(drain.phase(), Phase::Gone);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_drain_waits_for_the_connections_that_an_accept_loop_still_brings() {
+        let drain = Arc::new(Drain::new(Observers::default()));
+        let hold = drain.hold();
+        let (running, _) = run(&drain);
+        drain.reached(Phase::Closing).await;
+        let (link, member) = linked(&drain);
+        assert_eq!(link.phase(), Phase::Closing);
+        drop(hold);
+        tokio::task::yield_now().await;
+        assert_eq!(drain.phase(), Phase::Closing);
+        drop(member);
+        assert!(running.await.unwrap());
         assert_eq!(drain.phase(), Phase::Gone);
     }
 

@@ -1,10 +1,12 @@
 //! The accept loop. No error of `accept` ends it.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
-#[cfg(target_os = "linux")]
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
@@ -25,6 +27,9 @@ pub(super) trait Accept {
 
     /// Waits for the next connection.
     fn accept(&self) -> impl Future<Output = io::Result<(Self::Io, PeerInfo)>> + Send;
+
+    /// The next connection that has arrived already, also if tokio has not heard of it yet. `WouldBlock` if there is none.
+    fn arrived(&self) -> io::Result<(Self::Io, PeerInfo)>;
 }
 
 impl Accept for TcpListener {
@@ -32,15 +37,28 @@ impl Accept for TcpListener {
 
     async fn accept(&self) -> io::Result<(TcpStream, PeerInfo)> {
         let (io, addr) = Self::accept(self).await?;
-        let mut peer = PeerInfo::from(addr);
-        // Not the listener's: that may be bound to all addresses.
-        peer.local_addr = io.local_addr().ok();
+        let peer = peer(&io, addr);
+        Ok((io, peer))
+    }
+
+    fn arrived(&self) -> io::Result<(TcpStream, PeerInfo)> {
+        let (socket, _) = SockRef::from(self).accept()?;
+        socket.set_nonblocking(true)?;
+        let io = TcpStream::from_std(socket.into())?;
+        let peer = peer(&io, io.peer_addr()?);
         Ok((io, peer))
     }
 }
 
+fn peer(io: &TcpStream, addr: SocketAddr) -> PeerInfo {
+    let mut peer = PeerInfo::from(addr);
+    // Not the listener's: that may be bound to all addresses.
+    peer.local_addr = io.local_addr().ok();
+    peer
+}
+
 /// Gives each accepted connection to `connected` and each error of `accept` to `failed`, for ever.
-pub(super) async fn accept_loop<A: Accept>(
+async fn accept_loop<A: Accept>(
     listener: &A,
     connected: impl Fn(A::Io, PeerInfo),
     failed: impl Fn(&io::Error),
@@ -59,6 +77,36 @@ pub(super) async fn accept_loop<A: Accept>(
                     pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
                 }
             }
+        }
+    }
+}
+
+/// Gives each accepted connection to `connected` and each error of `accept` to `failed` until `closing` completes, and then those that have
+/// arrived by now to `connected`, `most` at most. The system resets connections that nobody has accepted when a listener is closed, and
+/// a client cannot know whether its first call has begun.
+pub(super) async fn accept_until<A: Accept>(
+    listener: &A,
+    closing: impl Future<Output = ()>,
+    most: u32,
+    connected: impl Fn(A::Io, PeerInfo),
+    failed: impl Fn(&io::Error),
+) {
+    let mut closing = pin!(closing);
+    let mut accepting = pin!(accept_loop(listener, &connected, failed));
+    poll_fn(|cx| match closing.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(()),
+        Poll::Pending => accepting.as_mut().poll(cx),
+    })
+    .await;
+    accept_arrived(listener, most, &connected);
+}
+
+fn accept_arrived<A: Accept>(listener: &A, most: u32, connected: impl Fn(A::Io, PeerInfo)) {
+    for _ in 0..most {
+        match listener.arrived() {
+            Ok((io, peer)) => connected(io, peer),
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(_) => return,
         }
     }
 }
@@ -109,6 +157,28 @@ mod tests {
                 None => std::future::pending().await,
             }
         }
+
+        fn arrived(&self) -> io::Result<(u32, PeerInfo)> {
+            let next = self.0.lock().unwrap().pop_front();
+            let io = next.unwrap_or_else(|| Err(ErrorKind::WouldBlock.into()))?;
+            Ok((io, PeerInfo::default()))
+        }
+    }
+
+    /// The connections that are accepted before the listener closes.
+    fn last(script: impl IntoIterator<Item = io::Result<u32>>, most: u32) -> Vec<u32> {
+        let script = Script(Mutex::new(script.into_iter().collect()));
+        let seen = RefCell::new(Vec::new());
+        accept_arrived(&script, most, |io, _| seen.borrow_mut().push(io));
+        seen.into_inner()
+    }
+
+    #[test]
+    fn what_has_arrived_when_the_listener_closes_is_accepted_up_to_a_number() {
+        let gone = || Err(ErrorKind::ConnectionAborted.into());
+        assert_eq!(last([Ok(1), gone(), Ok(2)], 10), [1, 2]);
+        assert_eq!(last([Ok(1), Ok(2), Ok(3)], 2), [1, 2]);
+        assert_eq!(last([Ok(1), Err(emfile()), Ok(2)], 10), [1]);
     }
 
     /// Runs the loop over `script` and gives when, in ms, each connection came, and the number of errors.

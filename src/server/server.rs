@@ -14,8 +14,9 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::arrival::Arrival;
+use super::drain::Hold;
 use super::handle::DrainHandle;
-use super::listener::{Accept, accept_loop, prepare};
+use super::listener::{Accept, accept_until, prepare};
 use super::listeners::{Bound, Listener, Listeners, Serving, State};
 use super::places::Places;
 use super::shared::Shared;
@@ -173,7 +174,8 @@ impl<S: Service> Server<S> {
                 added.into_iter().for_each(start);
             }
             listening.close();
-            loops.shutdown().await;
+            // Each ends by itself when what has arrived is accepted.
+            while loops.join_next().await.is_some() {}
             shared.drain.reached(Phase::Gone).await;
         }
     }
@@ -273,7 +275,7 @@ impl<S: Service> Server<S> {
     /// 1. The service and the clients that watch are told: health checks show NOT_SERVING.
     /// 2. The server goes on as before for [`Builder::shutdown_linger`](super::Builder::shutdown_linger). [`DrainHandle::resume`] can take
     ///    the shutdown back.
-    /// 3. The server closes its listeners and sends GOAWAY to every client.
+    /// 3. The server accepts what has arrived, closes its listeners and sends GOAWAY to every client.
     /// 4. Long-lived calls, such as `Watch`, end with `UNAVAILABLE` (14).
     /// 5. Other calls complete.
     /// 6. After [`Builder::shutdown_deadline`](super::Builder::shutdown_deadline) the server cuts the connections that are left.
@@ -306,43 +308,53 @@ impl<S: Service> Server<S> {
 fn listen<S: Service>(loops: &mut JoinSet<()>, shared: &Arc<Shared<S>>, bound: Bound) {
     let shared = Arc::clone(shared);
     let Bound { listener, options } = bound;
+    let hold = shared.drain.hold();
     let Ok(listener) = listener.moved_here() else {
         shared.counters.accept_errors.fetch_add(1, Relaxed);
         return;
     };
     match listener {
-        Listener::Tcp(tcp) => loops.spawn(accept(shared, tcp, options, |io, peer, config| {
-            prepare(&io, config);
-            ready(Ok((io, peer)))
-        })),
-        #[cfg(feature = "tls")]
-        Listener::Tls(tcp, tls) => {
-            loops.spawn(accept(shared, tcp, options, move |io, peer, config| {
+        Listener::Tcp(tcp) => {
+            loops.spawn(accept(shared, hold, tcp, options, |io, peer, config| {
                 prepare(&io, config);
-                let tls = tls.clone();
-                async move {
-                    // A client that says nothing costs a socket, and no state of TLS. A new socket may count as readable before it is.
-                    io.peek(&mut [0]).await?;
-                    let http1 = peer.may_speak_http1();
-                    let (io, certificates, is_http2) = Box::pin(tls.accept(io, http1)).await?;
-                    let peer = PeerInfo {
-                        certificates,
-                        ..peer
-                    };
-                    Ok((io, peer.agreed(is_http2)))
-                }
+                ready(Ok((io, peer)))
             }))
         }
+        #[cfg(feature = "tls")]
+        Listener::Tls(tcp, tls) => {
+            loops.spawn(accept(
+                shared,
+                hold,
+                tcp,
+                options,
+                move |io, peer, config| {
+                    prepare(&io, config);
+                    let tls = tls.clone();
+                    async move {
+                        // A client that says nothing costs a socket, and no state of TLS. A new socket may count as readable before it is.
+                        io.peek(&mut [0]).await?;
+                        let http1 = peer.may_speak_http1();
+                        let (io, certificates, is_http2) = Box::pin(tls.accept(io, http1)).await?;
+                        let peer = PeerInfo {
+                            certificates,
+                            ..peer
+                        };
+                        Ok((io, peer.agreed(is_http2)))
+                    }
+                },
+            ))
+        }
         #[cfg(unix)]
-        Listener::Unix(unix) => loops.spawn(accept(shared, unix, options, |io, peer, _| {
+        Listener::Unix(unix) => loops.spawn(accept(shared, hold, unix, options, |io, peer, _| {
             ready(Ok((io, peer)))
         })),
     };
 }
 
-/// Accepts connections for ever. Each has a task of its own, in which `open` turns it into a byte stream.
+/// Accepts connections until the server closes its listeners. Each has a task of its own, in which `open` turns it into a byte stream.
 async fn accept<S, L, F, T>(
     shared: Arc<Shared<S>>,
+    _hold: Hold,
     listener: L,
     options: Option<Arc<ListenOptions>>,
     open: impl Fn(L::Io, PeerInfo, &connection::Config) -> F,
@@ -364,7 +376,9 @@ async fn accept<S, L, F, T>(
     let failed = |_: &io::Error| {
         shared.counters.accept_errors.fetch_add(1, Relaxed);
     };
-    accept_loop(&listener, connected, failed).await;
+    let closing = shared.drain.reached(Phase::Closing);
+    let most = shared.config.backlog;
+    accept_until(&listener, closing, most, connected, failed).await;
 }
 
 impl<S> Clone for Server<S> {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, path};
 
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use tokio::net::unix::{SocketAddr, UCred};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Mutex;
@@ -49,14 +49,27 @@ impl Accept for UnixServer {
 
     async fn accept(&self) -> io::Result<(UnixStream, PeerInfo)> {
         let (io, addr) = self.listener.accept().await?;
-        let local = io.local_addr().ok();
-        let peer = UnixPeer {
-            credentials: io.peer_cred().ok().map(credentials),
-            remote_path: path_of(&addr).map(Arc::from),
-            local_path: local.as_ref().and_then(path_of).map(Arc::from),
-        };
-        Ok((io, peer.into()))
+        let peer = peer(&io, &addr);
+        Ok((io, peer))
     }
+
+    fn arrived(&self) -> io::Result<(UnixStream, PeerInfo)> {
+        let (socket, _) = SockRef::from(&self.listener).accept()?;
+        socket.set_nonblocking(true)?;
+        let io = UnixStream::from_std(OwnedFd::from(socket).into())?;
+        let peer = peer(&io, &io.peer_addr()?);
+        Ok((io, peer))
+    }
+}
+
+fn peer(io: &UnixStream, addr: &SocketAddr) -> PeerInfo {
+    let local = io.local_addr().ok();
+    let peer = UnixPeer {
+        credentials: io.peer_cred().ok().map(credentials),
+        remote_path: path_of(addr).map(Arc::from),
+        local_path: local.as_ref().and_then(path_of).map(Arc::from),
+    };
+    peer.into()
 }
 
 impl From<UnixListener> for UnixServer {

@@ -6,7 +6,7 @@ import subprocess
 import unittest
 
 import grpc
-from fleet import NAMES, SECONDS, Fleet, Load, Temporary, until
+from fleet import LONG, NAMES, SECONDS, SLACK, Fleet, Load, Temporary, until
 from hpack import Encoder
 from hyperframe.frame import DataFrame, HeadersFrame, SettingsFrame
 
@@ -220,8 +220,8 @@ class Nginx(Balanced):
 
 
 class Haproxy(Balanced):
-    INTERVAL, FALL = 0.5, 2
-    SETTING = "inter 500ms fall 2 rise 1"
+    INTERVAL, FALL = (0.5 if LONG else 0.2), 2
+    SETTING = f"inter {round(INTERVAL * 1000)}ms fall {FALL} rise 1"
 
     def up(self, balancer):
         """The servers that HAProxy has found up by a check."""
@@ -249,7 +249,7 @@ class Haproxy(Balanced):
 
     def roll(self, check, setting, *options):
         """Restarts each server under 300 calls a second, when the one before is back."""
-        linger = self.INTERVAL * self.FALL + 0.5
+        linger = self.INTERVAL * self.FALL + SLACK
         fleet = self.fleet(f"linger={round(linger * 1000)}", *options)
         haproxy, channel = self.haproxy(fleet, check, setting)
         until(lambda: self.up(haproxy) == set(NAMES), haproxy.said)

@@ -72,7 +72,8 @@ impl Display for Warning {
         write!(
             f,
             "warning: the server drains at once, but {} checked it: calls fail until the next checks fail. --drain-linger should be longer \
-             than the interval of the checks times the unhealthy threshold, unless a preStop hook has waited for so long",
+             than the interval of the checks times the unhealthy threshold, with Envoy by a second (its update_merge_window), unless a \
+             preStop hook has waited for so long",
             self.0
         )
     }
