@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use h2::Ping;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -12,6 +13,9 @@ use super::lifetime::{Activity, Verdict, earlier};
 use super::phase::Phase;
 use super::standing::{Doing, Standing};
 use crate::service::Service;
+
+/// How long what the server was told of a connection counts as new.
+const TOLD: Duration = Duration::from_millis(1);
 
 impl<S, T> Connection<S, T>
 where
@@ -31,6 +35,10 @@ where
             self.lifetime.observe(now, activity);
             self.intake.look_again(now);
             let calls = earlier(self.waiting.next_deadline(), self.intake.next());
+            if calls.is_none() && self.lifetime.is_told() && self.timer.is_armed(cx.waker(), now) {
+                // Most turns only put times off.
+                return false;
+            }
             let next = earlier(calls, self.lifetime.next());
             if next.is_some_and(|next| next <= now) {
                 self.with_waiting(|waiting, turn| waiting.expire(now, turn));
@@ -46,7 +54,8 @@ where
         }
     }
 
-    /// Tells the server what the connection does, if that has changed or calls have come.
+    /// Tells the server what the connection does, if that has changed, or if calls have come and a millisecond has passed: times of the
+    /// server are in milliseconds.
     fn tell_standing(&mut self, now: Instant, busy: bool) {
         let doing = match (busy, self.waiting.len() > 0) {
             (true, true) if self.waiting.only_long_lived() => Doing::Watching,
@@ -54,9 +63,10 @@ where
             (false, _) if self.called || self.doing.has_called() => Doing::Idle,
             (false, _) => Doing::Unused,
         };
-        if self.called || doing != self.doing {
-            self.called = false;
+        let called = std::mem::take(&mut self.called);
+        if doing != self.doing || (called && now >= self.tell_at) {
             self.doing = doing;
+            self.tell_at = now + TOLD;
             let since = self.host.millis(now);
             self.link.set_standing(Standing::new(doing, since));
         }

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
 
 use bytes::Bytes;
-use h2::{PingPong, RecvStream};
 use h2::server::SendResponse;
+use h2::{PingPong, RecvStream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
@@ -66,6 +66,8 @@ pub(super) struct Connection<S: Service, T> {
     /// What the server was last told that the connection does, and whether calls have come since.
     pub(super) doing: Doing,
     pub(super) called: bool,
+    /// From when on the server is told of new calls.
+    pub(super) tell_at: Instant,
     pub(super) ping_pong: Option<PingPong>,
 }
 
@@ -98,9 +100,11 @@ where
         let waker = Waker::from(Arc::clone(&link));
         let intake = Intake::new(&host.received, &host.config, waker);
         let window = host.config.stream_window();
+        let now = Instant::now();
         Self {
             ping_pong: http2.ping_pong(),
-            lifetime: Lifetime::new(&host.config, Instant::now()),
+            lifetime: Lifetime::new(&host.config, now),
+            tell_at: now,
             timer: Timer::default(),
             doing: Doing::Arriving,
             called: false,

@@ -36,6 +36,13 @@ pub(super) struct Activity {
     pub(super) crowded: bool,
 }
 
+impl Activity {
+    /// What decides which times the connection has.
+    const fn kind(&self) -> [bool; 4] {
+        [self.write_blocked, self.busy, self.swollen, self.crowded]
+    }
+}
+
 /// After this time without a call and without a byte from the peer, a connection is quiet.
 const QUIET: Duration = Duration::from_secs(1);
 
@@ -63,6 +70,8 @@ pub(super) struct Lifetime {
     pinged: Option<Instant>,
     leave_at: Option<Instant>,
     cut_at: Option<Instant>,
+    /// Whether nothing has made the next verdict earlier since [`next`](Self::next) told its time.
+    told: bool,
     /// Whether [`Verdict::Cut`] has been given, after which there is no other verdict.
     over: bool,
 }
@@ -84,6 +93,7 @@ impl Lifetime {
             pinged: None,
             leave_at: age.and_then(|age| now.checked_add(age)),
             cut_at: None,
+            told: false,
             over: false,
         }
     }
@@ -92,7 +102,8 @@ impl Lifetime {
     pub(super) fn observe(&mut self, now: Instant, activity: Activity) {
         if activity.read != self.seen.read {
             self.last_read = now;
-            self.pinged = None;
+            // The next PING may be due before the answer was.
+            self.told &= self.pinged.take().is_none();
         }
         let moves = |since: u64| activity.written.saturating_sub(since) >= self.write_bytes;
         if !activity.write_blocked {
@@ -110,6 +121,8 @@ impl Lifetime {
         } else if self.idle_since.is_none() || activity.read != self.seen.read {
             self.idle_since = Some(now);
         }
+        // Other changes only put verdicts off.
+        self.told &= activity.kind() == self.seen.kind();
         self.seen = activity;
     }
 
@@ -118,10 +131,17 @@ impl Lifetime {
         self.idle = None;
         self.leave_at = None;
         self.cut_at = deadline;
+        self.told = false;
+    }
+
+    /// Whether the next verdict is not due before the time that [`next`](Self::next) has told last.
+    pub(super) const fn is_told(&self) -> bool {
+        self.told
     }
 
     /// When the next verdict is due.
-    pub(super) fn next(&self) -> Option<Instant> {
+    pub(super) fn next(&mut self) -> Option<Instant> {
+        self.told = true;
         if self.over {
             return None;
         }
@@ -131,6 +151,7 @@ impl Lifetime {
 
     /// The verdict that is due at `now`. Each call gives the next one; after a cut there is none.
     pub(super) fn due(&mut self, now: Instant) -> Option<Verdict> {
+        self.told = false;
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if self.over {
             None
@@ -203,189 +224,4 @@ pub(super) fn with_jitter(age: Duration) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-    /// How many bytes a blocked socket has to take in its time.
-    const STEP: u64 = 16 << 10;
-
-    fn config() -> Config {
-        Config {
-            max_connection_idle: Some(30 * SECOND),
-            write_stall_timeout: 20 * SECOND,
-            ..Config::default()
-        }
-    }
-
-    fn busy(read: u64, written: u64) -> Activity {
-        Activity {
-            read,
-            written,
-            write_blocked: false,
-            busy: true,
-            swollen: false,
-            crowded: false,
-        }
-    }
-
-    #[test]
-    fn a_connection_without_calls_is_to_leave_after_the_idle_time() {
-        let start = Instant::now();
-        let mut lifetime = Lifetime::new(&config(), start);
-        lifetime.observe(
-            start,
-            Activity {
-                busy: false,
-                ..busy(24, 0)
-            },
-        );
-        assert_eq!(lifetime.next(), Some(start + 30 * SECOND));
-        // A call, and then its end.
-        lifetime.observe(start + 10 * SECOND, busy(50, 0));
-        assert_eq!(lifetime.next(), None);
-        lifetime.observe(
-            start + 90 * SECOND,
-            Activity {
-                busy: false,
-                ..busy(50, 20)
-            },
-        );
-        assert_eq!(lifetime.due(start + 119 * SECOND), None);
-        assert_eq!(lifetime.due(start + 120 * SECOND), Some(Verdict::Leave));
-        lifetime.leave(Some(start + 125 * SECOND));
-        assert_eq!(lifetime.due(start + 124 * SECOND), None);
-        assert_eq!(lifetime.due(start + 125 * SECOND), Some(Verdict::Cut));
-        assert_eq!(
-            (lifetime.due(start + 125 * SECOND), lifetime.next()),
-            (None, None)
-        );
-    }
-
-    #[test]
-    fn calls_answered_at_once_put_the_idle_time_off() {
-        let start = Instant::now();
-        let mut lifetime = Lifetime::new(&config(), start);
-        for i in 1..10 {
-            let activity = Activity {
-                busy: false,
-                ..busy(i * 100, i * 50)
-            };
-            lifetime.observe(start + SECOND * i as u32, activity);
-        }
-        assert_eq!(lifetime.next(), Some(start + 39 * SECOND));
-    }
-
-    /// PINGs do not put that off.
-    #[test]
-    fn a_connection_that_was_crowded_leaves_after_a_minute_without_a_call() {
-        let start = Instant::now();
-        let crowded = |read| Activity {
-            crowded: true,
-            busy: false,
-            ..busy(read, 9)
-        };
-        let leaves = |idle| {
-            let config = Config {
-                max_connection_idle: idle,
-                ..config()
-            };
-            let mut lifetime = Lifetime::new(&config, start);
-            lifetime.observe(start, busy(9, 9));
-            assert_eq!(lifetime.next(), None);
-            for second in 1..4 {
-                lifetime.observe(start + SECOND * second, crowded(10 + u64::from(second)));
-            }
-            lifetime.next().map(|at| at - start)
-        };
-        assert_eq!(leaves(Some(300 * SECOND)), Some(61 * SECOND));
-        assert_eq!(leaves(Some(5 * SECOND)), Some(6 * SECOND));
-        assert_eq!(leaves(None), None);
-    }
-
-    #[test]
-    fn a_quiet_connection_gives_memory_back_once() {
-        let start = Instant::now();
-        let mut lifetime = Lifetime::new(&config(), start);
-        let swollen = |read| Activity {
-            swollen: true,
-            ..busy(read, 9)
-        };
-        lifetime.observe(start, swollen(9));
-        assert_eq!(lifetime.next(), None);
-        let quiet = Activity {
-            busy: false,
-            ..swollen(10)
-        };
-        lifetime.observe(start + SECOND, quiet);
-        assert_eq!(lifetime.next(), Some(start + 2 * SECOND));
-        assert_eq!(lifetime.due(start + 2 * SECOND), Some(Verdict::Shrink));
-        assert_eq!(lifetime.due(start + 2 * SECOND), None);
-        assert_eq!(lifetime.next(), Some(start + 31 * SECOND));
-    }
-
-    #[test]
-    fn a_socket_that_takes_nothing_is_cut_and_progress_puts_that_off() {
-        let start = Instant::now();
-        let mut lifetime = Lifetime::new(&config(), start);
-        let blocked = |written| Activity {
-            write_blocked: true,
-            ..busy(9, written)
-        };
-        lifetime.observe(start, blocked(100));
-        lifetime.observe(start + 15 * SECOND, blocked(100));
-        assert_eq!(lifetime.next(), Some(start + 20 * SECOND));
-        // A byte now and then is not enough.
-        lifetime.observe(start + 16 * SECOND, blocked(99 + STEP));
-        assert_eq!(lifetime.next(), Some(start + 20 * SECOND));
-        lifetime.observe(start + 19 * SECOND, blocked(100 + STEP));
-        assert_eq!(lifetime.due(start + 38 * SECOND), None);
-        lifetime.observe(start + 38 * SECOND, busy(9, 102 + STEP));
-        assert_eq!(lifetime.next(), None);
-        lifetime.observe(start + 40 * SECOND, blocked(102 + STEP));
-        assert_eq!(lifetime.due(start + 60 * SECOND), Some(Verdict::Cut));
-    }
-
-    #[test]
-    fn a_silent_peer_is_asked_and_cut_unless_it_says_something() {
-        let config = Config {
-            keepalive_interval: Some(30 * SECOND),
-            keepalive_timeout: 5 * SECOND,
-            ..config()
-        };
-        let start = Instant::now();
-        let mut lifetime = Lifetime::new(&config, start);
-        lifetime.observe(start, busy(9, 9));
-        assert_eq!(lifetime.next(), Some(start + 30 * SECOND));
-        assert_eq!(lifetime.due(start + 30 * SECOND), Some(Verdict::Ping));
-        assert_eq!(lifetime.due(start + 30 * SECOND), None);
-        // It answers.
-        lifetime.observe(start + 31 * SECOND, busy(26, 26));
-        assert_eq!(lifetime.next(), Some(start + 61 * SECOND));
-        assert_eq!(lifetime.due(start + 61 * SECOND), Some(Verdict::Ping));
-        // It does not.
-        lifetime.observe(start + 62 * SECOND, busy(26, 43));
-        assert_eq!(lifetime.due(start + 66 * SECOND), Some(Verdict::Cut));
-    }
-
-    #[test]
-    fn an_old_connection_is_to_leave_within_a_tenth_of_its_age() {
-        let config = Config {
-            max_connection_age: Some(1000 * SECOND),
-            ..config()
-        };
-        let start = Instant::now();
-        let mut ages: Vec<_> = (0..64)
-            .map(|_| {
-                let mut lifetime = Lifetime::new(&config, start);
-                lifetime.observe(start, busy(9, 9));
-                lifetime.next().expect("an age") - start
-            })
-            .collect();
-        ages.sort_unstable();
-        ages.dedup();
-        assert!(ages.len() > 1, "all the same: {ages:?}");
-        let allowed = 900 * SECOND..=1100 * SECOND;
-        assert!(ages.iter().all(|age| allowed.contains(age)), "{ages:?}");
-    }
-}
+mod tests;

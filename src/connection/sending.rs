@@ -209,8 +209,10 @@ impl Sending {
             if was_full {
                 self.queue = (2 * self.queue).min(self.longest_queue());
             }
-            let stuck = std::mem::take(&mut self.stuck);
-            self.give_back(stuck);
+            if self.stuck > 0 {
+                let stuck = std::mem::take(&mut self.stuck);
+                self.give_back(stuck);
+            }
         }
         self.written = written;
     }

@@ -46,6 +46,19 @@ pub(super) struct Timer {
 }
 
 impl Timer {
+    /// Whether the timer will wake `task`, after `now`.
+    pub(super) fn is_armed(&self, task: &Waker, now: Instant) -> bool {
+        let is_armed = self
+            .armed
+            .as_ref()
+            .is_some_and(|armed| armed.will_wake(task));
+        is_armed
+            && self
+                .sleep
+                .as_ref()
+                .is_some_and(|sleep| now < sleep.deadline())
+    }
+
     /// Sees to it that the task is woken at `at` or earlier. A timer that fires early costs one look at the clock; moving the timer back
     /// whenever a call completes would cost more. Ready when there may be something to do.
     pub(super) fn poll(

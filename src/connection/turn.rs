@@ -223,14 +223,13 @@ impl Incoming {
             mut respond,
             call,
         } = self;
-        let admitted = call.and_then(|mut call| waiting.admit(&mut call, turn).map(|()| call));
-        let call = match admitted {
+        let mut call = match call {
             Ok(call) => call,
-            Err(refusal) => {
-                send_refusal(&mut respond, refusal);
-                return;
-            }
+            Err(refusal) => return send_refusal(&mut respond, refusal),
         };
+        if let Err(refusal) = waiting.admit(&mut call, turn) {
+            return send_refusal(&mut respond, refusal);
+        }
         let terms = Terms::of(&call);
         let begun = if !call.is_decided() {
             // The body is not read before the service has decided whether the call may begin.

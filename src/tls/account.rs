@@ -195,14 +195,14 @@ mod tests {
             given.push(n);
             at += n;
         }
-        assert_eq!(given, [5 + 16 * 7, 16 * 7, 5 * 7]);
+        assert_eq!(given, [5 + 15 * 7, 16 * 7, 6 * 7]);
     }
 
     #[test]
     fn records_need_turns_after_16_in_vain_or_128_without_a_pause() {
         let mut account = Account::new();
         let now = account.forgiven;
-        let mut needed = |brought, account: &mut Account| {
+        let needed = |brought, account: &mut Account| {
             let needs = |_: &i32| {
                 settle(account, &[26], brought, now);
                 !account.needs_turn()

@@ -171,15 +171,12 @@ async fn key_updates_that_bring_nothing_end_a_connection_of_http_1() {
         .with_listen_options(ListenOptions::new().http1());
     server.bind_tls("127.0.0.1:0", &fixture.tls).await.unwrap();
     let addr = server.local_addrs()[1];
-    let config = bare_of(
-        &[&rustls::version::TLS13],
-        &servers,
-        &["http/1.1"],
-        None,
-    );
+    let config = bare_of(&[&rustls::version::TLS13], &servers, &["http/1.1"], None);
     let mut stream = shake_hands(addr, &Arc::new(config)).await.unwrap();
     let mut sent = 0;
-    let mut head = b"GET /readyz HTTP/1.1\r\nhost: a\r\nx: ".iter().chain([b'x'].iter().cycle());
+    let mut head = b"GET /readyz HTTP/1.1\r\nhost: a\r\nx: "
+        .iter()
+        .chain([b'x'].iter().cycle());
     until_closed(&mut stream, 200, |stream| {
         for _ in 0..31 {
             stream.get_mut().1.refresh_traffic_keys().unwrap();

@@ -119,7 +119,7 @@ impl Door {
         stream.write_all(b"\0\x40\0\xbb\0\0\0\0\0").await.unwrap();
         let floods = self.floods();
         let mut sent = 0;
-        while self.floods() == floods {
+        while self.floods() == floods && sent < 5_000 {
             for _ in 0..31 {
                 stream.get_mut().1.refresh_traffic_keys().unwrap();
             }
