@@ -70,6 +70,7 @@ mod call;
 #[cfg(feature = "client")]
 pub mod client;
 mod connection;
+pub mod guide;
 pub mod health;
 #[cfg(feature = "http1")]
 mod http1;
