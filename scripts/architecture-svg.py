@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The picture of the rooms, docs/architecture.svg, from the two tables of ARCHITECTURE.md: what each room is, and what each room imports.
+"""The picture of the modules, docs/architecture.svg, from the two tables of ARCHITECTURE.md: what each module is, and what each module imports.
 
     python3 scripts/architecture-svg.py           writes the picture
     python3 scripts/architecture-svg.py --check   fails if the picture differs
 
-A room stands above every room that it imports. Arrows that follow from others are left out: with a -> b and b -> c, a -> c is not drawn.
-The library's root and the command import everything, and are a bar above all rooms.
+A module stands above every module that it imports. Arrows that follow from others are left out: with a -> b and b -> c, a -> c is not drawn.
+The library's root and the command import everything, and are a bar above all modules.
 """
 
 import re
@@ -19,9 +19,9 @@ PICTURE = ROOT / "docs" / "architecture.svg"
 
 # Sizes in pixels.
 BOX_WIDTH, GAP_WIDTH, BOX_HEIGHT, GAP_X, GAP_Y, MARGIN = 170, 8, 56, 18, 42, 20
-# Characters of a line below a room's name.
+# Characters of a line below a module's name.
 LINE = 26
-# Rooms that only tell readers something.
+# Modules that only tell readers something.
 NOT_DRAWN = {"guide"}
 
 
@@ -30,8 +30,8 @@ def block(text: str, after: str) -> list[str]:
     return text.split(after, 1)[1].split("```text\n", 1)[1].split("\n```", 1)[0].splitlines()
 
 
-def rooms(text: str) -> dict[str, str]:
-    """Each room and what it is, in a few words."""
+def modules(text: str) -> dict[str, str]:
+    """Each module and what the module is, in a few words."""
     found = {}
     for line in block(text, "\n## Modules\n"):
         path, what = line.split(None, 1)
@@ -42,21 +42,21 @@ def rooms(text: str) -> dict[str, str]:
 
 
 def arrows(text: str) -> dict[str, set[str]]:
-    """The rooms that each room imports."""
+    """The modules that each module imports."""
     found = {}
     for line in block(text, "\nArrows are imports."):
         words = " ".join(line.split()).replace(" -> ", "->").replace(", ", ",")
         for arrow in words.split(" "):
             if "->" in arrow and not arrow.startswith("command->"):
-                room, targets = arrow.split("->")
-                found[room] = {target for target in targets.split(",") if target != "nothing"}
+                module, targets = arrow.split("->")
+                found[module] = {target for target in targets.split(",") if target != "nothing"}
     return found
 
 
-def reached(room: str, imports: dict[str, set[str]]) -> set[str]:
-    """What `room` imports, directly or through others."""
+def reached(module: str, imports: dict[str, set[str]]) -> set[str]:
+    """What `module` imports, directly or through others."""
     found = set()
-    for target in imports[room]:
+    for target in imports[module]:
         found |= {target} | reached(target, imports)
     return found
 
@@ -64,41 +64,41 @@ def reached(room: str, imports: dict[str, set[str]]) -> set[str]:
 def drawn(imports: dict[str, set[str]]) -> dict[str, set[str]]:
     """The arrows that do not follow from others."""
     return {
-        room: {
+        module: {
             target for target in targets
             if not any(target in reached(other, imports) for other in targets if other != target)
         }
-        for room, targets in imports.items()
+        for module, targets in imports.items()
     }
 
 
 def layers(imports: dict[str, set[str]]) -> tuple[list[list[str]], list[list[str]]]:
     """The rows from the lowest up, in an order with few crossings; and each arrow, as the places it goes through from top to bottom.
 
-    A place is a room, or a gap in a row that an arrow passes.
+    A place is a module, or a gap in a row that an arrow passes.
     """
     depth: dict[str, int] = {}
 
-    def of(room: str) -> int:
-        if room not in depth:
-            depth[room] = 1 + max((of(target) for target in imports[room]), default=-1)
-        return depth[room]
+    def of(module: str) -> int:
+        if module not in depth:
+            depth[module] = 1 + max((of(target) for target in imports[module]), default=-1)
+        return depth[module]
 
-    for room in imports:
-        of(room)
-    # A room that imports little stands just below the lowest room that imports it.
-    for room in sorted(imports, key=lambda name: (-depth[name], name)):
-        users = [depth[user] for user in imports if room in imports[user]]
+    for module in imports:
+        of(module)
+    # A module that imports little stands just below the lowest module that imports it.
+    for module in sorted(imports, key=lambda name: (-depth[name], name)):
+        users = [depth[user] for user in imports if module in imports[user]]
         if users:
-            depth[room] = max(depth[room], min(users) - 1)
-    rows: list[list[str]] = [sorted(room for room in imports if depth[room] == at) for at in range(max(depth.values()) + 1)]
+            depth[module] = max(depth[module], min(users) - 1)
+    rows: list[list[str]] = [sorted(module for module in imports if depth[module] == at) for at in range(max(depth.values()) + 1)]
     ways = []
-    for room, targets in drawn(imports).items():
+    for module, targets in drawn(imports).items():
         for target in sorted(targets):
-            gaps = [f"{room}>{target}@{at}" for at in range(depth[room] - 1, depth[target], -1)]
+            gaps = [f"{module}>{target}@{at}" for at in range(depth[module] - 1, depth[target], -1)]
             for gap in gaps:
                 rows[int(gap.rsplit("@", 1)[1])].append(gap)
-            ways.append([room, *gaps, target])
+            ways.append([module, *gaps, target])
     near: dict[str, list[str]] = {place: [] for row in rows for place in row}
     for way in ways:
         for upper, lower in zip(way, way[1:]):
@@ -160,9 +160,9 @@ def wrapped(text: str) -> list[str]:
 
 
 def picture(text: str) -> str:
-    what, imports = rooms(text), arrows(text)
-    imports = {room: targets for room, targets in imports.items() if room not in NOT_DRAWN}
-    missing = [room for room in imports if room not in what]
+    what, imports = modules(text), arrows(text)
+    imports = {module: targets for module, targets in imports.items() if module not in NOT_DRAWN}
+    missing = [module for module in imports if module not in what]
     assert not missing, f"ARCHITECTURE.md does not say what these are: {missing}"
     rows, ways = layers(imports)
     x = centres(rows)
@@ -174,19 +174,19 @@ def picture(text: str) -> str:
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img"'
         ' font-family="sans-serif" style="max-width:100%;height:auto">',
-        "<title>The rooms of grpc-health, and which room imports which</title>",
+        "<title>The modules of grpc-health, and which module imports which</title>",
         '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         '<path d="M0 0 8 4 0 8z" fill="#5b6b7f"/></marker></defs>',
         f'<rect width="{width}" height="{height}" rx="8" fill="#ffffff"/>',
     ]
     for way in ways:
-        room, target = way[0], way[-1]
-        # Arrows leave and reach a room side by side, in the order of where they come from and go to.
-        out = sorted((other for other in ways if other[0] == room), key=lambda other: x[other[1]])
+        module, target = way[0], way[-1]
+        # Arrows leave and reach a module side by side, in the order of where they come from and go to.
+        out = sorted((other for other in ways if other[0] == module), key=lambda other: x[other[1]])
         come = sorted((other for other in ways if other[-1] == target), key=lambda other: x[other[-2]])
-        at = x[room] - BOX_WIDTH / 2 + BOX_WIDTH * (out.index(way) + 1) / (len(out) + 1)
+        at = x[module] - BOX_WIDTH / 2 + BOX_WIDTH * (out.index(way) + 1) / (len(out) + 1)
         end = x[target] - BOX_WIDTH / 2 + BOX_WIDTH * (come.index(way) + 1) / (len(come) + 1)
-        down = y[room] + BOX_HEIGHT
+        down = y[module] + BOX_HEIGHT
         path = f"M{at:.0f} {down:.0f}"
         for place in way[1:]:
             goal, top = (end, y[place] - 1) if place == target else (x[place], y[place])
@@ -196,11 +196,11 @@ def picture(text: str) -> str:
                 path += f"V{top + BOX_HEIGHT:.0f}"
             at, down = goal, top + BOX_HEIGHT
         lines.append(f'<path d="{path}" fill="none" stroke="#5b6b7f" marker-end="url(#arrow)"/>')
-    lines += box(MARGIN, MARGIN, width - 2 * MARGIN, "the library's root and the command", ["import every room"], "#eef2f7")
+    lines += box(MARGIN, MARGIN, width - 2 * MARGIN, "the library's root and the command", ["import every module"], "#eef2f7")
     for row in rows:
-        for room in row:
-            if "@" not in room:
-                lines += box(x[room] - BOX_WIDTH / 2, y[room], BOX_WIDTH, room, wrapped(what[room]), "#e3edf9")
+        for module in row:
+            if "@" not in module:
+                lines += box(x[module] - BOX_WIDTH / 2, y[module], BOX_WIDTH, module, wrapped(what[module]), "#e3edf9")
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
@@ -212,7 +212,8 @@ def box(x: float, y: float, width: float, name: str, what: list[str], colour: st
     ]
     return [
         f'<rect x="{x:.0f}" y="{y:.0f}" width="{width:.0f}" height="{BOX_HEIGHT}" rx="6" fill="{colour}" stroke="#8aa0bb"/>',
-        f'<text x="{centre:.0f}" y="{y + 20:.0f}" text-anchor="middle" font-size="15" font-weight="bold" fill="#1c2733">{escape(name)}</text>',
+        f'<text x="{centre:.0f}" y="{y + 20:.0f}" text-anchor="middle" font-size="15" font-weight="bold" fill="#1c2733">'
+        f"{escape(name)}</text>",
         *text,
     ]
 

@@ -28,8 +28,7 @@
 //! | move from grpc-go's package `health` | [`from_grpc_go`] |
 //! | move from `grpc_health_probe` | [`from_grpc_health_probe`] |
 //!
-//! The rooms of the crate and what they import; an arrow leads from a room to a room that it imports, and arrows that follow from others
-//! are left out:
+//! The modules of the crate. An arrow leads from a module to a module that it imports; arrows that follow from others are left out:
 //!
 #![doc = include_str!("../docs/architecture.svg")]
 // Pages link to items of every feature. docs.rs has them all, and the gate builds the pages with all features, too.
