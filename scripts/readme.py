@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""README.md's programs compile as they are pasted, with the Cargo.toml that README.md states and nothing else.
+"""The programs of README.md and of the guides compile as they are pasted, with the Cargo.toml that the page states and nothing else.
 
-    python3 scripts/readme.py
+    python3 scripts/readme.py            all pages
+    python3 scripts/readme.py PAGE...    only these, such as src/guide/tls.md
 
-Each Rust block is the `src/main.rs` of a crate beside a clone of this one; its Cargo.toml is the first one of README.md with the lines
+Each Rust block is the `src/main.rs` of a crate beside a clone of this one; its Cargo.toml is the first one of its page with the lines
 that its section shows. A block that begins with `// build.rs` is a build script, for that section and for programs that read `OUT_DIR`.
 Warnings fail. Blocks that are not marked `no_run` are run. Versions are those of Cargo.lock; compiled dependencies are shared with the
 ordinary target directory.
@@ -13,6 +14,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -42,19 +44,20 @@ def manifest(tables: dict) -> str:
     return text
 
 
-def programs(readme: str):
+def programs(page: str):
     """The name, the mark, the manifest, and the other files of each program."""
-    base, typed = {}, None
-    for section in re.split(r"^## ", readme, flags=re.MULTILINE):
-        title = section.splitlines()[0]
+    # A page may state its Cargo.toml after a program.
+    blocks = re.findall(r"^```toml\n(\[dependencies\]\n.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    base, typed = tomllib.loads(blocks[0]) if blocks else {}, None
+    for section in re.split(r"^## ", page, flags=re.MULTILINE):
+        title = section.splitlines()[0].removeprefix("# ")
         tables, files = {name: dict(lines) for name, lines in base.items()}, {}
         for mark, text in re.findall(r"^```(\S+)\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL):
             if mark == "toml":
                 stated = tomllib.loads(text)
                 if "dependencies" in stated:
                     tables = stated
-                    base = base or stated
-                else:
+                elif tables:
                     tables["dependencies"].update(stated)
             elif mark == "protobuf":
                 files[text.split("\n")[0].removeprefix("// ")] = text
@@ -76,19 +79,27 @@ def main() -> None:
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
     (WORK / "grpc-health").symlink_to(ROOT)
-    found = list(programs((ROOT / "README.md").read_text()))
-    assert len(found) > 5, f"found {len(found)} programs only"
-    for title, mark, toml, files in found:
-        print(f"README: {title}", flush=True)
-        shutil.rmtree(WORK / "program", ignore_errors=True)
-        for name, text in {**files, "Cargo.toml": toml}.items():
-            path = WORK / "program" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        shutil.copy(ROOT / "Cargo.lock", WORK / "program")
-        cargo("check" if "no_run" in mark else "run")
+    everything = [ROOT / "README.md", *sorted((ROOT / "src" / "guide").glob("*.md"))]
+    pages = [ROOT / name for name in sys.argv[1:]] or everything
+    count = 0
+    for page in pages:
+        text, name = page.read_text(), page.relative_to(ROOT)
+        found = list(programs(text))
+        rust = len(re.findall(r"^```rust", text, flags=re.MULTILINE)) - len(re.findall(r"^// build.rs$", text, flags=re.MULTILINE))
+        assert len(found) == rust, f"{name}: found {len(found)} of {rust} programs"
+        for title, mark, toml, files in found:
+            print(f"{name}: {title}", flush=True)
+            shutil.rmtree(WORK / "program", ignore_errors=True)
+            for path, content in {**files, "Cargo.toml": toml}.items():
+                place = WORK / "program" / path
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_text(content)
+            shutil.copy(ROOT / "Cargo.lock", WORK / "program")
+            cargo("check" if "no_run" in mark else "run")
+        count += len(found)
+    assert pages != everything or count > 30, f"found {count} programs only"
     shutil.rmtree(WORK)
-    print(f"readme: {len(found)} programs compiled as pasted")
+    print(f"readme: {count} programs compiled as pasted")
 
 
 main()

@@ -20,10 +20,22 @@
 //! A [`Router`] serves an application's own methods on the same port. The crate `grpc-health-build` generates typed servers for it from
 //! `.proto` files, in a build script.
 //!
+//! # Guides
+//!
+//! The module [`guide`] has pages that lead from a Cargo.toml to a running server: [in a tokio program](guide::embed),
+//! [in tonic](guide::tonic) or [axum](guide::axum), [on a thread of its own](guide::thread),
+//! [liveness versus readiness](guide::probes), [behind a balancer](guide::balancers), [over TLS](guide::tls),
+//! [an RPC of your own](guide::rpcs), [every limit](guide::limits); and for those who come from [Python](guide::from_python),
+//! [tonic-health](guide::from_tonic_health), [grpc-go](guide::from_grpc_go) or [`grpc_health_probe`](guide::from_grpc_health_probe).
+//!
+//! **Before production, set the linger**: [`shutdown_linger`](server::Builder::shutdown_linger) is 0 s by default, and a server that
+//! leaves before its balancers have noticed loses requests. [The guide to the drain](guide::kubernetes) says how long the linger must be.
+//!
 //! # Modules
 //!
 //! | module | contents |
 //! |---|---|
+//! | [`guide`] | how to do one thing, from Cargo.toml to a running server |
 //! | [`registry`] | serving statuses, which any thread may set, inside or outside a runtime |
 //! | [`health`] | the health service |
 //! | [`plane`] | leases, hysteresis and history: what makes statuses true by themselves |
@@ -36,17 +48,18 @@
 //!
 //! # Features
 //!
-//! No feature is on by default.
+//! No feature is on by default. A feature adds modules and never changes what other modules do. Only `gzip` changes what peers see; `http1`
+//! does so on listeners that ask for it.
 //!
 //! | feature | adds |
 //! |---|---|
 //! | `client` | the module `client`: a minimal client for Check, Watch and List, and a monitor of many servers |
 //! | `checks` | the module `plane::probes`: checks of TCP, gRPC, HTTP, a command and a file's age (implies `client`) |
-//! | `control` | `plane::ControlService`, which sets statuses from outside the process |
+//! | `control` | `plane::ControlService`, which sets statuses from outside the process, and with `client` the `plane::ControlClient` |
 //! | `affinity` | `server::Builder::thread_cpu`: the CPU of a server's own thread (Linux) |
-//! | `cli` | the command (implies `checks`, `client`, `control`, `gzip`, `http1`, `metrics`, `native-roots`, `reflection` and `tls`) |
-//! | `gzip` | requests compressed with gzip, and replies for methods that [ask for it](router::Route::compress) |
-//! | `http1` | listeners that answer health probes over HTTP/1.1, too |
+//! | `cli` | the `grpc-health` command (implies `checks`, `client`, `control`, `gzip`, `http1`, `metrics`, `native-roots`, `reflection` and `tls`) |
+//! | `gzip` | requests compressed with gzip (refused with UNIMPLEMENTED otherwise), and replies for methods that [ask for it](router::Route::compress) |
+//! | `http1` | `server::ListenOptions::http1`: listeners that answer health probes over HTTP/1.1, too |
 //! | `metrics` | counters, gauges and histograms for the recorder of the application; see [`observe`] |
 //! | `native-roots` | a client that trusts the authorities of the machine (implies `client` and `tls`) |
 //! | `reflection` | the module `reflection`: server reflection, `v1` and `v1alpha` |
@@ -72,6 +85,7 @@ pub mod client;
 mod connection;
 #[cfg(any(feature = "client", feature = "http1", feature = "tls"))]
 mod forward;
+pub mod guide;
 pub mod health;
 #[cfg(feature = "http1")]
 mod http1;

@@ -1,4 +1,5 @@
-//! README.md states every limit, and states it as the code does; and it can be read where its files are not.
+//! The guide to the limits states every limit, and states the limit as the code does. README.md is short, and can be read where its files
+//! are not. The programs of README.md and of the guides are whole.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,20 +14,18 @@ use std::path::Path;
 use grpc_health::health::{LIST_LIMIT, MAX_REQUEST, MAX_WATCHES};
 use grpc_health::registry::Limits;
 use grpc_health::wire::{metadata, status::MAX_MESSAGE_LEN};
+use grpc_health::{HealthService, Registry, Server, ServingStatus};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 fn file(path: &str) -> String {
     let root = env!("CARGO_MANIFEST_DIR");
     fs::read_to_string(format!("{root}/{path}")).expect(path)
 }
 
-/// The settings of README's tables and their defaults, as they are written there.
-fn readme() -> BTreeMap<String, String> {
-    let readme = file("README.md");
-    let limits = readme
-        .split("\n## ")
-        .find(|part| part.starts_with("Limits\n"))
-        .unwrap();
-    limits
+/// The settings of the tables of limits and their defaults, as they are written there.
+fn tables() -> BTreeMap<String, String> {
+    file("src/guide/limits.md")
         .lines()
         .filter_map(|line| line.strip_prefix("| `"))
         .map(|row| {
@@ -104,7 +103,7 @@ fn defaults(path: &str) -> BTreeMap<String, String> {
 
 #[test]
 fn the_limits_of_the_registry_and_the_service_are_those_of_the_code() {
-    let readme = readme();
+    let tables = tables();
     let limits = Limits::default();
     let expected = [
         ("MAX_REQUEST", MAX_REQUEST),
@@ -115,7 +114,7 @@ fn the_limits_of_the_registry_and_the_service_are_those_of_the_code() {
         ("MAX_MESSAGE_LEN", MAX_MESSAGE_LEN),
     ];
     for (setting, expected) in expected {
-        assert_eq!(number(&readme[setting]), expected as u64, "{setting}");
+        assert_eq!(number(&tables[setting]), expected as u64, "{setting}");
     }
 }
 
@@ -133,8 +132,8 @@ fn the_limit_of_a_request_is_the_same_for_the_control_service() {
 
 #[test]
 fn the_limits_of_a_router_are_those_of_the_code() {
-    let readme = readme();
-    let stated = |setting: &str| number(&readme[setting]);
+    let tables = tables();
+    let stated = |setting: &str| number(&tables[setting]);
     // What follows `name` in a file, up to the end of the expression.
     let default = |path: &str, name: &str| {
         let source = file(path);
@@ -147,10 +146,10 @@ fn the_limits_of_a_router_are_those_of_the_code() {
     assert_eq!(stated("Route::send_buffer"), buffer);
     let request = default("src/service/method.rs", "            max_request: ");
     assert_eq!(stated("Route::max_request"), request);
-    assert_eq!(readme["Route::timeout"], "off");
+    assert_eq!(tables["Route::timeout"], "off");
     assert!(file("src/service/method.rs").contains("            timeout: Time::NONE,"));
     for (of, path) in [("Route", "route"), ("Router", "router")] {
-        assert_eq!(readme[&format!("{of}::max_concurrent")], "off");
+        assert_eq!(tables[&format!("{of}::max_concurrent")], "off");
         let source = file(&format!("src/router/{path}.rs"));
         assert!(source.contains("            max_concurrent: None,"), "{of}");
     }
@@ -158,9 +157,9 @@ fn the_limits_of_a_router_are_those_of_the_code() {
 
 #[test]
 fn the_limits_of_a_connection_are_those_of_the_code_and_none_is_missing() {
-    let mut readme = readme();
+    let mut tables = tables();
     // Those of a router have its name, or another, before theirs.
-    readme.retain(|setting, _| {
+    tables.retain(|setting, _| {
         !setting.contains("::")
             && ![
                 "MAX_REQUEST",
@@ -174,11 +173,11 @@ fn the_limits_of_a_connection_are_those_of_the_code_and_none_is_missing() {
     });
     let config = config();
     assert!(
-        readme.keys().eq(config.keys()),
-        "README {readme:?}\nconfig {config:?}"
+        tables.keys().eq(config.keys()),
+        "tables {tables:?}\nconfig {config:?}"
     );
     for (setting, expression) in config {
-        let stated = &readme[&setting];
+        let stated = &tables[&setting];
         match expression.as_str() {
             // Derived from the number of streams, or none.
             "None" => assert!(
@@ -231,34 +230,87 @@ fn the_builder_documents_the_same_defaults() {
     }
 }
 
-/// The Rust blocks, without their fences.
-fn rust_blocks(readme: &str) -> Vec<&str> {
-    let blocks = readme.split("\n```rust").skip(1);
-    blocks
-        .map(|block| {
-            let (_, code) = block.split_once('\n').unwrap();
-            code.split("\n```").next().unwrap()
+/// README.md and the guides, by path.
+fn pages() -> BTreeMap<String, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages = BTreeMap::from([("README.md".to_owned(), file("README.md"))]);
+    for entry in fs::read_dir(root.join("src/guide")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let path = format!("src/guide/{name}");
+        let text = file(&path);
+        pages.insert(path, text);
+    }
+    assert!(pages.len() > 20, "found {} pages only", pages.len());
+    pages
+}
+
+/// The Rust blocks, each with what follows the fence's `rust`, and where the block begins.
+fn rust_blocks(page: &str) -> Vec<(usize, &str, &str)> {
+    let fences = page.match_indices("\n```rust");
+    fences
+        .map(|(at, fence)| {
+            let (mark, code) = page[at + fence.len()..].split_once('\n').unwrap();
+            (at, mark, code.split("\n```").next().unwrap())
         })
         .collect()
+}
+
+#[test]
+fn the_readme_is_short() {
+    let lines = file("README.md").lines().count();
+    assert!(lines <= 150, "{lines} lines");
 }
 
 /// rustdoc hides lines that begin with `# `; a web page shows them. scripts/readme.py compiles the blocks.
 #[test]
 fn rust_blocks_are_whole_programs_without_hidden_lines() {
-    let readme = file("README.md");
-    let blocks = rust_blocks(&readme);
-    assert!(blocks.len() > 5, "found {} blocks only", blocks.len());
-    for block in blocks {
-        let hidden = block.lines().find(|line| {
-            let line = line.trim_start();
-            line == "#" || line.starts_with("# ")
-        });
-        assert_eq!(hidden, None);
-        assert!(block.contains("fn main() "), "no program:\n{block}");
+    let mut programs = 0;
+    for (path, page) in pages() {
+        for (_, mark, block) in rust_blocks(&page) {
+            let hidden = block.lines().find(|line| {
+                let line = line.trim_start();
+                line == "#" || line.starts_with("# ")
+            });
+            assert_eq!(hidden, None, "{path}");
+            assert!(block.contains("fn main() "), "{path}: no program:\n{block}");
+            assert!(
+                ["", ",no_run"].contains(&mark),
+                "{path}: {mark} would not be compiled"
+            );
+            programs += 1;
+        }
+    }
+    assert!(programs > 30, "found {programs} programs only");
+}
+
+/// scripts/readme.py compiles the programs of a page with the dependencies that the page states.
+#[test]
+fn pages_with_programs_state_their_dependencies() {
+    for (path, page) in pages() {
+        if !rust_blocks(&page).is_empty() {
+            let stated = page.contains("\n```toml\n[dependencies]\n");
+            assert!(stated, "{path} states no [dependencies]");
+        }
     }
 }
 
-/// crates.io shows the page without the files beside it.
+#[test]
+fn every_guide_is_a_page_of_the_documentation_and_named_in_the_readme() {
+    let (module, readme) = (file("src/guide.rs"), file("README.md"));
+    for path in pages().keys().filter(|path| *path != "README.md") {
+        let name = path.trim_start_matches("src/guide/");
+        let page = name.trim_end_matches(".md");
+        assert!(
+            module.contains(&format!("include_str!(\"guide/{name}\")")),
+            "{path}"
+        );
+        assert!(module.contains(&format!("pub mod {page} {{}}")), "{path}");
+        assert!(module.contains(&format!("[`{page}`]")), "{path}");
+        assert!(readme.contains(&format!("`{path}`")), "{path}");
+    }
+}
+
+/// crates.io shows the page without the files beside it, except pictures of the repository.
 #[test]
 fn links_lead_to_sections_of_the_page_or_to_whole_addresses() {
     let readme = file("README.md");
@@ -271,30 +323,72 @@ fn links_lead_to_sections_of_the_page_or_to_whole_addresses() {
         })
         .collect();
     let links: Vec<&str> = readme.split("](").skip(1).collect();
-    assert!(links.len() > 3, "found {} links only", links.len());
+    assert!(links.len() >= 3, "found {} links only", links.len());
     for link in links {
         let target = link.split(')').next().unwrap();
         let section = target.strip_prefix('#');
         let found = section.is_some_and(|name| anchors.iter().any(|anchor| anchor == name));
-        assert!(found || target.starts_with("https://"), "{target}");
+        let picture = target == "docs/architecture.svg" && !file(target).is_empty();
+        assert!(
+            found || picture || target.starts_with("https://"),
+            "{target}"
+        );
     }
 }
 
 #[test]
 fn the_files_that_are_named_exist() {
-    let readme = file("README.md");
-    let named: Vec<&str> = readme
-        .split('`')
-        .filter(|text| {
+    let mut found = 0;
+    for (path, page) in pages() {
+        let named = page.split('`').filter(|text| {
             let is_name = |c: char| c.is_alphanumeric() || "/._-".contains(c);
             let known = [".rs", ".md"].iter().any(|end| text.ends_with(end));
             text.chars().all(is_name) && (known || text.starts_with("LICENSE"))
-        })
-        .filter(|text| *text != "build.rs")
-        .collect();
-    assert!(named.len() > 8, "found {named:?} only");
-    for name in named {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
-        assert!(path.exists(), "{name}");
+        });
+        for name in named.filter(|text| *text != "build.rs") {
+            let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+            assert!(file.exists(), "{path}: {name}");
+            found += 1;
+        }
+    }
+    assert!(found > 30, "found {found} only");
+}
+
+/// HAProxy's `tcp-check send-binary`, as the guide to balancers has the check: the bytes are sent as the guide says, and the answer has
+/// the bytes that the guide expects if and only if the server is SERVING.
+#[tokio::test]
+async fn the_bytes_for_haproxy_tell_up_from_down() {
+    let page = file("src/guide/balancers.md");
+    let bytes = |prefix: &str| -> Vec<Vec<u8>> {
+        let lines = page.lines().filter_map(|line| line.strip_prefix(prefix));
+        let byte = |pair: &[u8]| {
+            let text = std::str::from_utf8(pair).unwrap();
+            u8::from_str_radix(text, 16).unwrap()
+        };
+        lines
+            .map(|hex| hex.as_bytes().chunks(2).map(byte).collect())
+            .collect()
+    };
+    let sent = bytes("tcp-check send-binary ").concat();
+    let expected = bytes("tcp-check expect binary ").concat();
+    assert!(!sent.is_empty() && !expected.is_empty());
+    for (status, up) in [
+        (ServingStatus::Serving, true),
+        (ServingStatus::NotServing, false),
+    ] {
+        let registry = Registry::new();
+        registry.set_service_status("", status).unwrap();
+        let service = HealthService::new(registry);
+        let server = Server::builder().service(service).bind("127.0.0.1:0").await;
+        let server = server.unwrap();
+        tokio::spawn(server.serve());
+        let mut socket = TcpStream::connect(server.local_addrs()[0]).await.unwrap();
+        socket.write_all(&sent).await.unwrap();
+        // The server answers what it has read, and then closes.
+        socket.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).await.unwrap();
+        let found = answer.windows(expected.len()).any(|part| part == expected);
+        assert_eq!(found, up, "{status}: {answer:?}");
     }
 }

@@ -7,7 +7,7 @@ use h2::server::Builder as Http2;
 
 use super::guard;
 
-/// The limits of each connection. A server's builder documents each; README.md has them in one table.
+/// The limits of each connection. A server's builder documents each; `src/guide/limits.md` has them in one table.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) max_concurrent_streams: u32,

@@ -12,7 +12,7 @@ use crate::service::Service;
 /// The settings of a [`Server`](crate::Server); from [`Server::builder`](crate::Server::builder).
 ///
 /// Each connection has every limit for itself, except the limits on the number of connections and the times of a shutdown, which the server
-/// has as a whole. README.md has all limits in one table.
+/// has as a whole. [The guide to the limits](crate::guide::limits) has all of them in tables.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Builder<S> {

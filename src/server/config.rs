@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// The limits that all connections share. [`Builder`](super::Builder) documents each; README.md has them in one table.
+/// The limits that all connections share. [`Builder`](super::Builder) documents each;
+/// `src/guide/limits.md` has them in one table.
 #[derive(Debug, Clone)]
 pub(super) struct Config {
     pub(super) max_connections: usize,

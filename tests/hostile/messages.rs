@@ -7,7 +7,7 @@ use crate::support::grpc::{
     CHECK, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, Request, UNIMPLEMENTED, envelope, prefix,
 };
 
-/// The longest request that is read (README.md).
+/// The longest request that is read (`src/guide/limits.md`).
 const LIMIT: u32 = 4_096;
 
 #[tokio::test(start_paused = true)]

@@ -36,6 +36,7 @@ pub(crate) const ARROWS: &[(&str, &[&str])] = &[
     ("server", &["connection", "observe", "service", "tls"]),
     ("tower", &["call", "observe", "service", "wire"]),
     ("client", &["forward", "wire", "proto", "tls"]),
+    ("guide", &[]),
 ];
 
 /// What a module must not name outside its tests. A crate is meant where a path begins with it, any

@@ -101,10 +101,13 @@ pub(crate) fn gates(attributes: &[Attribute]) -> Option<Gates> {
                 Cfg::When(names) => gates.extend(names),
             }
         } else if attribute.path().is_ident("cfg_attr") {
-            // `cfg_attr(docsrs, …)` changes pages alone. What else may be in one would have to be understood.
+            // `cfg_attr(docsrs, …)` changes pages alone, and so does `cfg_attr(…, doc = …)`. What else may be in one would have to be
+            // understood.
             let of = tidy(&attribute.meta);
             assert!(
-                of.starts_with("cfg_attr(docsrs,") || of.starts_with("cfg_attr(test,"),
+                of.starts_with("cfg_attr(docsrs,")
+                    || of.starts_with("cfg_attr(test,")
+                    || of.contains("), doc = include_str!("),
                 "not understood: {of}"
             );
         }

@@ -56,6 +56,16 @@ impl<S> Builder<S> {
 
     /// Sets how long the server accepts connections and calls after a shutdown has begun. Meanwhile health checks show NOT_SERVING, so that
     /// balancers notice, and [`DrainHandle::resume`](crate::server::DrainHandle::resume) can take the shutdown back. Default: 0 s.
+    ///
+    /// **Set the linger if a balancer checks this server.** With 0 s the server leaves before the balancer's next check, and requests fail
+    /// until then. The linger must outlast the checks that show NOT_SERVING to the balancer:
+    ///
+    /// ```text
+    /// linger = the interval of the checks x the unhealthy threshold + 0.5 s
+    /// ```
+    ///
+    /// For checks each 5 s and a threshold of 2 the linger is 10.5 s. [The guide to the drain](crate::guide::kubernetes) has the values for
+    /// usual settings, and [the guide to balancers](crate::guide::balancers) a row for each balancer.
     pub const fn shutdown_linger(mut self, linger: Duration) -> Self {
         self.config.shutdown_linger = linger;
         self
