@@ -4,21 +4,31 @@
 mod args;
 mod ask;
 mod balancers;
+mod cells;
 mod control;
 mod escape;
+mod follow;
+mod interrupts;
+mod json;
+mod lasted;
 mod listen;
 mod metrics;
+mod name;
 mod output;
+mod pages;
+mod place;
 mod query;
 mod serve;
 mod sidecar;
 mod since;
+mod status;
+mod terminal;
 mod tls;
 mod values;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use args::{Cli, Command};
 use output::Exit;
@@ -33,7 +43,10 @@ fn main() -> ExitCode {
         }) => query::check(&args),
         Ok(Cli {
             command: Command::Watch(args),
-        }) => query::watch(&args),
+        }) => follow::watch(&args),
+        Ok(Cli {
+            command: Command::Wait(args),
+        }) => follow::wait(&args),
         Ok(Cli {
             command: Command::List(args),
         }) => query::list(&args),
@@ -52,6 +65,12 @@ fn main() -> ExitCode {
         Ok(Cli {
             command: Command::Resume(args),
         }) => control::resume(&args),
+        Ok(Cli {
+            command: Command::Completions(args),
+        }) => pages::completions(&args, Cli::command()),
+        Ok(Cli {
+            command: Command::Man(args),
+        }) => pages::man(&args, Cli::command()),
         Err(error) => {
             // clap returns help and version as an "error", too. A failure to print cannot be reported anywhere.
             let _ = error.print();
