@@ -160,7 +160,7 @@ impl Client {
         let connection = self.link.current();
         let head = self.head(path.clone(), self.timeout)?;
         let sent_away = match attempt(&connection, head, body.clone()).await {
-            Ok(messages) => return Ok(messages),
+            Ok(messages) => return Ok(messages.limited(self.max_message)),
             Err(Failed::Processed(status)) => return Err(status),
             Err(Failed::SentAway(status)) => status,
         };
@@ -174,7 +174,7 @@ impl Client {
             }
         };
         match attempt(&other, self.head(path, limit.left())?, body).await {
-            Ok(messages) => Ok(messages),
+            Ok(messages) => Ok(messages.limited(self.max_message)),
             Err(Failed::Processed(status) | Failed::SentAway(status)) => Err(status),
         }
     }

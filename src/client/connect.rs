@@ -6,9 +6,11 @@ use std::time::Duration;
 use http::uri::{Authority, Scheme};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::connection::Driver;
 use super::connector::{Connected, Origin, TIMEOUT, Within};
 use super::limit::FIRST_ANSWER;
 use super::link::Link;
+use super::messages::MAX_MESSAGE_LEN;
 use super::{ConnectError, Connector, Target};
 #[cfg(feature = "tls")]
 use crate::tls::ClientTls;
@@ -32,6 +34,8 @@ pub struct Client {
     pub(super) authority: Authority,
     pub(super) timeout: Option<Duration>,
     pub(super) first_answer: Duration,
+    /// The longest message that the client accepts, in bytes.
+    pub(super) max_message: usize,
 }
 
 impl Connector {
@@ -63,22 +67,27 @@ impl Connector {
             connector: self.clone(),
             target,
         };
-        let Connected {
-            connection,
-            scheme,
-            authority,
-        } = origin.connect().await?;
-        Ok(Client {
-            link: Arc::new(Link::new(connection, Some(origin))),
-            scheme,
-            authority: authority.unwrap_or_else(localhost),
-            timeout: None,
-            first_answer: FIRST_ANSWER,
-        })
+        let connected = origin.connect().await?;
+        let (client, driver) = Client::new(connected, Some(origin));
+        driver.spawn();
+        Ok(client)
     }
 }
 
 impl Client {
+    /// Makes a client of a connection, and gives back the connection's work. Without an origin the client never connects again.
+    pub(super) fn new(connected: Connected, origin: Option<Origin>) -> (Self, Driver) {
+        let client = Self {
+            link: Arc::new(Link::new(connected.connection, origin)),
+            scheme: connected.scheme,
+            authority: connected.authority.unwrap_or_else(localhost),
+            timeout: None,
+            first_answer: FIRST_ANSWER,
+            max_message: MAX_MESSAGE_LEN,
+        };
+        (client, connected.driver)
+    }
+
     /// Connects to `target` without TLS, within 20 seconds. [`Connector`](super::Connector) has other settings.
     ///
     /// `target` is a [`Target`](super::Target), or a value that converts to a target: a text such as `localhost:50051`, a `SocketAddr`, an
@@ -169,14 +178,16 @@ impl Client {
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let connection = Within::new(TIMEOUT).open(io).await?;
-        Ok(Self {
-            link: Arc::new(Link::new(connection, None)),
+        let (connection, driver) = Within::new(TIMEOUT).open(io).await?;
+        let connected = Connected {
+            connection,
+            driver,
             scheme: Scheme::HTTP,
-            authority: localhost(),
-            timeout: None,
-            first_answer: FIRST_ANSWER,
-        })
+            authority: None,
+        };
+        let (client, driver) = Self::new(connected, None);
+        driver.spawn();
+        Ok(client)
     }
 
     /// Limits how long each call made by this handle may take, from its first byte to its last. Default: no limit. The client tells the

@@ -1,8 +1,12 @@
 //! An HTTP/2 connection of a client, from its handshake on.
 
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use h2::PingPong;
 use h2::client::SendRequest;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -25,30 +29,67 @@ pub(super) struct Connection {
     pub(super) processed: Arc<Processed>,
 }
 
+/// The work of a connection: reads and writes. The future is ready when the connection is over; an error reaches every open call, too.
+/// Dropping the future closes the connection.
+pub(super) struct Driver {
+    /// `None` after the end.
+    work: Option<Pin<Box<dyn Future<Output = Result<(), h2::Error>> + Send>>>,
+    /// Sends PINGs. `None` after somebody has taken it.
+    pub(super) pings: Option<PingPong>,
+}
+
+impl Future for Driver {
+    type Output = Result<(), h2::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(work) = &mut self.work else {
+            return Poll::Ready(Ok(()));
+        };
+        let end = work.as_mut().poll(cx);
+        if end.is_ready() {
+            self.work = None;
+        }
+        end
+    }
+}
+
+impl Driver {
+    /// Does the work on a task of the current runtime.
+    pub(super) fn spawn(self) {
+        tokio::spawn(self);
+    }
+}
+
 impl Connection {
-    /// Exchanges prefaces with a server, and spawns the connection's task. `secure` says whether `io` is TLS.
-    pub(super) async fn open<T>(io: T, secure: bool) -> Result<Self, ConnectError>
+    /// Exchanges prefaces with a server. h2 ends the connection when the last handle is dropped. `secure` says whether `io` is TLS.
+    pub(super) async fn open<T>(io: T, secure: bool) -> Result<(Self, Driver), ConnectError>
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (io, opening, processed) = Watched::new(io);
-        let (send, connection) = h2::client::Builder::new()
+        let (send, mut connection) = h2::client::Builder::new()
             .enable_push(false)
             .max_header_list_size(MAX_HEADER_LIST_SIZE)
             .data_frame_budget(DATA_FRAME_BUDGET)
             .handshake(io)
             .await
             .map_err(ConnectError::handshake)?;
-        // The error reaches every open call; h2 ends the connection when the last handle is dropped.
-        tokio::spawn(async move {
-            let _ = connection.await;
+        let mut driver = Driver {
+            pings: connection.ping_pong(),
+            work: Some(Box::pin(connection)),
+        };
+        let mut opening = pin!(opening);
+        let opening = poll_fn(|cx| {
+            // At its end the work drops the byte stream, and with the byte stream what tells the opening.
+            let _ = Pin::new(&mut driver).poll(cx);
+            opening.as_mut().poll(cx)
         });
         let why = match opening.await {
-            Ok(Opening::Http2) => return Ok(Self { send, processed }),
+            Ok(Opening::Http2) => return Ok((Self { send, processed }, driver)),
             Ok(Opening::Other(start)) if secure && start.is_empty() => BROKE_OFF.to_owned(),
             Ok(Opening::Other(start)) => describe(&start, false),
             Ok(Opening::Failed(why)) => why,
-            // The task ended before it had read anything.
+            // The work ended before it had read anything.
             Err(_) => BROKE_OFF.to_owned(),
         };
         Err(ConnectError::refused(why))

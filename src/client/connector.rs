@@ -12,7 +12,7 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::ConnectError;
-use super::connection::Connection;
+use super::connection::{Connection, Driver};
 #[cfg(feature = "tls")]
 use super::opening::describe;
 use super::place::Place;
@@ -85,9 +85,10 @@ pub(super) struct Origin {
     pub(super) target: Target,
 }
 
-/// A connection, and the `:authority` of its calls.
+/// A connection with its work, and the `:authority` of its calls.
 pub(super) struct Connected {
     pub(super) connection: Connection,
+    pub(super) driver: Driver,
     pub(super) scheme: Scheme,
     pub(super) authority: Option<Authority>,
 }
@@ -105,8 +106,11 @@ impl Origin {
                     let why = "TLS is not spoken on Unix domain sockets";
                     return Err(ConnectError::refused(why.to_owned()));
                 }
+                let opening = within.limit(SILENT, Connection::open(io, false));
+                let (connection, driver) = opening.await?;
                 Ok(Connected {
-                    connection: within.limit(SILENT, Connection::open(io, false)).await?,
+                    connection,
+                    driver,
                     scheme: Scheme::HTTP,
                     authority,
                 })
@@ -117,8 +121,10 @@ impl Origin {
                 let name = self.connector.server_name.as_ref().unwrap_or(&host);
                 let io = within.limit(NO_TLS, self.secure(name, io)).await?;
                 let opening = within.limit(SILENT_IN_TLS, Connection::open(io, true));
+                let (connection, driver) = opening.await?;
                 Ok(Connected {
-                    connection: opening.await?,
+                    connection,
+                    driver,
                     scheme: Scheme::HTTPS,
                     authority: authority
                         .filter(|_| *name == host)
@@ -128,8 +134,11 @@ impl Origin {
             Dialled::Tcp(io) => {
                 // The reached address, if the target does not say one.
                 let reached = io.peer_addr().map(|addr| addr.to_string()).ok();
+                let opening = within.limit(SILENT, Connection::open(io, false));
+                let (connection, driver) = opening.await?;
                 Ok(Connected {
-                    connection: within.limit(SILENT, Connection::open(io, false)).await?,
+                    connection,
+                    driver,
                     scheme: Scheme::HTTP,
                     authority: authority.or_else(|| reached?.parse().ok()),
                 })
@@ -255,7 +264,7 @@ impl Within {
     }
 
     /// Exchanges prefaces over an embedder's byte stream.
-    pub(super) async fn open<T>(self, io: T) -> Result<Connection, ConnectError>
+    pub(super) async fn open<T>(self, io: T) -> Result<(Connection, Driver), ConnectError>
     where
         T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {

@@ -93,7 +93,7 @@ impl Error for ConnectError {
 }
 
 /// Words for an h2 error, for people who do not know h2. `goaway` is the reason of the GOAWAY that the server has sent before, if any.
-fn words(error: &h2::Error, goaway: Option<Reason>) -> String {
+pub(super) fn words(error: &h2::Error, goaway: Option<Reason>) -> String {
     let by_server = error.is_remote();
     match (error.reason(), error.get_io(), goaway) {
         (Some(reason), ..) if by_server && error.is_go_away() => going_away(reason),
@@ -116,7 +116,7 @@ fn words(error: &h2::Error, goaway: Option<Reason>) -> String {
     }
 }
 
-fn going_away(reason: Reason) -> String {
+pub(super) fn going_away(reason: Reason) -> String {
     match reason {
         Reason::NO_ERROR => "the server is going away".to_owned(),
         reason => format!("the server closed the connection ({})", name(reason)),

@@ -41,7 +41,10 @@ impl Link {
         if !Arc::ptr_eq(&current.processed, &old.processed) {
             return Ok(Some(current));
         }
-        let new = origin.connect().await?.connection;
+        // Boxed: the steps of connecting take more room than a call, and few calls connect.
+        let connected = Box::pin(origin.connect()).await?;
+        connected.driver.spawn();
+        let new = connected.connection;
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = new.clone();
         Ok(Some(new))
     }

@@ -17,7 +17,7 @@ use crate::wire::{
 };
 
 /// The longest message that the client accepts: 4 MiB, as is customary in gRPC. A list of 16,384 names of 200 bytes fits.
-const MAX_MESSAGE_LEN: usize = 4 * 1024 * 1024;
+pub(super) const MAX_MESSAGE_LEN: usize = 4 * 1024 * 1024;
 
 /// The messages of one reply. Dropping a reply that has not ended cancels the call (RST_STREAM, CANCEL).
 #[derive(Debug)]
@@ -67,6 +67,12 @@ impl Messages {
             ended,
             trailers: HeaderMap::new(),
         })
+    }
+
+    /// Accepts messages of up to `max` bytes. Called before the first message is read.
+    pub(super) fn limited(mut self, max: usize) -> Self {
+        self.decoder = Decoder::new(max);
+        self
     }
 
     /// Waits for the next message; `None` when the server has ended the call with OK.

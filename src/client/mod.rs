@@ -27,6 +27,7 @@ mod flood;
 mod limit;
 mod link;
 mod messages;
+pub mod monitor;
 mod opening;
 mod place;
 #[cfg(feature = "tls")]
@@ -40,6 +41,7 @@ pub use connect::Client;
 pub use connector::Connector;
 pub use details::CheckDetails;
 pub use error::ConnectError;
+pub use monitor::Monitor;
 pub use reported::ReportedStatus;
 pub use target::{InvalidTarget, Target};
 pub use watch::Watch;
