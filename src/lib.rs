@@ -40,7 +40,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `client` | the module `client`: a minimal client for Check, Watch and List |
+//! | `client` | the module `client`: a minimal client for Check, Watch and List, and a monitor of many servers |
 //! | `checks` | the module `plane::probes`: checks of TCP, gRPC, HTTP, a command and a file's age (implies `client`) |
 //! | `control` | `plane::ControlService`, which sets statuses from outside the process |
 //! | `affinity` | `server::Builder::thread_cpu`: the CPU of a server's own thread (Linux) |

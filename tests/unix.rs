@@ -15,8 +15,8 @@ use std::{
 };
 
 use grpc_health::{
-    HealthService, Registry, Server,
-    client::{Client, ReportedStatus},
+    HealthService, Registry, Server, ServingStatus,
+    client::{Client, Monitor, ReportedStatus, Target},
 };
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -95,6 +95,29 @@ fn leave_stale(path: &Path) {
 }
 
 // --- Serving ---
+
+#[tokio::test]
+async fn a_monitor_follows_a_path() {
+    let dir = Dir::new();
+    let path = dir.path("a");
+    let registry = Registry::new();
+    let service = HealthService::new(registry.clone());
+    let server = Server::builder().service(service).build();
+    server.bind_unix(&path).await.unwrap();
+    serve(&server);
+    let monitor = Monitor::new();
+    let id = monitor.add(Target::unix(&path), "").unwrap();
+    let mut changes = monitor.changes();
+    while !changes.next().await.unwrap().state.is_serving() {}
+    registry
+        .set_service_status("", ServingStatus::NotServing)
+        .unwrap();
+    let changed = changes.next().await.unwrap();
+    assert_eq!(
+        (changed.id, changed.state.to_string().as_str()),
+        (id, "NOT_SERVING")
+    );
+}
 
 #[tokio::test]
 async fn serves_beside_tcp_and_a_second_path() {

@@ -1,4 +1,5 @@
-//! A small client of the health service: one HTTP/2 connection, no load balancing, over TLS with feature `tls`.
+//! A small client of the health service: one HTTP/2 connection, no load balancing, over TLS with feature `tls`. A [`Monitor`] follows many
+//! services on many servers, and connects again.
 //!
 //! ```no_run
 //! # async fn probe() -> Result<(), Box<dyn std::error::Error>> {

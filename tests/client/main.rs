@@ -5,6 +5,7 @@
 
 mod again;
 mod connection;
+mod monitor;
 mod replies;
 mod script;
 mod server;

@@ -11,6 +11,7 @@ mod certs;
 mod fixture;
 mod handshake;
 mod identity;
+mod monitor;
 mod mutual;
 mod replace;
 mod turns;

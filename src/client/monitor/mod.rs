@@ -54,3 +54,6 @@ pub use changes::Changes;
 pub use endpoint::Endpoint;
 pub use handle::{AddError, Monitor};
 pub use state::{Pair, PairId, State, Unreachable};
+
+#[cfg(test)]
+mod tests;

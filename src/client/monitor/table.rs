@@ -68,8 +68,8 @@ impl Table {
         connect: impl FnOnce() -> Arc<Line>,
         follow: impl FnOnce(PairId, Arc<str>, &Arc<Line>) -> Arc<Seat>,
     ) -> Result<PairId, Refused> {
-        let mut inner = self.lock();
-        let inner = &mut *inner;
+        let mut guard = self.lock();
+        let inner = &mut *guard;
         if inner.closed {
             return Err(Refused::Closed);
         }
@@ -107,6 +107,8 @@ impl Table {
             seat: follow(id, service, &known.line),
         };
         inner.pairs.insert(id, entry);
+        // Outside the lock: a reader's waker may be anybody's.
+        drop(guard);
         self.told.send_replace(());
         Ok(id)
     }
@@ -133,11 +135,11 @@ impl Table {
         true
     }
 
-    /// Notes what is known of a pair. The same state again is no change.
+    /// Notes what is known of a pair. The same state again is no change, and after the end nothing is.
     pub(super) fn set(&self, id: PairId, state: State) {
-        let mut inner = self.lock();
-        let inner = &mut *inner;
-        let Some(entry) = inner.pairs.get_mut(&id) else {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let Some(entry) = inner.pairs.get_mut(&id).filter(|_| !inner.closed) else {
             return;
         };
         if entry.pair.state == state {
@@ -149,6 +151,7 @@ impl Table {
         inner.last_change += 1;
         entry.changed = inner.last_change;
         inner.changes.insert(entry.changed, id);
+        drop(guard);
         self.told.send_replace(());
     }
 
