@@ -78,7 +78,7 @@ fn bad_arguments() {
             "expected a header",
         ),
         (&["serve", "--live-service", "a"], "--http1"),
-        (&["check"], "<ADDR>"),
+        (&["check"], "<ADDR[/SERVICE]>"),
         (&["check", "localhost"], "expected HOST:PORT"),
         (&["check", "::1:50051"], "write [::1]:50051"),
         (&["check", "http://localhost:1/"], "write localhost:1 alone"),

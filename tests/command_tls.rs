@@ -199,7 +199,14 @@ fn a_hangup_has_the_files_read_again() {
     let tls = ["--tls-cert", &cert, "--tls-key", &key, "--tls-reload", "1h"];
     let (mut server, addr) = serve(&tls);
     let trusts = |ca: &str| check(&addr, &["--tls", "--tls-ca", ca]).0;
-    let mut watch = Running::new(["watch", "--no-reconnect", &addr, "--tls", "--tls-ca", &old_ca]);
+    let mut watch = Running::new([
+        "watch",
+        "--no-reconnect",
+        &addr,
+        "--tls",
+        "--tls-ca",
+        &old_ca,
+    ]);
     assert_eq!(watch.line(), "SERVING");
 
     server.signal("HUP");

@@ -77,7 +77,14 @@ mod tests {
 
     #[test]
     fn wide_characters_take_two_columns() {
-        for (text, columns) in [("", 0), ("shop", 4), ("é", 1), ("漢字", 4), ("a🦀", 3), ("…", 1)] {
+        for (text, columns) in [
+            ("", 0),
+            ("shop", 4),
+            ("é", 1),
+            ("漢字", 4),
+            ("a🦀", 3),
+            ("…", 1),
+        ] {
             assert_eq!(width(text), columns, "{text}");
         }
     }

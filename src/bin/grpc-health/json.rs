@@ -100,7 +100,10 @@ mod tests {
             .plain("n", 1.5)
             .optional("none", None::<&str>)
             .object("in", Object::new().plain("yes", true))
-            .list("list", [Object::new(), Object::new().text("x", "")].into_iter())
+            .list(
+                "list",
+                [Object::new(), Object::new().text("x", "")].into_iter(),
+            )
             .text("last", "z");
         assert_eq!(
             object.end(),

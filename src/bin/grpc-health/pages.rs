@@ -80,7 +80,8 @@ fn write(dir: &Path, command: &Command) -> io::Result<()> {
         .get_display_name()
         .unwrap_or_else(|| command.get_name());
     let path = dir.join(format!("{name}.1"));
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    let named =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     let mut file = File::create(&path).map_err(named)?;
     file.write_all(&page(command)?).map_err(named)?;
     for subcommand in command.get_subcommands() {

@@ -69,7 +69,11 @@ mod tests {
             ("dns:a:1/b", "dns:a:1", Some("b")),
             ("dns:///a:1", "dns:///a:1", None),
             ("dns:///a:1/b://c", "dns:///a:1", Some("b://c")),
-            ("ipv4:127.0.0.1:1,127.0.0.2:2/b", "ipv4:127.0.0.1:1,127.0.0.2:2", Some("b")),
+            (
+                "ipv4:127.0.0.1:1,127.0.0.2:2/b",
+                "ipv4:127.0.0.1:1,127.0.0.2:2",
+                Some("b"),
+            ),
             ("unix:/run/a", "unix:/run/a", None),
             ("unix:///run/a", "unix:///run/a", None),
             ("unix-abstract:a/b", "unix-abstract:a/b", None),

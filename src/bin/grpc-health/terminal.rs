@@ -91,7 +91,8 @@ mod tests {
     #[test]
     fn what_the_environment_asks_for() {
         let of = |is_terminal, term: Option<&str>, no_color: Option<&str>| {
-            let terminal = Terminal::new(is_terminal, term.map(Into::into), no_color.map(Into::into));
+            let terminal =
+                Terminal::new(is_terminal, term.map(Into::into), no_color.map(Into::into));
             (terminal.redraws, terminal.colors)
         };
         assert_eq!(of(true, Some("xterm"), None), (true, true));
@@ -106,7 +107,10 @@ mod tests {
     #[test]
     fn colors() {
         let mut terminal = Terminal::new(true, Some("xterm".into()), None);
-        assert_eq!(terminal.paint(Color::Red, "a").to_string(), "\x1b[31ma\x1b[0m");
+        assert_eq!(
+            terminal.paint(Color::Red, "a").to_string(),
+            "\x1b[31ma\x1b[0m"
+        );
         terminal.colors = false;
         assert_eq!(terminal.paint(Color::Red, "a").to_string(), "a");
     }

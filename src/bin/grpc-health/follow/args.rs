@@ -5,11 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use grpc_health::client::{ReportedStatus, Target};
 
-use crate::{
-    place::Place,
-    query::Connecting,
-    values::duration,
-};
+use crate::{place::Place, query::Connecting, values::duration};
 
 #[derive(Debug, Args)]
 #[command(after_help = WATCH_NOTES)]

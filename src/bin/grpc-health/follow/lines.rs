@@ -69,7 +69,11 @@ impl Columns {
 }
 
 /// A change for people.
-pub(super) struct Aligned<'a>(pub(super) Change<'a>, pub(super) Columns, pub(super) Terminal);
+pub(super) struct Aligned<'a>(
+    pub(super) Change<'a>,
+    pub(super) Columns,
+    pub(super) Terminal,
+);
 
 impl Display for Aligned<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -137,7 +137,9 @@ pub(super) fn worst<'a>(all: impl Iterator<Item = &'a Seen>) -> Exit {
         Exit::Rpc => 2,
         Exit::Arguments | Exit::Connect => 3,
     };
-    all.map(Seen::exit).max_by_key(rank).unwrap_or(Exit::Serving)
+    all.map(Seen::exit)
+        .max_by_key(rank)
+        .unwrap_or(Exit::Serving)
 }
 
 #[cfg(test)]

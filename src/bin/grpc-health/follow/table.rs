@@ -124,7 +124,10 @@ pub(super) fn table(pairs: &[&Pair], now: Instant, (columns, rows): (usize, usiz
         line.cell(pair.seen.color(), &pair.seen.to_string(), STATUS);
         let lasted = now.saturating_duration_since(pair.since);
         line.cell(Color::None, &Lasted(lasted).to_string(), LASTED);
-        let before = pair.previous.as_ref().map(|(before, lasted)| format!("{before}, {}", Lasted(*lasted)));
+        let before = pair
+            .previous
+            .as_ref()
+            .map(|(before, lasted)| format!("{before}, {}", Lasted(*lasted)));
         line.cell(Color::Dim, &before.unwrap_or_default(), BEFORE);
         line.cell(Color::Dim, &pair.changes.to_string(), CHANGES);
         line.push(Color::None, pair.seen.reason().to_owned());
@@ -254,7 +257,11 @@ mod tests {
         let mut pairs = pairs(
             &[
                 ("a:1", "", serving()),
-                ("a:1", "shop\x1b[2J", Seen::Reported(ReportedStatus::NOT_SERVING)),
+                (
+                    "a:1",
+                    "shop\x1b[2J",
+                    Seen::Reported(ReportedStatus::NOT_SERVING),
+                ),
                 ("b:1", "", serving()),
             ],
             start,
@@ -268,7 +275,10 @@ mod tests {
             "a:1      shop\\u{1b}[2J  NOT_SERVING      6.5 s                               0",
             "b:1      \"\"             UNREACHABLE      1.0 s     SERVING, 5.5 s            1        no route",
         ];
-        assert_eq!(texts(&pairs, later + Duration::from_secs(1), (100, 24)), expected);
+        assert_eq!(
+            texts(&pairs, later + Duration::from_secs(1), (100, 24)),
+            expected
+        );
     }
 
     #[test]
@@ -289,7 +299,11 @@ mod tests {
         let statuses: Vec<_> = names
             .iter()
             .map(|name| {
-                let seen = if name == "49" { down.clone() } else { serving() };
+                let seen = if name == "49" {
+                    down.clone()
+                } else {
+                    serving()
+                };
                 ("a:1", name.as_str(), seen)
             })
             .collect();
@@ -321,7 +335,10 @@ mod tests {
         // One row of four columns is two rows of three.
         screen.frame(&[line("abcd"), line("e")], PLAIN, 10);
         assert!(screen.frame(&[], PLAIN, 3).contains("\x1b[3A"));
-        let colors = Terminal { colors: true, ..PLAIN };
+        let colors = Terminal {
+            colors: true,
+            ..PLAIN
+        };
         let red = Screen::default().frame(&[line("a")], colors, 10);
         assert!(red.contains("\x1b[31ma\x1b[0m\x1b[K\n"), "{red:?}");
     }

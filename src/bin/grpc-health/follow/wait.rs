@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     ask::ask,
-    name::Named,
     escape::Escaped,
+    name::Named,
     output::{Exit, log, tell},
     terminal::Terminal,
 };

@@ -72,7 +72,10 @@ async fn follow(args: &WatchArgs) -> Result<Exit, Exit> {
         }
         named.insert((server, service.clone()));
     }
-    for (server, found) in board.servers().filter(|(server, _)| listed.contains(server)) {
+    for (server, found) in board
+        .servers()
+        .filter(|(server, _)| listed.contains(server))
+    {
         let lister = Lister {
             connector: found.connector.clone(),
             addr: found.addr.clone(),
@@ -88,7 +91,11 @@ async fn follow(args: &WatchArgs) -> Result<Exit, Exit> {
         listings,
         notices: BTreeMap::new(),
         resized,
-        shown: Shown::new(args.json, args.lines, args.all || args.targets.places.len() > 1),
+        shown: Shown::new(
+            args.json,
+            args.lines,
+            args.all || args.targets.places.len() > 1,
+        ),
     };
     if interrupts.until(watching.run()).await.is_none() {
         // What has changed since the last frame. The command ends, whether anybody reads or not.
@@ -156,7 +163,10 @@ impl Watching {
             if let Poll::Ready(listed) = self.listings.poll(cx) {
                 return Poll::Ready(Some(Event::Listed(listed)));
             }
-            change.as_mut().poll(cx).map(|news| news.map(Event::Changed))
+            change
+                .as_mut()
+                .poll(cx)
+                .map(|news| news.map(Event::Changed))
         })
         .await
     }

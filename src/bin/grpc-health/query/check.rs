@@ -69,7 +69,10 @@ pub(crate) fn check(args: &CheckArgs) -> Exit {
             timeout: args.timeout,
             form: match (args.json, args.reasons) {
                 (true, _) => Form::Json,
-                (false, reasons) => Form::Text { reasons, terminal: Terminal::stdout() },
+                (false, reasons) => Form::Text {
+                    reasons,
+                    terminal: Terminal::stdout(),
+                },
             },
         };
         let connector = args.connecting.connector(question.addr)?;

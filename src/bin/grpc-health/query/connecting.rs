@@ -6,11 +6,7 @@ use clap::Args;
 use grpc_health::client::{Client, Connector, Target};
 
 use super::failure::Failure;
-use crate::{
-    output::Exit,
-    tls::TargetTls,
-    values::duration,
-};
+use crate::{output::Exit, tls::TargetTls, values::duration};
 
 /// The arguments of a connection, whatever is asked.
 #[derive(Debug, Args)]

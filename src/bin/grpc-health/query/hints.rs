@@ -21,9 +21,18 @@ const CONNECTING: &[(&str, &str)] = &[
     ("it expects TLS", "Add --tls."),
     ("it may expect TLS", "Does the server expect TLS (--tls)?"),
     ("connect without TLS", "Leave out --tls."),
-    ("in plain text (", "Leave out --tls, and look whether the port is the one for gRPC."),
-    ("gRPC needs HTTP/2", "Is the port the one for gRPC? A proxy may speak HTTP/2 over TLS alone (--tls)."),
-    ("it may speak no TLS", "Does the server speak plain text? Leave out --tls then."),
+    (
+        "in plain text (",
+        "Leave out --tls, and look whether the port is the one for gRPC.",
+    ),
+    (
+        "gRPC needs HTTP/2",
+        "Is the port the one for gRPC? A proxy may speak HTTP/2 over TLS alone (--tls).",
+    ),
+    (
+        "it may speak no TLS",
+        "Does the server speak plain text? Leave out --tls then.",
+    ),
     (
         "signed by no authority that is trusted here",
         "Name the certificate of the server's authority with --tls-ca FILE.",
@@ -139,7 +148,10 @@ mod tests {
         let addr: Target = "a:1".parse().unwrap();
         let hint = |method, code| of_call(method, &addr, code);
         let found = hint(Method::Check, Code::NOT_FOUND);
-        assert_eq!(found.as_deref(), Some("List the names with \"grpc-health list a:1\"."));
+        assert_eq!(
+            found.as_deref(),
+            Some("List the names with \"grpc-health list a:1\".")
+        );
         assert_eq!(hint(Method::Watch, Code::NOT_FOUND), None);
         assert_eq!(hint(Method::Check, Code::UNAVAILABLE), None);
     }

@@ -25,7 +25,11 @@ impl Latencies {
         if let Some(count) = self.counts.get_mut(at) {
             *count += 1;
         }
-        self.min = if self.count == 0 { nanos } else { self.min.min(nanos) };
+        self.min = if self.count == 0 {
+            nanos
+        } else {
+            self.min.min(nanos)
+        };
         self.max = self.max.max(nanos);
         self.count += 1;
     }
@@ -44,7 +48,9 @@ impl Latencies {
 
     /// The shortest time that at least `percent` of the calls did not exceed, less than 1 % above the measured time. Zero without calls.
     pub(crate) fn percentile(&self, percent: u32) -> Duration {
-        let rank = (u128::from(self.count) * u128::from(percent)).div_ceil(100).max(1);
+        let rank = (u128::from(self.count) * u128::from(percent))
+            .div_ceil(100)
+            .max(1);
         let mut passed = 0;
         for (at, &count) in self.counts.iter().enumerate() {
             passed += u128::from(count);

@@ -102,7 +102,10 @@ pub(crate) fn list(args: &ListArgs) -> Exit {
                 .list("services", rows.iter().map(Row::object));
             let _ = line(object.end());
         } else if terminal.is_terminal {
-            print_aligned(terminal, &rows(args, &client, statuses).await.map_err(failed)?);
+            print_aligned(
+                terminal,
+                &rows(args, &client, statuses).await.map_err(failed)?,
+            );
         } else {
             print_tabs(args, &client, statuses).await.map_err(failed)?;
         }
@@ -185,7 +188,10 @@ const STATUSES: usize = 15;
 const MOMENTS: usize = 24;
 
 fn print_aligned(terminal: Terminal, rows: &[Row]) {
-    let names: Vec<String> = rows.iter().map(|row| Named(&row.name).to_string()).collect();
+    let names: Vec<String> = rows
+        .iter()
+        .map(|row| Named(&row.name).to_string())
+        .collect();
     let longest = names.iter().map(|name| width(name)).max().unwrap_or(0);
     let column = longest.clamp("SERVICE".len(), NAMES);
     let reasons = rows.iter().any(|row| row.details.is_some());
@@ -201,7 +207,10 @@ fn print_aligned(terminal: Terminal, rows: &[Row]) {
     for (row, name) in rows.iter().zip(&names) {
         let status = row.status.to_string();
         let gap = fill(name, column);
-        let begin = format!("{name}{gap}  {}", terminal.paint(color_of(row.status), &status));
+        let begin = format!(
+            "{name}{gap}  {}",
+            terminal.paint(color_of(row.status), &status)
+        );
         let printed = match &row.details {
             None => line(begin),
             Some(details) => {

@@ -103,8 +103,14 @@ impl Question<'_> {
             None => object.optional("milliseconds", None::<&str>),
         };
         object
-            .optional("since", details.and_then(|details| details.since).map(Since))
-            .optional("reason", details.and_then(|details| details.reason.as_ref()))
+            .optional(
+                "since",
+                details.and_then(|details| details.since).map(Since),
+            )
+            .optional(
+                "reason",
+                details.and_then(|details| details.reason.as_ref()),
+            )
             .optional("code", failure.and_then(|failure| failure.code))
             .optional("error", failure.map(|failure| &failure.text))
     }
@@ -130,6 +136,11 @@ pub(super) struct Millis(pub(super) Duration);
 
 impl Display for Millis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:03}", self.0.as_millis(), self.0.as_micros() % 1_000)
+        write!(
+            f,
+            "{}.{:03}",
+            self.0.as_millis(),
+            self.0.as_micros() % 1_000
+        )
     }
 }
