@@ -4,6 +4,7 @@
 
 #[path = "../support/dir.rs"]
 mod dir;
+mod lists;
 mod pages;
 mod pty;
 mod query;

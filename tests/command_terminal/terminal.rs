@@ -124,6 +124,10 @@ fn all_services_are_a_table_that_is_redrawn_in_place() {
         .collect();
     assert_eq!(shown, ["NOT_SERVING", "UNREACHABLE"]);
 
+    // A service that the list has no longer is not in the table either.
+    a.tell(&["clear", "new"]);
+    watch.until(|screen| screen.row("3 services: 2 SERVING, 1 without").is_some());
+
     watch.signal("INT");
     assert_eq!(watch.end(), 2);
     assert!(watch.raw.contains("\x1b[32m3 SERVING\x1b[0m"));

@@ -110,9 +110,12 @@ On a terminal, --all and several targets are shown as a table that is redrawn in
 change is a line. If a program reads stdout, the line has seven columns between tabs: the time (UTC), the
 address, the service (empty: the server as a whole), the status, the previous status, the seconds that
 the previous status lasted, and why there is no status. Beside the statuses of the protocol there are
-UNREACHABLE (no connection) and FAILED (the call failed). More than 100 changes a second are not printed:
-the latest status of each service is. The table and the lines have colours on a terminal, unless NO_COLOR
-is set or TERM is dumb.
+UNREACHABLE (no connection) and FAILED (the call failed). At most 1,000 lines a second are printed: of a
+service that changes faster, the latest status is. The table and the lines have colours on a terminal,
+unless NO_COLOR is set or TERM is dumb.
+
+With --all, at most 256 services of each server are watched, the first by name. A service that the list
+has no longer is watched no longer, unless a target names the service.
 
 With --no-reconnect, stdout gets nothing but STATUS lines, and the command ends with the call: at the end
 of the connection, or if the first status takes longer than the timeout (exit code 3).
@@ -123,7 +126,7 @@ Examples:
   grpc-health watch 10.0.0.7:50051 10.0.0.8:50051 --service shop.Cart --json
   grpc-health watch localhost:50051 | awk -F'\\t' '$5 == \"SERVING\" { print $3, \"went down\" }'
 
-Exit codes, of the last status of every service:
+Exit codes, by the last status of every service:
   0  SERVING, all of them
   1  bad arguments
   2  no connection to at least one server

@@ -16,6 +16,7 @@ use crate::{
     escape::Escaped,
     name::Named,
     output::{Exit, log, tell},
+    query::hint,
     terminal::Terminal,
 };
 
@@ -23,6 +24,9 @@ use crate::{
 /// server that starts is not disturbed.
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(2);
+
+/// How long a server may take to answer a call before the call is made again.
+const ANSWER: Duration = Duration::from_secs(20);
 
 /// The most targets that the last error names.
 const NAMED: usize = 5;
@@ -32,7 +36,7 @@ pub(crate) fn wait(args: &WaitArgs) -> Exit {
         let monitor = Monitor::builder()
             .backoff(FIRST, LONGEST)
             .poll_period(LONGEST)
-            .first_answer_timeout(args.timeout)
+            .first_answer_timeout(args.timeout.min(ANSWER))
             .start();
         let mut board = Board::new(&args.targets, monitor)?;
         for (addr, service) in args.targets.pairs() {
@@ -52,11 +56,14 @@ pub(crate) fn wait(args: &WaitArgs) -> Exit {
             .pairs()
             .filter(|pair| !args.until.is(&pair.seen))
             .collect();
+        let hint = missing.iter().find_map(|pair| hint(pair.seen.reason()));
         tell(format_args!(
-            "error: not {} within {:?}: {}",
+            "error: not {} within {:?}: {}{}{}",
             args.until.words(),
             args.timeout,
-            list(&missing)
+            list(&missing),
+            if hint.is_some() { ". " } else { "" },
+            hint.unwrap_or_default(),
         ));
         Ok(match worst(missing.iter().map(|pair| &pair.seen)) {
             // It was waited for another status than SERVING.

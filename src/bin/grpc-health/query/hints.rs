@@ -81,7 +81,8 @@ pub(crate) fn of_connection(addr: &Target, error: &ConnectError) -> Option<&'sta
     Some(hint)
 }
 
-fn words(error: &str) -> Option<&'static str> {
+/// What to try after a connection failed with these words.
+pub(crate) fn words(error: &str) -> Option<&'static str> {
     CONNECTING
         .iter()
         .find(|(words, _)| error.contains(words))

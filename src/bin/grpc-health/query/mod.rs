@@ -12,5 +12,5 @@ mod repeated;
 pub(crate) use check::{CheckArgs, check};
 pub(crate) use connecting::{Connecting, connect};
 pub(crate) use failure::Failure;
-pub(crate) use hints::Method;
+pub(crate) use hints::{Method, words as hint};
 pub(crate) use list::{ListArgs, list};
