@@ -73,7 +73,7 @@ fn list(number: usize) -> Vec<u8> {
 #[test]
 fn a_server_that_lists_without_end_is_watched_in_part() {
     let (runtime, addr) = ever_other_names();
-    let watch = ["watch", "--all", "--lines", "--relist", "10ms", &addr];
+    let watch = ["watch", "--all", "--lines", "--relist", "300ms", &addr];
     let mut watch = Running::new(watch);
     let expected = format!("{addr}: the first 256 services are watched, and 744 are not");
     assert_eq!(line(&mut watch.stderr), expected);

@@ -54,7 +54,7 @@ impl Line {
     }
 
     fn draw(&self, terminal: Terminal, to: &mut String) {
-        for (color, text) in &self.0 {
+        for (color, text) in self.0.iter().filter(|(_, text)| !text.is_empty()) {
             // A String takes every write.
             let _ = write!(to, "{}", terminal.paint(*color, text));
         }
