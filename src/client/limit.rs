@@ -1,6 +1,7 @@
 //! The time that a call, or a part of a call, may take.
 
 use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -55,6 +56,8 @@ impl Limit {
         self,
         call: impl Future<Output = Result<T, Status>>,
     ) -> Result<T, Status> {
+        // Pinned once: each move of the future would take its room again.
+        let call = pin!(call);
         let Some(end) = self.end else {
             return call.await;
         };

@@ -1,7 +1,7 @@
 //! Follows one pair: by Watch on each connection of the endpoint, or by Check where there is no Watch.
 
 use std::future::{Future, pending, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -77,15 +77,15 @@ impl Following {
                 self.stale.store(true, Ordering::Relaxed);
                 grace = Some((Instant::now() + GRACE, why.clone()));
             }
-            let work = async {
+            let work = pin!(async {
                 match phase {
                     Phase::Up(client, number) => self.call(client, number).await,
                     Phase::Down(why) => self.tell(State::Unreachable(why)),
                     Phase::Connecting | Phase::Renewing(_) => {}
                 }
                 pending::<()>().await;
-            };
-            let patience = async {
+            });
+            let patience = pin!(async {
                 if let Some((end, why)) = &grace {
                     sleep_until(*end).await;
                     if self.stale.load(Ordering::Relaxed) {
@@ -93,7 +93,7 @@ impl Following {
                     }
                 }
                 pending::<()>().await;
-            };
+            });
             if !until_changed(work, patience, &mut listener).await {
                 return;
             }
@@ -232,12 +232,10 @@ async fn wait(begun: Instant, time: Duration) {
 
 /// Polls `work` and `patience` until the endpoint tells something new. Returns false if the endpoint is gone.
 async fn until_changed(
-    work: impl Future<Output = ()>,
-    patience: impl Future<Output = ()>,
+    mut work: Pin<&mut impl Future<Output = ()>>,
+    mut patience: Pin<&mut impl Future<Output = ()>>,
     listener: &mut watch::Receiver<Phase>,
 ) -> bool {
-    let mut work = pin!(work);
-    let mut patience = pin!(patience);
     let mut changed = pin!(listener.changed());
     poll_fn(|cx| {
         // The work first: what has arrived on a connection that is over still counts.
