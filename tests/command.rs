@@ -78,7 +78,7 @@ fn bad_arguments() {
             "expected a header",
         ),
         (&["serve", "--live-service", "a"], "--http1"),
-        (&["check"], "<ADDR>"),
+        (&["check"], "<ADDR[/SERVICE]>"),
         (&["check", "localhost"], "expected HOST:PORT"),
         (&["check", "::1:50051"], "write [::1]:50051"),
         (&["check", "http://localhost:1/"], "write localhost:1 alone"),
@@ -149,6 +149,11 @@ fn help_and_version() {
     );
     let version = concat!("grpc-health ", env!("CARGO_PKG_VERSION"), "\n");
     assert_eq!(run(["--version"]), (0, version.to_owned(), String::new()));
+}
+
+/// `watch` over one connection, which prints nothing but statuses.
+fn watch(addr: &str, service: &str) -> Running {
+    Running::new(["watch", "--no-reconnect", addr, "--service", service])
 }
 
 // --- Reasons ---
@@ -316,13 +321,13 @@ fn worker_threads() {
 fn either_signal_drains() {
     for signal in ["TERM", "INT"] {
         let (server, addr) = serve(&["--service", "a"]);
-        let mut watch = Running::new(["watch", &addr, "--service", "a"]);
-        let mut absent = Running::new(["watch", &addr, "--service", "b"]);
-        assert_eq!(watch.line(), "SERVING");
+        let mut registered = watch(&addr, "a");
+        let mut absent = watch(&addr, "b");
+        assert_eq!(registered.line(), "SERVING");
         assert_eq!(absent.line(), "SERVICE_UNKNOWN");
         server.signal(signal);
-        assert_eq!(watch.line(), "NOT_SERVING");
-        for watch in [watch, absent] {
+        assert_eq!(registered.line(), "NOT_SERVING");
+        for watch in [registered, absent] {
             let (code, stdout, stderr) = watch.end();
             assert_eq!((code, stdout.as_str()), (3, ""));
             assert!(stderr.contains("UNAVAILABLE"), "{stderr}");
@@ -352,7 +357,7 @@ fn a_hangup_is_survived() {
 fn a_drain_lingers_and_spares_what_is_pinned() {
     let args = ["--service", "live", "--pin", "live", "--drain-linger", "1h"];
     let (server, addr) = serve(&args);
-    let mut watch = Running::new(["watch", &addr]);
+    let mut watch = watch(&addr, "");
     assert_eq!(watch.line(), "SERVING");
     server.signal("TERM");
     assert_eq!(watch.line(), "NOT_SERVING");
@@ -521,7 +526,7 @@ fn a_watch_of_a_mute_server_ends() {
         tcp.write_all(&SETTINGS).unwrap();
         std::mem::forget(tcp);
     });
-    let (code, stdout, stderr) = run(["watch", &addr, "--timeout", "50ms"]);
+    let (code, stdout, stderr) = run(["watch", "--no-reconnect", &addr, "--timeout", "50ms"]);
     assert_eq!((code, stdout.as_str()), (3, ""));
     assert_eq!(
         stderr,
@@ -549,8 +554,8 @@ fn interim_responses_without_end_are_left() {
         }
         while tcp.write_all(&interim).is_ok() {}
     });
-    let watch = ["watch", &addr, "--service", "needle", "--timeout", "1h"];
-    let (code, stdout, stderr) = run(watch);
+    let watch = ["watch", "--no-reconnect", &addr, "--service", "needle"];
+    let (code, stdout, stderr) = run([&watch[..], &["--timeout", "1h"]].concat());
     assert_eq!((code, stdout.as_str()), (3, ""), "{stderr}");
     let why = "the server sent too many frames that answer nothing";
     assert!(stderr.ends_with(&format!("{why}\n")), "{stderr}");
@@ -567,9 +572,9 @@ fn no_connection() {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let addr = socket.local_addr().unwrap().to_string();
-    for command in ["check", "watch", "list"] {
-        let (code, stdout, stderr) = run([command, &addr]);
-        assert_eq!((code, stdout.as_str()), (2, ""), "{command}: {stderr}");
+    for command in [&["check"][..], &["watch", "--no-reconnect"], &["list"]] {
+        let (code, stdout, stderr) = run([command, &[&addr]].concat());
+        assert_eq!((code, stdout.as_str()), (2, ""), "{command:?}: {stderr}");
         assert!(
             stderr.contains(&format!("failed to connect to {addr}: ")),
             "{stderr}"
@@ -606,11 +611,13 @@ fn every_way_to_write_an_address() {
 #[test]
 fn a_closed_stdout() {
     let (_server, addr) = serve(&["--service", "a=not-serving"]);
-    let table: [(&[&str], i32); 5] = [
+    let table: [(&[&str], i32); 7] = [
         (&["check", &addr], 0),
         (&["check", &addr, "--service", "a"], 4),
         (&["watch", &addr], 0),
         (&["watch", &addr, "--service", "a"], 4),
+        (&["watch", "--no-reconnect", &addr], 0),
+        (&["watch", "--no-reconnect", &addr, "--service", "a"], 4),
         (&["list", &addr], 4),
     ];
     for (args, code) in table {

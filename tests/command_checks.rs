@@ -22,7 +22,7 @@ use support::{Running, line, run, serve};
 
 /// `watch` of one service, whose next lines are its changes.
 fn watch(addr: &str, service: &str) -> Running {
-    Running::new(["watch", addr, "--service", service])
+    Running::new(["watch", "--no-reconnect", addr, "--service", service])
 }
 
 /// The status that `watch` shows after any UNKNOWN.

@@ -38,7 +38,7 @@ fn statuses_are_set_cleared_shut_down_and_resumed() {
     let dir = Dir::new();
     let path = dir.path("control");
     let (_server, addr) = serve(&["--control", &path, "--service", "pinned", "--pin", "pinned"]);
-    let mut watch = Running::new(["watch", &addr, "--service", "shop.Cart"]);
+    let mut watch = Running::new(["watch", "--no-reconnect", &addr, "--service", "shop.Cart"]);
     assert_eq!(watch.line(), "SERVICE_UNKNOWN");
     for (args, shown) in [
         (
@@ -82,7 +82,7 @@ fn a_lease_lasts_while_it_is_beaten() {
         "--group",
         "=all:worker",
     ]);
-    let mut watch = Running::new(["watch", &addr, "--service", "worker"]);
+    let mut watch = Running::new(["watch", "--no-reconnect", &addr, "--service", "worker"]);
     // Nobody has beaten yet.
     assert_eq!(watch.line(), "NOT_SERVING");
     for _ in 0..2 {
@@ -332,7 +332,7 @@ fn a_drain_cannot_be_resumed() {
     let dir = Dir::new();
     let path = dir.path("control");
     let (mut server, addr) = serve(&["--control", &path, "--drain-linger", "1h"]);
-    let mut watch = Running::new(["watch", &addr]);
+    let mut watch = Running::new(["watch", "--no-reconnect", &addr]);
     assert_eq!(watch.line(), "SERVING");
     server.signal("TERM");
     assert_eq!(line(&mut server.stderr), "draining");

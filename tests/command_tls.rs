@@ -75,7 +75,7 @@ fn every_question_over_tls() {
     assert_eq!(check(&addr, &tls), (0, SERVING.to_owned(), String::new()));
     let (code, stdout, _) = run([&["list", &addr], &tls[..]].concat());
     assert_eq!((code, stdout.as_str()), (0, "\tSERVING\n"));
-    let mut watch = Running::new([&["watch", &addr], &tls[..]].concat());
+    let mut watch = Running::new([&["watch", "--no-reconnect", &addr], &tls[..]].concat());
     assert_eq!(watch.line(), "SERVING");
     // By name, where the address is another.
     let named = |name| check(&addr, &[&tls[..], &["--tls-server-name", name]].concat());
@@ -199,7 +199,14 @@ fn a_hangup_has_the_files_read_again() {
     let tls = ["--tls-cert", &cert, "--tls-key", &key, "--tls-reload", "1h"];
     let (mut server, addr) = serve(&tls);
     let trusts = |ca: &str| check(&addr, &["--tls", "--tls-ca", ca]).0;
-    let mut watch = Running::new(["watch", &addr, "--tls", "--tls-ca", &old_ca]);
+    let mut watch = Running::new([
+        "watch",
+        "--no-reconnect",
+        &addr,
+        "--tls",
+        "--tls-ca",
+        &old_ca,
+    ]);
     assert_eq!(watch.line(), "SERVING");
 
     server.signal("HUP");

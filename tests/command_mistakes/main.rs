@@ -7,6 +7,7 @@ mod certificates;
 #[path = "../support/certs.rs"]
 mod certs;
 mod files;
+mod hints;
 mod protocols;
 #[path = "../support/command.rs"]
 mod support;

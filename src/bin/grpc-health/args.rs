@@ -3,36 +3,46 @@
 use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
-use grpc_health::{ServingStatus, client};
+use grpc_health::ServingStatus;
 
 use crate::{
     balancers::Balancers,
     control::{self, AllArgs, NameArgs, SetArgs},
+    follow::{WaitArgs, WatchArgs},
+    pages::{CompletionsArgs, ManArgs},
+    query::{CheckArgs, ListArgs},
     sidecar::{self, SidecarArgs},
-    tls::{ServeTls, TargetTls},
-    values::{Listen, duration, duration_or_none, listen, mode, service},
+    tls::ServeTls,
+    values::{Listen, duration_or_none, listen, mode, service},
 };
+
+const EXAMPLES: &str = "\
+Examples:
+  grpc-health serve --listen :50051 --service shop.Cart
+  grpc-health check localhost:50051/shop.Cart
+  grpc-health list localhost:50051
+  grpc-health watch --all localhost:50051
+  grpc-health wait --timeout 30s localhost:50051 && run-tests
+Each subcommand has more of them: grpc-health help SUBCOMMAND.";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  grpc-health serve --listen :50051 --service shop.Cart --service shop.Database=not-serving
+  grpc-health serve --listen :50051 --tls-cert tls.crt --tls-key tls.key --listen-plain 127.0.0.1:50052
+  grpc-health serve --unix /run/shop/health.sock --unix-mode 660
+  grpc-health serve --listen :50051 --check 'db=tcp:127.0.0.1:5432' --drain-linger 5s";
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  SERVING (serve: drained; list: every service is SERVING)
+  0  SERVING (serve: drained; list, watch: every service is SERVING; wait: all have the status)
   1  bad arguments (serve: or certificates that cannot be used)
   2  no connection, or certificates that cannot be used (serve: cannot listen)
   3  the RPC failed
-  4  a status other than SERVING (list: of at least one service)";
-
-const WATCH_NOTES: &str = "\
-Runs until the server ends the call or the connection breaks, or the first status takes longer than
-the timeout (exit code 3), or until nobody reads stdout (exit code 0 or 4, after the last status).";
-
-const LIST_NOTES: &str = "\
-One line per service, sorted by name: NAME, a tab, STATUS. With --reasons, two more columns: since
-when, and the reason. The server as a whole has the empty name. Backslashes, and characters that
-are not visible, are escaped in names and reasons.";
+  4  a status other than SERVING (list, watch: of at least one service; wait: another status)";
 
 /// Serve health statuses, and ask servers for health statuses (gRPC Health Checking Protocol).
 #[derive(Debug, Parser)]
-#[command(name = "grpc-health", version, after_help = EXIT_CODES)]
+#[command(name = "grpc-health", version, after_help = notes())]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -44,38 +54,45 @@ pub(crate) enum Command {
     /// checks.
     #[command(after_long_help = serve_notes())]
     Serve(Box<ServeArgs>),
-    /// Print one service's status.
-    #[command(after_help = EXIT_CODES)]
+    /// Print one service's status, once or again and again with the latencies.
     Check(CheckArgs),
     /// Check one service as grpc_health_probe does, with its flags, texts and exit codes: see "grpc-health probe -h". A link to this program,
     /// or a copy, of the name grpc_health_probe does the same.
     #[command(disable_help_flag = true)]
     Probe(ProbeArgs),
-    /// Print one service's status, and every change of the status.
-    #[command(after_help = WATCH_NOTES)]
+    /// Print the statuses of services, and every change of a status.
     Watch(WatchArgs),
+    /// Wait until services have a status.
+    Wait(WaitArgs),
     /// Print all services and their statuses.
-    #[command(after_help = LIST_NOTES)]
     List(ListArgs),
     /// Set a service's status, through a server's control socket.
     #[command(after_help = control::SET_NOTES)]
     Set(SetArgs),
     /// Make a service unknown, through a server's control socket.
-    #[command(after_help = control::EXIT_CODES)]
+    #[command(after_help = control::CLEAR_NOTES)]
     Clear(NameArgs),
     /// Renew a service's lease, through a server's control socket.
     #[command(after_help = control::BEAT_NOTES)]
     Beat(NameArgs),
     /// Show every service as NOT_SERVING, through a server's control socket. The server goes on.
-    #[command(after_help = control::EXIT_CODES)]
+    #[command(after_help = control::SHUTDOWN_NOTES)]
     Shutdown(AllArgs),
     /// Undo "shutdown".
-    #[command(after_help = control::EXIT_CODES)]
+    #[command(after_help = control::RESUME_NOTES)]
     Resume(AllArgs),
+    /// Print the script with which a shell completes the arguments.
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write the pages of all subcommands.
+    Man(ManArgs),
+}
+
+fn notes() -> String {
+    format!("{EXAMPLES}\n\n{EXIT_CODES}")
 }
 
 fn serve_notes() -> String {
-    format!("{}\n\n{EXIT_CODES}", sidecar::NOTES)
+    format!("{}\n\n{SERVE_EXAMPLES}\n\n{EXIT_CODES}", sidecar::NOTES)
 }
 
 #[derive(Debug, Args)]
@@ -135,39 +152,6 @@ pub(crate) struct ServeArgs {
     pub(crate) sidecar: SidecarArgs,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct Target {
-    /// The server's address: HOST:PORT, :PORT (this machine), unix:PATH, unix-abstract:NAME, dns:///HOST:PORT, ipv4:IP:PORT or
-    /// ipv6:[IP]:PORT.
-    #[arg(value_name = "ADDR")]
-    pub(crate) addr: client::Target,
-    /// How long connecting may take, until the server shows that it speaks HTTP/2; such as 500ms, 1s or 2m.
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
-    pub(crate) connect_timeout: Duration,
-    #[command(flatten)]
-    pub(crate) tls: TargetTls,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CheckArgs {
-    #[command(flatten)]
-    pub(crate) target: Target,
-    /// The service to ask for. [default: the server as a whole]
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub(crate) service: String,
-    /// How long the call may take, such as 500ms, 1s or 2m.
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
-    pub(crate) timeout: Duration,
-    /// Print STATUS, a tab, since when, a tab, and the reason. The last two are empty if the server does not say.
-    #[arg(long)]
-    pub(crate) reasons: bool,
-}
-
 /// For the help alone: `main` runs a probe before these arguments are looked at.
 #[derive(Debug, Args)]
 pub(crate) struct ProbeArgs {
@@ -178,36 +162,6 @@ pub(crate) struct ProbeArgs {
         allow_hyphen_values = true
     )]
     pub(crate) flags: Vec<OsString>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct WatchArgs {
-    #[command(flatten)]
-    pub(crate) target: Target,
-    /// The service to watch. [default: the server as a whole]
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub(crate) service: String,
-    /// How long the first status may take, such as 500ms, 1s or 2m.
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
-    pub(crate) timeout: Duration,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ListArgs {
-    #[command(flatten)]
-    pub(crate) target: Target,
-    /// How long each call may take, such as 500ms, 1s or 2m.
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
-    pub(crate) timeout: Duration,
-    /// Print also since when each service has its status, and the reason, between tabs. Both are empty if the server does not say. Checks
-    /// each service once.
-    #[arg(long)]
-    pub(crate) reasons: bool,
 }
 
 #[cfg(test)]

@@ -15,33 +15,53 @@ use crate::{
     values::{control_path, duration, status},
 };
 
-pub(crate) const EXIT_CODES: &str = "\
-Exit codes:
-  0  done
-  1  bad arguments
-  2  no connection to the control socket
-  3  the server refused";
+/// The notes of a subcommand: its examples, and its exit codes.
+macro_rules! notes {
+    ($examples:literal, $refused:literal) => {
+        concat!(
+            $examples,
+            "\n\nExit codes:\n  0  done\n  1  bad arguments\n  2  no connection to the control socket\n  3  the server refused",
+            $refused
+        )
+    };
+}
 
-pub(crate) const SET_NOTES: &str = "\
+pub(crate) const SET_NOTES: &str = notes!(
+    "\
 Examples:
   grpc-health set --control /run/health.sock shop.Cart not-serving --reason 'stock is being counted'
-  grpc-health set --control /run/health.sock '' serving       (the server as a whole)
+  grpc-health set --control /run/health.sock '' serving       (the server as a whole)",
+    ", such as a name whose status a check decides"
+);
 
-Exit codes:
-  0  done
-  1  bad arguments
-  2  no connection to the control socket
-  3  the server refused, such as a name whose status a check decides";
+pub(crate) const CLEAR_NOTES: &str = notes!(
+    "\
+Examples:
+  grpc-health clear --control /run/health.sock shop.Cart
+  GRPC_HEALTH_CONTROL=/run/health.sock grpc-health clear shop.Cart",
+    ""
+);
 
-pub(crate) const BEAT_NOTES: &str = "\
+pub(crate) const BEAT_NOTES: &str = notes!(
+    "\
 Example, for a server with --lease worker=30s:
-  while do_work; do grpc-health beat --control /run/health.sock worker; done
+  while do_work; do grpc-health beat --control /run/health.sock worker; done",
+    ", such as a name without a lease"
+);
 
-Exit codes:
-  0  done
-  1  bad arguments
-  2  no connection to the control socket
-  3  the server refused, such as a name without a lease";
+pub(crate) const SHUTDOWN_NOTES: &str = notes!(
+    "\
+Example, before a machine is repaired:
+  grpc-health shutdown --control /run/health.sock",
+    ""
+);
+
+pub(crate) const RESUME_NOTES: &str = notes!(
+    "\
+Example, after the repair:
+  grpc-health resume --control /run/health.sock",
+    ""
+);
 
 #[derive(Debug, Args)]
 pub(crate) struct Socket {

@@ -48,7 +48,7 @@ impl Write for Escaping<'_, '_> {
     }
 }
 
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     c.is_control()
         || INVISIBLE
             .iter()

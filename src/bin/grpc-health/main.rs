@@ -4,24 +4,34 @@
 mod args;
 mod ask;
 mod balancers;
+mod cells;
 mod control;
 mod escape;
+mod follow;
+mod interrupts;
+mod json;
+mod lasted;
 mod listen;
 mod metrics;
+mod name;
 mod output;
+mod pages;
+mod place;
 mod probe;
 mod probers;
 mod query;
 mod serve;
 mod sidecar;
 mod since;
+mod status;
 mod systemd;
+mod terminal;
 mod tls;
 mod values;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use args::{Cli, Command};
 use output::Exit;
@@ -45,7 +55,10 @@ fn command() -> ExitCode {
         }) => query::check(&args),
         Ok(Cli {
             command: Command::Watch(args),
-        }) => query::watch(&args),
+        }) => follow::watch(&args),
+        Ok(Cli {
+            command: Command::Wait(args),
+        }) => follow::wait(&args),
         Ok(Cli {
             command: Command::Probe(args),
         }) => return probe::run(args.flags.into_iter()),
@@ -67,6 +80,12 @@ fn command() -> ExitCode {
         Ok(Cli {
             command: Command::Resume(args),
         }) => control::resume(&args),
+        Ok(Cli {
+            command: Command::Completions(args),
+        }) => pages::completions(&args, Cli::command()),
+        Ok(Cli {
+            command: Command::Man(args),
+        }) => pages::man(&args, Cli::command()),
         Err(error) => {
             // clap returns help and version as an "error", too. A failure to print cannot be reported anywhere.
             let _ = error.print();

@@ -9,7 +9,7 @@ use std::{
 use crate::escape::Escaped;
 
 /// The exit codes of grpc-health-probe.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Exit {
     Serving = 0,
     Arguments = 1,
@@ -29,6 +29,11 @@ pub(crate) fn line(text: impl Display) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{text}")?;
     stdout.flush()
+}
+
+/// Writes one line to stderr, and ignores errors. `text` is for a terminal already.
+pub(crate) fn tell(text: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Writes one line to stderr, and ignores errors. Escapes text from peers. stderr has no buffer, so the line is made first.

@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use grpc_health::{client::Target, plane::probes::Http, registry::Limits};
 
 use super::words::words;
-use crate::values::{duration, number};
+use crate::{
+    place::Place,
+    values::{duration, number},
+};
 
 /// How the status of one name is decided.
 #[derive(Clone, Debug, PartialEq)]
@@ -214,16 +217,12 @@ impl Kind {
 }
 
 impl GrpcSpec {
-    /// Reads `ADDR` or `ADDR/SERVICE`. A path of a Unix socket has slashes of its own, so its service is an option.
+    /// Reads `ADDR` or `ADDR/SERVICE`. The service of a Unix socket is an option.
     fn new(text: &str, tls: Option<GrpcTls>) -> Result<Self, String> {
-        let is_unix = text.starts_with("unix:") || text.starts_with("unix-abstract:");
-        let (target, service) = match text.split_once('/') {
-            Some((target, service)) if !is_unix => (target, service),
-            _ => (text, ""),
-        };
+        let Place { addr, service } = text.parse()?;
         Ok(Self {
-            target: target.parse().map_err(|error| format!("{error}"))?,
-            service: name(service)?,
+            target: addr,
+            service: name(&service.unwrap_or_default())?,
             watch: false,
             tls,
         })
