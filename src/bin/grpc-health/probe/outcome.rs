@@ -11,6 +11,7 @@ use grpc_health::{
 };
 
 use super::{durations::GoDuration, flags::Flags};
+use crate::json::Object;
 
 /// Why a service is not known to serve.
 #[derive(Debug)]
@@ -140,36 +141,21 @@ pub(super) fn json(flags: &Flags, times: Times, result: &Result<(), Failure>) ->
             (status, failure.exit(flags), Some(text))
         }
     };
-    let text = |text: Option<String>| text.map_or_else(|| "null".to_owned(), |text| quoted(&text));
     let millis = |time: Option<Duration>| {
         time.map_or_else(
             || "null".to_owned(),
             |time| format!("{:.3}", time.as_secs_f64() * 1e3),
         )
     };
-    format!(
-        "{{\"address\":{},\"service\":{},\"status\":{},\"exit\":{exit},\"connect_ms\":{},\"rpc_ms\":{},\"error\":{}}}",
-        quoted(&flags.addr),
-        quoted(&flags.service),
-        text(status.map(|status| status.to_string())),
-        millis(times.connect),
-        millis(times.rpc),
-        text(error),
-    )
-}
-
-/// A string of JSON, in ASCII: text from a server cannot control a terminal.
-fn quoted(text: &str) -> String {
-    let mut quoted = "\"".to_owned();
-    for unit in text.encode_utf16() {
-        let _ = match u8::try_from(unit) {
-            Ok(byte @ (b'"' | b'\\')) => write!(quoted, "\\{}", char::from(byte)),
-            Ok(byte @ b' '..=b'~') => quoted.write_char(byte.into()),
-            _ => write!(quoted, "\\u{unit:04x}"),
-        };
-    }
-    quoted.push('"');
-    quoted
+    Object::new()
+        .text("address", &flags.addr)
+        .text("service", &flags.service)
+        .optional("status", status)
+        .plain("exit", exit)
+        .plain("connect_ms", millis(times.connect))
+        .plain("rpc_ms", millis(times.rpc))
+        .optional("error", error)
+        .end()
 }
 
 #[cfg(test)]
@@ -189,11 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn json_of_every_text_is_ascii_on_one_line() {
-        assert_eq!(
-            quoted("a\"b\\c\u{1b}[2J\n\u{e9}\u{202e}\u{1f980}"),
-            r#""a\"b\\c\u001b[2J\u000a\u00e9\u202e\ud83e\udd80""#
-        );
+    fn the_object_says_how_a_probe_ended() {
         let flags = Flags {
             addr: "a:1".to_owned(),
             ..Flags::default()
