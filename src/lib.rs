@@ -70,8 +70,6 @@ mod call;
 #[cfg(feature = "client")]
 pub mod client;
 mod connection;
-#[cfg(any(feature = "client", feature = "http1", feature = "tls"))]
-mod forward;
 pub mod health;
 #[cfg(feature = "http1")]
 mod http1;
