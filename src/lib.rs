@@ -83,8 +83,6 @@ mod call;
 #[cfg(feature = "client")]
 pub mod client;
 mod connection;
-#[cfg(any(feature = "client", feature = "http1", feature = "tls"))]
-mod forward;
 pub mod guide;
 pub mod health;
 #[cfg(feature = "http1")]

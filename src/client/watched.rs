@@ -13,7 +13,6 @@ use tokio::sync::oneshot;
 
 use super::flood::{Flood, TOO_MANY};
 use super::opening::{SETTINGS, START};
-use crate::forward::forward_write;
 #[cfg(feature = "tls")]
 use crate::tls::explain;
 
@@ -223,7 +222,35 @@ fn broken(error: &io::Error) -> String {
         .unwrap_or_else(|| format!("the connection broke before the server said anything: {error}"))
 }
 
-forward_write!(Watched<T: AsyncWrite, Unpin>, io);
+impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
 
 #[cfg(test)]
 mod tests {

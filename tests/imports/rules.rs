@@ -9,8 +9,7 @@ pub(crate) const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &["buffers"]),
     ("proto", &[]),
     ("sync", &[]),
-    ("forward", &[]),
-    ("tls", &["forward"]),
+    ("tls", &[]),
     ("registry", &["sync"]),
     ("observe", &["wire"]),
     ("service", &["observe", "wire"]),
@@ -29,13 +28,11 @@ pub(crate) const ARROWS: &[(&str, &[&str])] = &[
     ("http1", &["service", "wire"]),
     (
         "connection",
-        &[
-            "buffers", "call", "forward", "http1", "observe", "service", "wire",
-        ],
+        &["buffers", "call", "http1", "observe", "service", "wire"],
     ),
     ("server", &["connection", "observe", "service", "tls"]),
     ("tower", &["call", "observe", "service", "wire"]),
-    ("client", &["forward", "wire", "proto", "tls"]),
+    ("client", &["wire", "proto", "tls"]),
     ("guide", &[]),
 ];
 
