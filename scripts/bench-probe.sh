@@ -90,15 +90,15 @@ for _ in range(rounds):
             list_.append(figure)
 load.append(os.getloadavg()[0])
 
-print("| one probe | | wall clock, ms | 90 % below, ms | processor, ms | ratio to ours | peak RSS, kB |")
-print("|---|---|---|---|---|---|---|")
+print("| one probe | | wall clock, ms | lowest | p90 | processor, ms | ratio to ours | peak RSS, kB |")
+print("|---|---|---|---|---|---|---|---|")
 for what, who, command, _ in cases:
     walls, cpus = figures[what, who]
     base = figures.get((what, "ours"))
     ratio = statistics.median(a / b for a, b in zip(walls, base[0])) if base else 0
     rss = statistics.median(peak(command) for _ in range(9))
-    print("| %s | %s | %.2f | %.2f | %.2f | %s | %.0f |" % (
-        what, who, statistics.median(walls), sorted(walls)[int(len(walls) * 0.9)],
+    print("| %s | %s | %.2f | %.2f | %.2f | %.2f | %s | %.0f |" % (
+        what, who, statistics.median(walls), min(walls), sorted(walls)[int(len(walls) * 0.9)],
         statistics.median(cpus), "%.2f" % ratio if base else "–", rss))
 print("\nMedians of %d interleaved rounds; a ratio is the median of the rounds' ratios of wall clock; the memory is the median of 9 runs,"
       " 1 kB = 1,024 bytes. Load average %.1f at the beginning, %.1f at the end." % (rounds, *load))
