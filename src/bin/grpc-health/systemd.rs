@@ -37,7 +37,7 @@ impl Systemd {
         let socket = var("NOTIFY_SOCKET").and_then(|name| match address(&name) {
             Ok(socket) => Some(socket),
             Err(error) => {
-                let name = name.display();
+                let name = name.to_string_lossy();
                 log(format_args!("error: NOTIFY_SOCKET={name}: {error}"));
                 None
             }
