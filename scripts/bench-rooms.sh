@@ -34,8 +34,8 @@ profile() { # profile KIND MESSAGES
 ticks() { sed 's/.*) //' "/proc/$SERVER_PID/stat" | awk '{ print $12, $13 }'; }
 
 for kind in unary stream; do
-    few=2000 many=10000 long=100000
-    [ $kind = unary ] || { few=20000 many=100000 long=1000000; }
+    few=1000 many=5000 long=50000
+    [ $kind = unary ] || { few=5000 many=25000 long=300000; }
     profile $kind $few
     profile $kind $many
     printf '| %s, 16 B | instructions | of all |\n|---|---|---|\n' $kind

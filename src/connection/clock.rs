@@ -83,6 +83,7 @@ where
             written: self.link.bytes_written.load(Relaxed),
             write_blocked: self.link.is_write_blocked(),
             busy: self.waiting.len() > 0 || self.http2.has_streams(),
+            called: self.called,
             swollen: self.is_swollen(),
             crowded: self.crowded,
         }

@@ -30,6 +30,8 @@ pub(super) struct Activity {
     pub(super) write_blocked: bool,
     /// Whether calls are open.
     pub(super) busy: bool,
+    /// Whether calls have come since the last look, all of which may be answered.
+    pub(super) called: bool,
     /// Whether the connection keeps memory that it does not need without calls.
     pub(super) swollen: bool,
     /// Whether many calls have been open at once, for which h2 keeps memory until the connection ends.
@@ -113,7 +115,7 @@ impl Lifetime {
         }
         if activity.busy {
             self.free_since = None;
-        } else if self.free_since.is_none() {
+        } else if activity.called || self.free_since.is_none() {
             self.free_since = Some(now);
         }
         if activity.busy {

@@ -20,6 +20,7 @@ fn busy(read: u64, written: u64) -> Activity {
         written,
         write_blocked: false,
         busy: true,
+        called: false,
         swollen: false,
         crowded: false,
     }
@@ -151,6 +152,30 @@ fn a_connection_that_was_crowded_leaves_after_a_minute_without_a_call() {
     assert_eq!(leaves(Some(300 * SECOND)), Some(61 * SECOND));
     assert_eq!(leaves(Some(5 * SECOND)), Some(6 * SECOND));
     assert_eq!(leaves(None), None);
+}
+
+/// Such calls leave no trace between two looks but that they have come.
+#[test]
+fn calls_answered_at_once_keep_a_connection_that_was_crowded() {
+    let start = Instant::now();
+    let config = Config {
+        max_connection_idle: Some(600 * SECOND),
+        ..config()
+    };
+    let mut lifetime = Lifetime::new(&config, start);
+    for half_minute in 0..10 {
+        let activity = Activity {
+            crowded: true,
+            called: true,
+            busy: false,
+            ..busy(u64::from(half_minute), 9)
+        };
+        let now = start + 30 * SECOND * half_minute;
+        lifetime.observe(now, activity);
+        assert_eq!(lifetime.due(now), None);
+    }
+    let last = start + 30 * SECOND * 9;
+    assert_eq!(lifetime.next(), Some(last + 60 * SECOND));
 }
 
 #[test]
