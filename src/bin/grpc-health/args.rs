@@ -135,7 +135,7 @@ pub(crate) struct ServeArgs {
     pub(crate) reflection: bool,
     /// How long to accept connections and calls after a drain has begun, so that balancers notice NOT_SERVING. Set this time if a balancer
     /// checks the server: the interval of the checks x the unhealthy threshold + 0.5 s, such as 10500ms for a check each 5 s and a
-    /// threshold of 2. With 0s, requests fail until the balancer's next checks.
+    /// threshold of 2; for Envoy 1 s more. With 0s, requests fail until the balancer's next checks.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration_or_none)]
     pub(crate) drain_linger: Duration,
     /// How long open calls may take to complete after the linger time.

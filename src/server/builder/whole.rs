@@ -64,8 +64,9 @@ impl<S> Builder<S> {
     /// linger = the interval of the checks x the unhealthy threshold + 0.5 s
     /// ```
     ///
-    /// For checks each 5 s and a threshold of 2 the linger is 10.5 s. [The guide to the drain](crate::guide::kubernetes) has the values for
-    /// usual settings, and [the guide to balancers](crate::guide::balancers) a row for each balancer.
+    /// For checks each 5 s and a threshold of 2 the linger is 10.5 s. Envoy needs 1 s more. [The guide to the
+    /// drain](crate::guide::kubernetes) has the values for usual settings, and [the guide to balancers](crate::guide::balancers) a row for
+    /// each balancer.
     pub const fn shutdown_linger(mut self, linger: Duration) -> Self {
         self.config.shutdown_linger = linger;
         self
