@@ -29,11 +29,13 @@ pub(super) struct Connection {
     pub(super) processed: Arc<Processed>,
 }
 
+type Work = Pin<Box<dyn Future<Output = Result<(), h2::Error>> + Send>>;
+
 /// The work of a connection: reads and writes. The future is ready when the connection is over; an error reaches every open call, too.
 /// Dropping the future closes the connection.
 pub(super) struct Driver {
     /// `None` after the end.
-    work: Option<Pin<Box<dyn Future<Output = Result<(), h2::Error>> + Send>>>,
+    work: Option<Work>,
     /// Sends PINGs. `None` after somebody has taken it.
     pub(super) pings: Option<PingPong>,
 }

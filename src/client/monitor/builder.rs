@@ -64,7 +64,7 @@ impl Builder {
     }
 
     /// Sets how far the starts of two attempts lie apart, to connect or to call `Watch`: `first` after an answer, and 1.6 times as long
-    /// after each attempt without an answer, up to `longest`. Each time is made up to a fifth longer or shorter by chance. Default: 1 second
+    /// after each attempt without an answer, up to `longest`. Chance makes each time up to a fifth longer or shorter. Default: 1 second
     /// and 120 seconds, as in every gRPC client. A `first` of less than 100 milliseconds counts as 100 milliseconds.
     ///
     /// An attempt has an answer if the server has sent a status. A call or a connection that lasts longer than the time is followed by the

@@ -123,6 +123,10 @@ impl Monitor {
 
     /// Follows a pair no longer. With the last pair of an endpoint the endpoint's connection is closed. Returns false if the monitor has no
     /// such pair.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "most programs know that the pair is there"
+    )]
     pub fn remove(&self, id: PairId) -> bool {
         self.table.remove(id)
     }
