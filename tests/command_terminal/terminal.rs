@@ -30,7 +30,7 @@ fn a_list_has_aligned_columns_and_colours() {
     ];
     let rows: Vec<Vec<&str>> = colored.screen.rows().iter().map(|row| words(row)).collect();
     assert_eq!(rows, expected.map(words));
-    let column = |row: &String| row.find("SERVING").or(row.find("STATUS"));
+    let column = |row: &String| row.find("SERVING").or_else(|| row.find("STATUS"));
     let columns: Vec<_> = colored.screen.rows()[..3].iter().map(column).collect();
     assert!(
         columns.windows(2).all(|two| two[0] == two[1]),

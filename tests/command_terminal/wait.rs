@@ -50,6 +50,10 @@ fn servers_that_start_are_waited_for() {
         said.contains("  \"\"  SERVING  was UNREACHABLE for "),
         "{said}"
     );
+    // One of two is not enough: the command still waits, and says what changes.
+    a.tell(&["set", "", "unknown"]);
+    let said = line(&mut wait.stderr);
+    assert!(said.contains("  UNKNOWN  was NOT_SERVING for "), "{said}");
     a.tell(&["set", "", "serving"]);
     let (code, stdout, stderr) = wait.end();
     assert_eq!((code, stdout.as_str()), (0, ""), "{stderr}");
