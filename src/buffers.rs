@@ -126,8 +126,8 @@ const SMALL_STEPS: usize = 64 << 10;
 /// A buffer grows by this number of bytes at least.
 const LEAST_STEP: usize = 8;
 
-/// How much a buffer that has `len` bytes grows for a chunk of `chunk` bytes. A short buffer gets a quarter more, so that a peer that sends a
-/// part of many messages makes the server hold a quarter more than the peer has sent. A long one doubles, and is copied less often.
+/// How much a buffer that has `len` bytes grows for a chunk of `chunk` bytes. A short buffer gets a quarter more, so that a peer that sends
+/// a part of many messages makes the server hold a quarter more than the peer has sent. A long one doubles, and is copied less often.
 pub(crate) fn growth(len: usize, chunk: usize) -> usize {
     let more = if len < SMALL_STEPS { len / 4 } else { len };
     chunk.max(more).max(LEAST_STEP)

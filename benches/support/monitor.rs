@@ -211,8 +211,8 @@ async fn run(
     }
     row("flip storm", memory()?.1, cost, seen, elapsed);
     println!(
-        "\nThe storm: {FLIPS} flips of each service in a second, {} in all. Its memory is the highest. A server that is slower than the flips \
-         sends only the latest status.",
+        "\nThe storm: {FLIPS} flips of each service in a second, {} in all. Its memory is the highest. A server that is slower than the \
+         flips sends only the latest status.",
         u64::from(flips) * pairs as u64
     );
     Ok(())

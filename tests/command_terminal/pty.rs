@@ -81,7 +81,8 @@ impl OnTerminal {
         assert!(kill.unwrap().success());
     }
 
-    /// Changes the number of rows of the terminal, and tells the command: nobody else does, since the terminal is not the controlling terminal.
+    /// Changes the number of rows of the terminal, and tells the command. Nobody else does: the terminal is not the command's controlling
+    /// terminal.
     pub(crate) fn shrink(&mut self, rows: u16) {
         let fd: OwnedFd = self.terminal.try_clone().unwrap().into();
         resize(&fd, COLUMNS, rows);

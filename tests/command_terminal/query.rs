@@ -66,8 +66,9 @@ fn one_object_for_every_outcome() {
     let (code, stdout, stderr) = json(&format!("{addr}/absent"));
     assert_eq!(code, 3);
     let expected = format!(
-        r#"{}"status":null,"exit":3,"milliseconds":null,"since":null,"reason":null,"code":"NOT_FOUND","error":"health rpc failed: NOT_FOUND"#,
-        begin("absent")
+        r#"{}"status":null,"exit":3,"milliseconds":null,"since":null,"reason":null,{}"#,
+        begin("absent"),
+        r#""code":"NOT_FOUND","error":"health rpc failed: NOT_FOUND"#
     );
     assert!(stdout.starts_with(&expected), "{stdout}");
     // People are told, too.

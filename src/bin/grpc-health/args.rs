@@ -56,8 +56,8 @@ pub(crate) enum Command {
     Serve(Box<ServeArgs>),
     /// Print one service's status, once or again and again with the latencies.
     Check(CheckArgs),
-    /// Check one service as grpc_health_probe does, with its flags, texts and exit codes: see "grpc-health probe -h". A link to this program,
-    /// or a copy, of the name grpc_health_probe does the same.
+    /// Check one service as grpc_health_probe does, with its flags, texts and exit codes: see "grpc-health probe -h". A link to this
+    /// program, or a copy, of the name grpc_health_probe does the same.
     #[command(disable_help_flag = true)]
     Probe(ProbeArgs),
     /// Print the statuses of services, and every change of a status.
