@@ -316,6 +316,41 @@ async fn an_upload_gets_the_room_of_messages_that_are_stuck() {
     assert_eq!(first, RESOURCE_EXHAUSTED);
 }
 
+/// Two messages fill their connection's part of the budget and are stuck. The one that has been stuck for longer makes room for a third, and
+/// the other one keeps its room.
+#[tokio::test(start_paused = true)]
+async fn of_two_stuck_messages_the_older_one_makes_room() {
+    for path in ["/t.T/U", "/t.T/Read"] {
+        let server = serve(|limits| limits.receive_budget(4 * MIB).body_timeout(100 * SECOND));
+        let client = connect(&server).await;
+        let len = 200 << 10;
+        let mut stuck = Vec::new();
+        for _ in 0..2 {
+            let half = Upload {
+                path,
+                len,
+                sent: len / 2,
+                ..UPLOAD
+            };
+            stuck.push(tokio::spawn(client.upload(half)));
+            sleep(2 * SECOND).await;
+        }
+        sleep(3 * SECOND).await;
+        let whole = Upload {
+            path,
+            len,
+            sent: len,
+            ..UPLOAD
+        };
+        assert_eq!(client.upload(whole).await, OK, "{path}");
+        sleep(5 * SECOND).await;
+        let ended: Vec<_> = stuck.iter().map(JoinHandle::is_finished).collect();
+        assert_eq!(ended, [true, false], "{path}");
+        assert_eq!(stuck.remove(0).await.unwrap(), RESOURCE_EXHAUSTED, "{path}");
+        stuck.remove(0).abort();
+    }
+}
+
 /// A client that sends 16 KiB a second keeps the room of its message, though others want the room.
 #[tokio::test(start_paused = true)]
 async fn a_slow_upload_that_goes_on_arrives_whole() {
