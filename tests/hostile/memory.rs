@@ -57,7 +57,6 @@ impl Memory {
         assert!(peak < bytes as isize, "{peak} bytes, not below {bytes}");
     }
 
-
     /// What is in use now, above what was in use then.
     pub(crate) fn now(&self) -> usize {
         usize::try_from(LIVE.get() - self.0).unwrap_or_default()

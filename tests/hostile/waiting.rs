@@ -28,10 +28,7 @@ async fn each(path: &str) -> usize {
             pending::<()>().await;
             Ok::<_, Status>(Response::new(call.into_inner()))
         });
-    let server = Server::builder()
-        .ping_burst(1_000)
-        .service(router)
-        .build();
+    let server = Server::builder().ping_burst(1_000).service(router).build();
     let (ours, theirs) = tokio::io::duplex(PIPE);
     let served = host::spawn(server.serve_connection(theirs));
     let mut peer = Peer::handshake(ours, &[]).await;
