@@ -210,8 +210,8 @@ async fn half_sent_messages_take_no_more_than_the_budget() {
     println!("{with} bytes at most, {without} without the messages");
     // The calls count, too.
     let held = with - without + CALLS * count(8, 64) * COUNTED;
-    // The budget, and a little for each connection.
-    let most = count(8, 64) * (MIB + MIB / 4);
+    // The budget, and for each connection its buffers at both ends and what it got before the calls of the others were there.
+    let most = count(8, 64) * (MIB + 3 * MIB / 4);
     assert!(held < most, "{held} bytes, not below {most}");
 }
 
@@ -315,6 +315,15 @@ async fn an_upload_gets_the_room_of_messages_that_are_stuck() {
     sleep(SECOND / 10).await;
     let good = connect(&server).await;
     good.small().await;
+    // A message within the stream's first window waits for nobody, though the message comes in parts.
+    let start = Instant::now();
+    let parts = Upload {
+        len: 40_000,
+        sent: 40_000,
+        ..UPLOAD
+    };
+    assert_eq!(good.upload(parts).await, OK);
+    assert_eq!(start.elapsed(), Duration::ZERO);
     let start = Instant::now();
     assert_eq!(good.upload(UPLOAD).await, OK);
     assert!(start.elapsed() < 60 * SECOND, "{:?}", start.elapsed());
@@ -418,7 +427,7 @@ async fn a_handler_that_pauses_reads_everything_in_the_end() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever messages wait for one another, every call ends: a whole message arrives, or is refused while others are stuck, and what is
     /// left of the budget at the end is all of it.
