@@ -327,6 +327,19 @@ mod tests {
     }
 
     #[test]
+    fn a_short_buffer_has_a_quarter_more_room_than_bytes_and_loses_none() {
+        let mut buffer = BytesMut::new();
+        let mut expected = Vec::new();
+        for len in [1_usize, 7, 100, 16 << 10, 3, 16 << 10, 5_000] {
+            let chunk = vec![len as u8; len];
+            append(&mut buffer, &chunk);
+            expected.extend_from_slice(&chunk);
+            assert_eq!(buffer, expected);
+            assert!(buffer.capacity() <= buffer.len() + buffer.len() / 4 + LEAST_STEP);
+        }
+    }
+
+    #[test]
     fn a_message_is_what_was_written_and_its_slices_outlive_it() {
         for len in [0, 1, SMALLEST, LARGEST, LARGEST + 1] {
             let mut buffer = Buffer::with_capacity(len);

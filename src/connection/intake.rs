@@ -9,6 +9,10 @@
 //! window, the spare room of buffers, and the calls that wait. When that makes the second half larger than it should be, the first half
 //! becomes smaller, so that both together keep to the budget.
 
+#[cfg(test)]
+mod tests;
+mod windows;
+
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -88,8 +92,9 @@ pub(super) struct Intake {
     holding: Holding,
     /// How many steps of waiting calls have been counted.
     calls: usize,
-    /// Whether a message waits for room.
+    /// Whether a message waits for room, and how many bytes have to be given back for the message.
     waits: bool,
+    missing: usize,
     /// Whether the connection has something of the budget, or waits for it; waiting calls aside.
     active: bool,
     /// The connection's counter of read bytes at the last look.
@@ -123,6 +128,7 @@ impl Intake {
             holding: Holding::default(),
             calls: 0,
             waits: false,
+            missing: 0,
             active: false,
             looked: 0,
             look_at: None,
@@ -264,10 +270,16 @@ impl Intake {
             Err(full) => {
                 self.waits = true;
                 self.active = true;
-                match full {
-                    Full::Share => self.messages.leave(),
-                    Full::Budget => self.messages.wait(bytes, &self.waker),
-                }
+                self.missing = match full {
+                    Full::Share => {
+                        self.messages.leave();
+                        held.saturating_add(len).saturating_sub(most).max(1)
+                    }
+                    Full::Budget => {
+                        self.messages.wait(bytes, &self.waker);
+                        bytes
+                    }
+                };
                 None
             }
         }
@@ -290,8 +302,10 @@ impl Intake {
 
     /// Whether others wait for the room of a request that holds `held` bytes, and for which `granted` bytes are set aside.
     pub(super) fn is_wanted(&self, held: usize, granted: usize) -> bool {
-        let messages = self.waits || self.messages.budget().is_short();
-        let unread = self.unread.held() > 0 && self.unread.budget().is_short();
+        let waits = self.waits && self.missing > 0;
+        let messages = waits || self.messages.budget().is_short();
+        let has_much = self.unread.held() > 0 || self.holding.held > self.open / 2;
+        let unread = has_much && self.unread.budget().is_short();
         (granted > 0 && messages) || (held > 0 && unread)
     }
 
@@ -314,22 +328,6 @@ impl Intake {
         self.look_at = None;
         self.look_again(now);
         true
-    }
-
-    /// The window that the streams have now.
-    pub(super) fn streams_window(&self) -> usize {
-        size(self.told.1)
-    }
-
-    /// Called when a request uses its window up again and again.
-    pub(super) fn widen(&mut self) {
-        let twice = size(self.told.1).saturating_mul(2).saturating_add(STEP);
-        self.wanted_window = self.wanted_window.max(twice);
-    }
-
-    /// Whether the streams have wider windows than at first.
-    fn is_wide(&self) -> bool {
-        size(self.told.1) > self.stream_window
     }
 
     /// Sets the time of the next look, if the connection has room or wide windows.
@@ -355,46 +353,9 @@ impl Intake {
         now.saturating_duration_since(since) >= 2 * STUCK
     }
 
-    /// The connection's window with the bytes that the requests hold.
-    fn target(&self) -> usize {
-        self.open + self.unread.held() + self.messages.held()
-    }
-
-    /// The window of each stream. Without requests the window stays as it is until the connection has been quiet for a while.
-    fn window(&self) -> usize {
-        if self.holding.bodies == 0 && self.wanted_window > 0 {
-            return size(self.told.1);
-        }
-        self.wide.max(self.stream_window)
-    }
-
-    /// The streams' window, if it has changed.
-    pub(super) fn stream_window(&self) -> Option<u32> {
-        let window = as_window(self.window());
-        (window != self.told.1).then_some(window)
-    }
-
-    /// The connection's window, if it has changed.
-    pub(super) fn connection_window(&self) -> Option<u32> {
-        let mut target = as_window(self.target());
-        if self.stream_window() < Some(self.told.1) && self.stream_window().is_some() {
-            // The client has not heard of the smaller windows of its streams, and must not fill the larger ones.
-            target = target.min(self.told.0);
-        }
-        (target != self.told.0).then_some(target)
-    }
-
-    /// Called when h2 has been told the windows.
-    pub(super) fn tell(&mut self, connection: Option<u32>, stream: Option<u32>) {
-        let (connection_before, stream_before) = self.told;
-        self.told = (
-            connection.unwrap_or(connection_before),
-            stream.unwrap_or(stream_before),
-        );
-    }
-
     /// Called when a request was given up that held so many bytes.
     pub(super) fn forget(&mut self, held: usize, granted: usize) {
+        self.missing = self.missing.saturating_sub(granted);
         let holding = Holding {
             held: self.holding.held.saturating_sub(held),
             granted: self.holding.granted.saturating_sub(granted),
@@ -409,13 +370,6 @@ const AHEAD: usize = 4;
 
 /// The window of a stream changes in steps of so many bytes, so that the client gets few SETTINGS.
 const STEP: usize = 16 << 10;
-
-/// The largest flow-control window (RFC 9113, section 6.9.1).
-const MAX_WINDOW: u32 = (1 << 31) - 1;
-
-fn as_window(bytes: usize) -> u32 {
-    u32::try_from(bytes).unwrap_or(MAX_WINDOW).min(MAX_WINDOW)
-}
 
 fn size(bytes: u32) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)

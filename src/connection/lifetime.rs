@@ -66,6 +66,8 @@ pub(super) struct Lifetime {
     blocked_since: Option<(Instant, u64)>,
     /// Since when the connection has had no call and read no byte; `None` while there is a call.
     idle_since: Option<Instant>,
+    /// Whether [`Verdict::Shrink`] has been given since then.
+    shrunk: bool,
     /// Since when the connection has had no call; `None` while there is a call.
     free_since: Option<Instant>,
     /// When a PING was sent, if the peer has sent nothing since.
@@ -91,6 +93,7 @@ impl Lifetime {
             last_read: now,
             blocked_since: None,
             idle_since: Some(now),
+            shrunk: false,
             free_since: Some(now),
             pinged: None,
             leave_at: age.and_then(|age| now.checked_add(age)),
@@ -122,6 +125,7 @@ impl Lifetime {
             self.idle_since = None;
         } else if self.idle_since.is_none() || activity.read != self.seen.read {
             self.idle_since = Some(now);
+            self.shrunk = false;
         }
         // Other changes only put verdicts off.
         self.told &= activity.kind() == self.seen.kind();
@@ -167,7 +171,7 @@ impl Lifetime {
             self.pinged = Some(now);
             Some(Verdict::Ping)
         } else if is_due(self.shrink_time()) {
-            self.seen.swollen = false;
+            self.shrunk = true;
             Some(Verdict::Shrink)
         } else {
             None
@@ -175,7 +179,8 @@ impl Lifetime {
     }
 
     fn shrink_time(&self) -> Option<Instant> {
-        after(self.idle_since.filter(|_| self.seen.swollen), Some(QUIET))
+        let is_due = self.seen.swollen && !self.shrunk;
+        after(self.idle_since.filter(|_| is_due), Some(QUIET))
     }
 
     fn cut_time(&self) -> Option<Instant> {

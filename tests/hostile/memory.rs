@@ -14,10 +14,8 @@ thread_local! {
 /// The system's allocator, keeping the balance of each thread.
 struct Counting;
 
-thread_local! { static HIST: [Cell<isize>; 8192] = const { [const { Cell::new(0) }; 8192] }; } //TEMP
 impl Counting {
     fn add(size: usize, sign: isize) {
-        HIST.with(|h| { let c = &h[(size / 8).min(8191)]; c.set(c.get() + sign); }); //TEMP
         let live = LIVE.get() + sign * size as isize;
         LIVE.set(live);
         PEAK.set(PEAK.get().max(live));
@@ -43,7 +41,6 @@ pub(crate) struct Memory(isize);
 
 impl Memory {
     pub(crate) fn mark() -> Self {
-        HIST.with(|h| for c in h { c.set(0) }); //TEMP
         PEAK.set(LIVE.get());
         Self(LIVE.get())
     }
@@ -59,11 +56,6 @@ impl Memory {
         println!("{peak} bytes at most");
         assert!(peak < bytes as isize, "{peak} bytes, not below {bytes}");
     }
-
-    pub(crate) fn print(&self) { //TEMP
-        let v: Vec<(usize, isize)> = HIST.with(|h| h.iter().enumerate().filter(|(_, c)| c.get() != 0).map(|(n, c)| (n * 8, c.get())).collect()); //TEMP
-        for (size, n) in v { println!("   {size:6} x {n}"); } //TEMP
-    } //TEMP
 
     /// What is in use now, above what was in use then.
     pub(crate) fn now(&self) -> usize {

@@ -1,0 +1,117 @@
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::Wake;
+
+use super::*;
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+fn intake(budgets: &Budgets) -> (Intake, Arc<Count>) {
+    let count = Arc::new(Count::default());
+    let waker = Waker::from(Arc::clone(&count));
+    (Intake::new(budgets, &Config::default(), waker), count)
+}
+
+fn held(held: usize) -> Holding {
+    Holding {
+        held,
+        bodies: 1,
+        ..Holding::default()
+    }
+}
+
+#[test]
+fn a_connection_counts_its_calls_and_bytes_and_gives_everything_back() {
+    let budgets = Budgets::new(64 * MIB);
+    let (mut intake, _) = intake(&budgets);
+    let used = || (budgets.unread.used(), budgets.messages.used());
+    // A few calls and bytes are free, so that most connections never touch what all connections share.
+    intake.count_calls(FEW_CALLS - 1);
+    intake.settle(held(FEW_BYTES));
+    assert_eq!((used(), intake.is_active()), ((0, 0), false));
+    intake.count_calls(255);
+    assert_eq!(used(), (240 * CALL, 0));
+    intake.settle(held(100 * KIB));
+    assert_eq!(used(), (240 * CALL + 125 * KIB, 0));
+    assert!(intake.is_active());
+    // Bytes that are charged open the window, and count once.
+    intake.settle(held(200 * KIB));
+    assert_eq!(used(), (240 * CALL + 250 * KIB, 0));
+    assert_eq!(intake.connection_window(), Some((256 + 72) << 10));
+    assert_eq!(intake.grant(MIB), Some(MIB));
+    assert_eq!(used().1, MIB);
+    intake.settle(Holding::default());
+    assert_eq!((used(), intake.is_active()), ((240 * CALL, 0), false));
+    intake.count_calls(3);
+    assert_eq!(used(), (0, 0));
+    intake.count_calls(255);
+    intake.settle(held(200 * KIB));
+    drop(intake);
+    assert_eq!(used(), (0, 0));
+}
+
+/// What is held anyway leaves messages less, but always room for one message of a connection.
+#[test]
+fn calls_and_bytes_beyond_their_half_leave_messages_less() {
+    let budgets = Budgets::new(16 * MIB);
+    let (mut first, woken) = intake(&budgets);
+    let (mut second, _) = intake(&budgets);
+    let mut crowd: Vec<_> = (0..20).map(|_| intake(&budgets).0).collect();
+    for intake in &mut crowd {
+        intake.count_calls(256);
+    }
+    // 15 MiB of calls, so messages have 2 of their 8 MiB.
+    assert_eq!(budgets.unread.used(), 15 * MIB);
+    assert_eq!(second.grant(MIB + 1), Some(MIB + 1));
+    assert_eq!(first.grant(MIB), None);
+    assert_eq!(woken.0.load(Relaxed), 0);
+    // A call less would not make room, and half of the calls do.
+    for intake in &mut crowd[..10] {
+        intake.count_calls(0);
+    }
+    assert_eq!(woken.0.load(Relaxed), 1);
+    assert_eq!(first.grant(MIB), Some(MIB));
+    first.nobody_waits();
+    drop((first, second, crowd));
+    assert_eq!((budgets.unread.used(), budgets.messages.used()), (0, 0));
+}
+
+/// The end of a connection makes room for a message of another connection, even if the connection held none of the messages' half.
+#[test]
+fn a_connection_that_ends_makes_room_for_messages() {
+    let budgets = Budgets::new(16 * MIB);
+    let (mut waits, woken) = intake(&budgets);
+    let (mut holder, _) = intake(&budgets);
+    assert_eq!(holder.grant(2 * MIB), Some(2 * MIB));
+    let (mut crowd, _) = intake(&budgets);
+    crowd.count_calls(15 * MIB / CALL);
+    assert_eq!(waits.grant(2 * MIB), None);
+    drop(crowd);
+    assert_eq!(woken.0.load(Relaxed), 1);
+    assert_eq!(waits.grant(2 * MIB), Some(2 * MIB));
+}
+
+#[test]
+fn only_a_connection_that_holds_much_gives_requests_up_for_others() {
+    let budgets = Budgets::new(MIB);
+    let (mut little, _) = intake(&budgets);
+    let (mut much, _) = intake(&budgets);
+    let (mut crowd, _) = intake(&budgets);
+    crowd.count_calls(MIB / CALL);
+    little.settle(held(64 * KIB));
+    much.settle(held(200 * KIB));
+    assert!(much.is_wanted(1, 0) && !much.is_wanted(0, 0));
+    assert!(!little.is_wanted(64 * KIB, 0));
+    drop(crowd);
+    assert!(!much.is_wanted(1, 0));
+}
