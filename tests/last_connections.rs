@@ -1,7 +1,7 @@
 //! Connections that have arrived when the listeners close, and that nobody has accepted yet, are served.
 //!
-//! A balancer sends the first call behind the connection's preface. A reset would be an answer that never comes, and a proxy does not try such a
-//! call again.
+//! A balancer sends the first call behind the connection's preface. A reset would be an answer that never comes, and a proxy does not try such
+//! a call again.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
