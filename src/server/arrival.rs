@@ -102,5 +102,6 @@ impl<S: Service> Arrival<S> {
     }
 }
 
-#[cfg(all(test, feature = "tls"))]
+#[cfg(test)]
+#[cfg(feature = "tls")]
 mod tests;

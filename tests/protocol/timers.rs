@@ -158,6 +158,32 @@ async fn row_69_a_connection_without_calls_is_told_to_go_after_5_minutes() {
     assert_eq!(served.server.stats().connections_timed_out, 0);
 }
 
+/// The server answers each of the later calls in the turn in which the call comes.
+#[tokio::test(start_paused = true)]
+async fn calls_put_the_end_of_a_connection_off_that_had_many_at_once() {
+    let served = Served::default();
+    let (mut peer, task) = served.connect(PIPE, &[]).await;
+    let mut streams = Vec::new();
+    for _ in 0..70 {
+        streams.push(peer.start_call(&Request::new(CHECK)).await);
+    }
+    peer.ping().await;
+    for stream in streams {
+        peer.send(&frame::data(stream, true, &health_request("")))
+            .await;
+        assert_eq!(peer.expect_unary_ok(stream).await, SERVING);
+    }
+    for _ in 0..6 {
+        tokio::time::advance(40 * SECOND).await;
+        assert_eq!(peer.check("").await, SERVING);
+    }
+    let start = Instant::now();
+    peer.expect_goaway(NO_ERROR).await;
+    assert_eq!(start.elapsed(), 60 * SECOND);
+    peer.recv_to_end().await;
+    task.await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_that_does_not_acknowledge_that_is_closed_10_s_later() {
     let served = Served::default();
