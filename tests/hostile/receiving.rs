@@ -168,9 +168,9 @@ impl Client {
     }
 }
 
-/// Opens 255 calls on each connection, each with `sent` bytes of a message of 1 MiB, and returns the most memory that both ends took.
-async fn half_sent(sent: usize) -> usize {
-    let server = serve(|limits| limits.receive_budget(count(8, 64) * MIB));
+/// Opens so many calls on each connection, each with `sent` bytes of a message of 1 MiB, and returns the most memory that both ends took.
+async fn half_sent(budget: usize, per_connection: usize, sent: usize) -> usize {
+    let server = serve(|limits| limits.receive_budget(budget));
     let neighbour = connect(&server).await;
     neighbour.small().await;
     let memory = Memory::mark();
@@ -178,7 +178,7 @@ async fn half_sent(sent: usize) -> usize {
     let mut clients = Vec::new();
     for _ in 0..count(8, 64) {
         let client = connect(&server).await;
-        for _ in 0..CALLS {
+        for _ in 0..per_connection {
             calls.spawn(client.upload(Upload { sent, ..UPLOAD }));
         }
         clients.push(client);
@@ -193,7 +193,7 @@ async fn half_sent(sent: usize) -> usize {
         codes[usize::from(code.unwrap())] += 1;
     }
     let ended = codes[usize::from(RESOURCE_EXHAUSTED)] + codes[usize::from(DEADLINE_EXCEEDED)];
-    assert_eq!(ended, CALLS * count(8, 64), "{codes:?}");
+    assert_eq!(ended, per_connection * count(8, 64), "{codes:?}");
     neighbour.small().await;
     // Nothing of the budget is lost.
     for client in &clients {
@@ -205,13 +205,23 @@ async fn half_sent(sent: usize) -> usize {
 /// Half of each message arrives, and nothing more. The messages get room in turn, each for as long as it brings something.
 #[tokio::test(start_paused = true)]
 async fn half_sent_messages_take_no_more_than_the_budget() {
-    let without = half_sent(0).await;
-    let with = half_sent(MIB / 2).await;
+    let without = half_sent(8 * MIB, 100, 0).await;
+    let with = half_sent(8 * MIB, 100, MIB / 2).await;
+    println!("{with} bytes at most, {without} without the messages");
+    // The budget, and the window and the read buffers of each connection.
+    assert!(with - without < 8 * MIB + count(8, 64) * MIB / 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_sent_messages_on_every_stream_take_the_budget_and_what_came_before_the_calls() {
+    let budget = count(8, 64) * MIB;
+    let without = half_sent(budget, CALLS, 0).await;
+    let with = half_sent(budget, CALLS, MIB / 2).await;
     println!("{with} bytes at most, {without} without the messages");
     // The calls count, too.
     let held = with - without + CALLS * count(8, 64) * COUNTED;
     // The budget, and for each connection its buffers at both ends and what it got before the calls of the others were there.
-    let most = count(8, 64) * (MIB + 3 * MIB / 4);
+    let most = budget + count(8, 64) * 3 * MIB / 4;
     assert!(held < most, "{held} bytes, not below {most}");
 }
 
