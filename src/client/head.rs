@@ -25,17 +25,22 @@ const NAME: &str = concat!("grpc-health/", env!("CARGO_PKG_VERSION"));
 /// What each call of one handle sends beside its message.
 #[derive(Clone, Debug)]
 pub(super) struct Manner {
-    user_agent: HeaderValue,
-    metadata: Option<Arc<Metadata>>,
+    /// What the application has set. Most handles have nothing, and each monitored server has a handle.
+    custom: Option<Arc<Custom>>,
     /// Whether messages are compressed. Always false without feature `gzip`.
     gzip: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Custom {
+    user_agent: Option<HeaderValue>,
+    metadata: Option<Metadata>,
 }
 
 impl Manner {
     pub(super) const fn new() -> Self {
         Self {
-            user_agent: HeaderValue::from_static(NAME),
-            metadata: None,
+            custom: None,
             gzip: false,
         }
     }
@@ -50,13 +55,18 @@ impl Manner {
             return Err(InvalidMetadata::TooLarge);
         }
         let space = if name.is_empty() { "" } else { " " };
-        self.user_agent = HeaderValue::try_from(format!("{name}{space}{NAME}"))
+        let value = HeaderValue::try_from(format!("{name}{space}{NAME}"))
             .map_err(|_| InvalidMetadata::Value)?;
+        self.custom().user_agent = Some(value);
         Ok(())
     }
 
+    fn custom(&mut self) -> &mut Custom {
+        Arc::make_mut(self.custom.get_or_insert_default())
+    }
+
     pub(super) fn metadata(&mut self, metadata: Metadata) {
-        self.metadata = Some(Arc::new(metadata));
+        self.custom().metadata = Some(metadata);
     }
 
     #[cfg(feature = "gzip")]
@@ -79,12 +89,17 @@ impl Manner {
             fields.insert("grpc-encoding", encoding::encode(Encoding::Gzip));
             fields.insert("grpc-accept-encoding", accept);
         }
-        if let Some(metadata) = &self.metadata {
+        let custom = self.custom.as_deref();
+        if let Some(metadata) = custom.and_then(|custom| custom.metadata.as_ref()) {
             metadata.encode(MAX_SIZE, fields);
         }
         // The metadata may have one of its own.
         if !fields.contains_key(USER_AGENT) {
-            fields.insert(USER_AGENT, self.user_agent.clone());
+            let user_agent = custom.and_then(|custom| custom.user_agent.clone());
+            fields.insert(
+                USER_AGENT,
+                user_agent.unwrap_or(HeaderValue::from_static(NAME)),
+            );
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Each connection is one task, which serves the connection to its end.
 
+mod accepting;
 mod arrival;
 mod bind;
 #[cfg(unix)]

@@ -342,8 +342,8 @@ async fn an_upload_gets_the_room_of_messages_that_are_stuck() {
     assert_eq!(first, RESOURCE_EXHAUSTED);
 }
 
-/// Two messages fill their connection's part of the budget and are stuck. The one that has been stuck for longer makes room for a third, and
-/// the other one keeps its room.
+/// Two messages fill their connection's part of the budget and are stuck. The one that has been stuck for longer makes room for a third,
+/// and the other one keeps its room.
 #[tokio::test(start_paused = true)]
 async fn of_two_stuck_messages_the_older_one_makes_room() {
     for path in ["/t.T/U", "/t.T/Read"] {

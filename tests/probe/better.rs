@@ -120,7 +120,7 @@ fn json_is_one_object_on_stdout() {
     }
     let (code, found) = json(closed.addr(), &["-service=\u{e9}\n"]);
     assert_eq!(code, 2);
-    let service = "\"service\":\"\\u00e9\\u000a\",\"status\":null,\"exit\":2,";
+    let service = "\"service\":\"\u{e9}\\u000a\",\"status\":null,\"exit\":2,";
     assert!(found.contains(service), "{found}");
     assert!(found.contains("Connection refused"), "{found}");
 }
