@@ -92,7 +92,8 @@ impl Connection {
             Ok(Opening::Other(start)) => describe(&start, false),
             Ok(Opening::Failed(why)) => why,
             // The work ended before it had read anything.
-            Err(_) => BROKE_OFF.to_owned(),
+            Err(_) if secure => BROKE_OFF.to_owned(),
+            Err(_) => describe(&[], false),
         };
         Err(ConnectError::refused(why))
     }

@@ -25,9 +25,10 @@ pub struct CheckDetails {
 
 impl CheckDetails {
     /// Reads the trailers of a reply. A value that is not as documented is left out.
-    pub(super) fn new(status: ReportedStatus, trailers: &HeaderMap) -> Self {
-        let reason = trailers.get(REASON);
-        let since = trailers.get(SINCE).and_then(|value| {
+    pub(super) fn new(status: ReportedStatus, trailers: Option<&HeaderMap>) -> Self {
+        let field = |name| trailers?.get(name);
+        let reason = field(REASON);
+        let since = field(SINCE).and_then(|value| {
             let millis = value.to_str().ok()?.parse().ok()?;
             UNIX_EPOCH.checked_add(Duration::from_millis(millis))
         });
@@ -49,7 +50,7 @@ mod tests {
         let mut trailers = HeaderMap::new();
         trailers.insert(REASON, HeaderValue::from_bytes(reason).unwrap());
         trailers.insert(SINCE, HeaderValue::from_bytes(since).unwrap());
-        CheckDetails::new(ReportedStatus::SERVING, &trailers)
+        CheckDetails::new(ReportedStatus::SERVING, Some(&trailers))
     }
 
     #[test]
@@ -60,7 +61,7 @@ mod tests {
         for since in [&b""[..], b"-1", b"1.5", b"99999999999999999999999", b"\xff"] {
             assert_eq!(details(b"", since).since, None, "{since:?}");
         }
-        let none = CheckDetails::new(ReportedStatus::SERVING, &HeaderMap::new());
+        let none = CheckDetails::new(ReportedStatus::SERVING, None);
         assert_eq!((none.reason, none.since), (None, None));
     }
 }

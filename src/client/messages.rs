@@ -40,8 +40,8 @@ pub(super) struct Messages {
     inflating: Option<Box<Inflating>>,
     /// The head was the whole reply, with status OK.
     ended: bool,
-    /// The trailers of a reply that has ended with OK.
-    trailers: HeaderMap,
+    /// The trailers of a reply that has ended with OK. In a box: only one caller reads them, and open calls have none.
+    trailers: Option<Box<HeaderMap>>,
 }
 
 impl Messages {
@@ -84,7 +84,7 @@ impl Messages {
             #[cfg(feature = "gzip")]
             inflating: None,
             ended,
-            trailers: HeaderMap::new(),
+            trailers: None,
         })
     }
 
@@ -167,13 +167,13 @@ impl Messages {
         if status.code() != Code::OK {
             return Err(status);
         }
-        self.trailers = trailers;
+        self.trailers = Some(Box::new(trailers));
         self.decoder.finish().map_err(|error| from_envelope(&error))
     }
 
-    /// The trailers of a reply that has ended with OK; empty before the end, and after a reply without messages.
-    pub(super) const fn trailers(&self) -> &HeaderMap {
-        &self.trailers
+    /// The trailers of a reply that has ended with OK; none before the end, and after a reply without messages.
+    pub(super) fn trailers(&self) -> Option<&HeaderMap> {
+        self.trailers.as_deref()
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use grpc_health::{HealthService, Registry, Router, Server};
 use http::{HeaderMap, Response, request::Parts};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::Runtime;
 
 /// A runtime of its own, and what runs there until the value is dropped.
@@ -43,7 +44,10 @@ impl Background {
             .service(HealthService::new(Registry::new()))
             .build();
         self.0.spawn(async move {
-            drop(listener.accept().await.unwrap());
+            let (mut io, _) = listener.accept().await.unwrap();
+            // Closed when the client has closed: unread bytes would make a reset of the end.
+            io.shutdown().await.unwrap();
+            io.read_to_end(&mut Vec::new()).await.unwrap();
             let (io, _) = listener.accept().await.unwrap();
             server.serve_connection(io).await
         });
