@@ -55,25 +55,25 @@ pub(super) fn listen<S: Service>(loops: &mut JoinSet<()>, shared: &Arc<Shared<S>
     };
 }
 
-/// Makes a connection secure, once its client has said something.
+/// Makes a connection secure, once its client has said something. Not an `async fn`, whose future would have room for each argument twice.
 #[cfg(feature = "tls")]
-async fn secure(
+fn secure(
     io: TcpStream,
     peer: PeerInfo,
     tls: ServerTls,
-) -> io::Result<(
-    impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    PeerInfo,
-)> {
-    // A client that says nothing costs a socket, and no state of TLS. A new socket may count as readable before it is.
-    io.peek(&mut [0]).await?;
-    let http1 = peer.may_speak_http1();
-    let (io, certificates, is_http2) = Box::pin(tls.accept(io, http1)).await?;
-    let peer = PeerInfo {
-        certificates,
-        ..peer
-    };
-    Ok((io, peer.agreed(is_http2)))
+) -> impl Future<Output = io::Result<(impl AsyncRead + AsyncWrite + Send + Unpin, PeerInfo)>> + Send
+{
+    async move {
+        // A client that says nothing costs a socket, and no state of TLS. A new socket may count as readable before it is.
+        io.peek(&mut [0]).await?;
+        let http1 = peer.may_speak_http1();
+        let (io, certificates, is_http2) = Box::pin(tls.accept(io, http1)).await?;
+        let peer = PeerInfo {
+            certificates,
+            ..peer
+        };
+        Ok((io, peer.agreed(is_http2)))
+    }
 }
 
 /// Accepts connections until the server closes its listeners. Each has a task of its own, in which `open` turns it into a byte stream.
