@@ -1,6 +1,23 @@
 //! An operation, so many times, for scripts/bench-registry.sh: the script has valgrind count the instructions of `counted_loop` alone.
 
+use std::fmt::Display;
 use std::hint::black_box;
+
+use grpc_health::registry::ServingStatus;
+
+/// The name of a service.
+pub(crate) fn name(i: impl Display) -> String {
+    format!("acme.inventory.v1.Service{i}")
+}
+
+/// Another status than that of the number before.
+pub(crate) fn status(i: u64) -> ServingStatus {
+    if i % 2 == 0 {
+        ServingStatus::NotServing
+    } else {
+        ServingStatus::Serving
+    }
+}
 
 /// Does `operation` so many times, and nothing else.
 #[inline(never)]

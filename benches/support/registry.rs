@@ -16,18 +16,8 @@ use std::hint::black_box;
 use std::pin::Pin;
 use std::task::{Context, Waker};
 
-use counted::{arguments, counted_loop};
+use counted::{arguments, counted_loop, name, status};
 use grpc_health::registry::{Registry, ServiceHandle, ServingStatus};
-
-const STATUSES: [ServingStatus; 2] = [ServingStatus::NotServing, ServingStatus::Serving];
-
-fn name(i: u64) -> String {
-    format!("acme.inventory.v1.Service{i}")
-}
-
-fn status(i: u64) -> ServingStatus {
-    STATUSES[i as usize % 2]
-}
 
 fn main() {
     let (operation, times) = arguments();

@@ -4,7 +4,9 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 
 use crate::{
-    Files, SERVING, expect, probe,
+    SERVING,
+    dir::Dir,
+    expect, probe,
     servers::{Answer, Background},
     support::{Running, run, serve},
     without_times,
@@ -28,7 +30,7 @@ fn addr_in_every_form() {
 
 #[test]
 fn addr_of_a_unix_socket() {
-    let files = Files::new("unix");
+    let files = Dir::new();
     // Relative: the whole path may be too long for a socket.
     let dir = std::env::temp_dir().join(format!("probe-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();

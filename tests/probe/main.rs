@@ -5,6 +5,8 @@
 mod better;
 #[path = "../support/certs.rs"]
 mod certs;
+#[path = "../support/dir.rs"]
+mod dir;
 mod exits;
 mod flags;
 mod names;
@@ -13,42 +15,7 @@ mod servers;
 #[path = "../support/command.rs"]
 mod support;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
-
 use support::run;
-
-/// A directory of one test's own.
-pub(crate) struct Files(PathBuf);
-
-impl Files {
-    pub(crate) fn new(test: &str) -> Self {
-        let name = format!("probe-{test}-{}", std::process::id());
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        // Of another process that had the number.
-        let _ = fs::remove_dir_all(&dir);
-        fs::create_dir_all(&dir).unwrap();
-        Self(dir)
-    }
-
-    pub(crate) fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
-
-    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) -> String {
-        let path = self.path(name);
-        fs::write(&path, text).unwrap();
-        path
-    }
-}
-
-impl Drop for Files {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 /// A probe with these flags, behind `-addr ADDR`: exit code, stdout, stderr.
 pub(crate) fn probe(addr: &str, flags: &[&str]) -> (i32, String, String) {

@@ -7,13 +7,13 @@ use std::{
 };
 
 use crate::{
-    Files,
+    dir::Dir,
     support::{run, serve},
 };
 
 #[test]
 fn a_link_or_a_copy_named_grpc_health_probe() {
-    let files = Files::new("names");
+    let files = Dir::new();
     let (_server, addr) = serve(&["--service", "a=not-serving"]);
     let built = env!("CARGO_BIN_EXE_grpc-health");
     let links = ["grpc_health_probe", "grpc_health_probe.exe"].map(|name| files.path(name));

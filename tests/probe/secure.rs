@@ -1,22 +1,23 @@
 //! The flags about TLS.
 
 use crate::{
-    Files, SERVING,
+    SERVING,
     certs::{Ca, Identity},
+    dir::Dir,
     expect, probe,
     support::{Running, serve},
 };
 
 /// A server with a certificate, and what a client needs.
 struct Secure {
-    files: Files,
+    files: Dir,
     ca: Ca,
     ca_cert: String,
     _server: Running,
     addr: String,
 }
 
-impl Files {
+impl Dir {
     fn identity(&self, name: &str, identity: &Identity) -> (String, String) {
         let cert = self.write(&format!("{name}.crt"), &identity.cert);
         (cert, self.write(&format!("{name}.key"), &identity.key))
@@ -24,8 +25,8 @@ impl Files {
 }
 
 impl Secure {
-    fn new(test: &str, mutual: bool) -> Self {
-        let (files, ca) = (Files::new(test), Ca::new("ca"));
+    fn new(mutual: bool) -> Self {
+        let (files, ca) = (Dir::new(), Ca::new("ca"));
         let (cert, key) = files.identity("server", &ca.server());
         let ca_cert = files.write("ca.crt", ca.pem());
         let mut args = vec!["--tls-cert", &cert, "--tls-key", &key];
@@ -55,7 +56,7 @@ impl Secure {
 
 #[test]
 fn tls_ca_cert_server_name_and_no_verify() {
-    let secure = Secure::new("tls", false);
+    let secure = Secure::new(false);
     let (addr, ca) = (secure.addr.as_str(), secure.ca_cert.as_str());
     expect(addr, &["-tls", "-tls-ca-cert", ca], 0, &[SERVING]);
     let named = |name| ["-tls", "-tls-ca-cert", ca, "-tls-server-name", name];
@@ -80,7 +81,7 @@ fn tls_ca_cert_server_name_and_no_verify() {
 
 #[test]
 fn tls_with_the_authorities_of_the_machine() {
-    let secure = Secure::new("machine", false);
+    let secure = Secure::new(false);
     let probe = |ca: &str| {
         crate::support::command(["probe", "-tls", "-addr", &secure.addr])
             .env("SSL_CERT_FILE", ca)
@@ -94,7 +95,7 @@ fn tls_with_the_authorities_of_the_machine() {
 
 #[test]
 fn tls_client_cert_and_client_key() {
-    let secure = Secure::new("mutual", true);
+    let secure = Secure::new(true);
     let (cert, key) = secure.files.identity("client", &secure.ca.client());
     let tls = ["-tls", "-tls-ca-cert", &secure.ca_cert];
     let identity = ["-tls-client-cert", &cert, "-tls-client-key", &key];
@@ -112,7 +113,7 @@ fn tls_client_cert_and_client_key() {
 
 #[test]
 fn plain_text_and_tls_are_told_apart() {
-    let secure = Secure::new("mixed", false);
+    let secure = Secure::new(false);
     secure.refused(
         &[],
         "the server speaks TLS, and this client plain text: connect over TLS",
@@ -126,7 +127,7 @@ fn plain_text_and_tls_are_told_apart() {
 
 #[test]
 fn certificates_that_cannot_be_used() {
-    let files = Files::new("unusable");
+    let files = Dir::new();
     let (cert, key) = files.identity("client", &Ca::new("ca").client());
     let garbage = files.write("garbage", "no PEM");
     let missing = files.path("missing");

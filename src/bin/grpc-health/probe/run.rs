@@ -2,12 +2,10 @@
 
 use std::{
     ffi::OsString,
-    future::{Future, poll_fn},
+    future::Future,
     io::{self, Write},
     path::Path,
-    pin::pin,
     process::ExitCode,
-    task::Poll,
     time::Duration,
 };
 
@@ -18,7 +16,6 @@ use grpc_health::{
 };
 use tokio::{
     runtime::Builder,
-    signal::unix::{Signal, SignalKind, signal},
     time::{Instant, sleep},
 };
 
@@ -28,7 +25,10 @@ use super::{
     outcome::{Failure, Times, json},
     rules::{broken, metadata},
 };
-use crate::output::{line, log};
+use crate::{
+    interrupts::Interrupts,
+    output::{line, log},
+};
 
 /// The pause between two attempts to connect, which doubles up to the longest pause.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -116,12 +116,12 @@ fn probe(flags: &Flags, times: &mut Times) -> Result<(), Failure> {
     let runtime =
         runtime.map_err(|error| Failure::System(format!("cannot start the runtime: {error}")))?;
     let result = runtime.block_on(async {
-        let mut signals = Signals::new()
+        let mut interrupts = Interrupts::new()
             .map_err(|error| Failure::System(format!("cannot receive signals: {error}")))?;
         let end = Ends::new(flags);
-        let client = connect(&connector, &target, flags, end, times, &mut signals).await?;
+        let client = connect(&connector, &target, flags, end, times, &mut interrupts).await?;
         let client = client.with_metadata(metadata);
-        ask(client, flags, end, times, &mut signals).await
+        ask(client, flags, end, times, &mut interrupts).await
     });
     // The process ends now. Ending the runtime first would cost time, and would wait for a thread that resolves a name.
     std::mem::forget(runtime);
@@ -182,7 +182,7 @@ async fn connect(
     flags: &Flags,
     ends: Ends,
     times: &mut Times,
-    signals: &mut Signals,
+    interrupts: &mut Interrupts,
 ) -> Result<Client, Failure> {
     if flags.verbose {
         log("establishing connection");
@@ -190,7 +190,7 @@ async fn connect(
     let start = Instant::now();
     let (limit, said) = ends.limit(flags.connect_timeout);
     let attempts = attempts(connector, target, limit, flags.connect_retry);
-    let client = match signals.unless(attempts).await {
+    let client = match unless(interrupts, attempts).await {
         None => return Err(Failure::Connect(CANCELLED.to_owned())),
         Some(Ok(client)) => client,
         Some(Err(error)) if flags.connect_retry => {
@@ -240,7 +240,7 @@ async fn ask(
     flags: &Flags,
     ends: Ends,
     times: &mut Times,
-    signals: &mut Signals,
+    interrupts: &mut Interrupts,
 ) -> Result<(), Failure> {
     let start = Instant::now();
     let (limit, said) = ends.limit(flags.rpc_timeout);
@@ -251,7 +251,7 @@ async fn ask(
         client
     };
     let cancelled = || Err(Status::new(Code::CANCELLED, CANCELLED));
-    let asked = signals.unless(client.check(&flags.service)).await;
+    let asked = unless(interrupts, client.check(&flags.service)).await;
     let status = asked
         .unwrap_or_else(cancelled)
         .map_err(|status| Failure::Rpc(status, said))?;
@@ -268,34 +268,13 @@ async fn ask(
     Ok(())
 }
 
-/// SIGINT and SIGTERM, which end a probe with an exit code.
-struct Signals([Signal; 2]);
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
-        Ok(Self([signal(interrupt)?, signal(terminate)?]))
+/// The work's result; `None` if a signal comes first.
+async fn unless<T>(interrupts: &mut Interrupts, work: impl Future<Output = T>) -> Option<T> {
+    let done = interrupts.until(work).await;
+    if done.is_none() {
+        log("cancellation received");
     }
-
-    /// The work's result; `None` if a signal comes first.
-    async fn unless<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = pin!(work);
-        let done = poll_fn(|cx| {
-            if let Poll::Ready(result) = work.as_mut().poll(cx) {
-                return Poll::Ready(Some(result));
-            }
-            let mut signals = self.0.iter_mut();
-            if signals.any(|signal| signal.poll_recv(cx).is_ready()) {
-                return Poll::Ready(None);
-            }
-            Poll::Pending
-        })
-        .await;
-        if done.is_none() {
-            log("cancellation received");
-        }
-        done
-    }
+    done
 }
 
 /// What `-v` says first. Values of headers may be secrets.
