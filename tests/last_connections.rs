@@ -11,6 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use grpc_health::{HealthService, Registry, Server};
+use socket2::SockRef;
 
 /// The preface, SETTINGS, and a Check on stream 1: HEADERS as HPACK's static table and literals have them, and the empty message.
 fn first_bytes() -> Vec<u8> {
@@ -74,7 +75,14 @@ async fn a_call_on_a_connection_that_nobody_has_accepted_is_answered() {
     tokio::task::yield_now().await;
     tokio::task::yield_now().await;
     let clients: Vec<_> = (0..CLIENTS)
-        .map(|_| {
+        .map(|number| {
+            // Among them clients that have gone: they cost nobody else the connection.
+            if number % 10 == 0 {
+                let gone = TcpStream::connect(addr).unwrap();
+                SockRef::from(&gone)
+                    .set_linger(Some(Duration::ZERO))
+                    .unwrap();
+            }
             let mut tcp = TcpStream::connect(addr).unwrap();
             let mut unix = UnixStream::connect(&dir).unwrap();
             tcp.write_all(&first_bytes()).unwrap();

@@ -42,10 +42,12 @@ impl Accept for TcpListener {
     }
 
     fn arrived(&self) -> io::Result<(TcpStream, PeerInfo)> {
-        let (socket, _) = SockRef::from(self).accept()?;
+        let (socket, addr) = SockRef::from(self).accept()?;
         socket.set_nonblocking(true)?;
         let io = TcpStream::from_std(socket.into())?;
-        let peer = peer(&io, io.peer_addr()?);
+        // The socket itself does not tell the address of a client that has reset the connection.
+        let addr = addr.as_socket().ok_or(ErrorKind::ConnectionAborted)?;
+        let peer = peer(&io, addr);
         Ok((io, peer))
     }
 }
