@@ -18,8 +18,6 @@ use super::places::Places;
 use super::shared::Shared;
 use crate::connection::{self, Phase};
 use crate::service::{ListenOptions, PeerInfo, Service};
-#[cfg(feature = "tls")]
-use crate::tls::ServerTls;
 
 /// Accepts the connections of one listener in a task of its own.
 pub(super) fn listen<S: Service>(loops: &mut JoinSet<()>, shared: &Arc<Shared<S>>, bound: Bound) {
@@ -38,42 +36,30 @@ pub(super) fn listen<S: Service>(loops: &mut JoinSet<()>, shared: &Arc<Shared<S>
             }))
         }
         #[cfg(feature = "tls")]
-        Listener::Tls(tcp, tls) => loops.spawn(accept(
-            shared,
-            hold,
-            tcp,
-            options,
-            move |io, peer, config| {
+        Listener::Tls(tcp, tls) => {
+            let open = move |io: TcpStream, peer: PeerInfo, config: &connection::Config| {
                 prepare(&io, config);
-                secure(io, peer, tls.clone())
-            },
-        )),
+                let tls = tls.clone();
+                // Not an `async fn`, whose future would have room for each argument twice.
+                async move {
+                    // A client that says nothing costs a socket, and no state of TLS. A new socket may count as readable before it is.
+                    io.peek(&mut [0]).await?;
+                    let http1 = peer.may_speak_http1();
+                    let (io, certificates, is_http2) = Box::pin(tls.accept(io, http1)).await?;
+                    let peer = PeerInfo {
+                        certificates,
+                        ..peer
+                    };
+                    Ok((io, peer.agreed(is_http2)))
+                }
+            };
+            loops.spawn(accept(shared, hold, tcp, options, open))
+        }
         #[cfg(unix)]
         Listener::Unix(unix) => loops.spawn(accept(shared, hold, unix, options, |io, peer, _| {
             ready(Ok((io, peer)))
         })),
     };
-}
-
-/// Makes a connection secure, once its client has said something. Not an `async fn`, whose future would have room for each argument twice.
-#[cfg(feature = "tls")]
-fn secure(
-    io: TcpStream,
-    peer: PeerInfo,
-    tls: ServerTls,
-) -> impl Future<Output = io::Result<(impl AsyncRead + AsyncWrite + Send + Unpin, PeerInfo)>> + Send
-{
-    async move {
-        // A client that says nothing costs a socket, and no state of TLS. A new socket may count as readable before it is.
-        io.peek(&mut [0]).await?;
-        let http1 = peer.may_speak_http1();
-        let (io, certificates, is_http2) = Box::pin(tls.accept(io, http1)).await?;
-        let peer = PeerInfo {
-            certificates,
-            ..peer
-        };
-        Ok((io, peer.agreed(is_http2)))
-    }
 }
 
 /// Accepts connections until the server closes its listeners. Each has a task of its own, in which `open` turns it into a byte stream.
