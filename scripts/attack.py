@@ -283,18 +283,17 @@ def measure(which, name):
     server = SERVERS.get(name, Server)(which, *OPTIONS.get(name, []))
     neighbour = Neighbour(server)
     time.sleep(1)
-    idle, rss, cpu = list(neighbour.times), server.memory("VmRSS"), server.cpu()
+    (idle, _), rss, cpu = neighbour.take(), server.memory("VmRSS"), server.cpu()
     start = time.monotonic()
     result = ATTACKS[name](server)
     took = time.monotonic() - start
     cpu = server.cpu() - cpu
     grown = server.memory("VmHWM") - rss
-    under = neighbour.times[len(idle):]
-    neighbour.over = True
-    neighbour.join()
+    under, failed = neighbour.take()
+    neighbour.end()
     worst = sorted(under)[len(under) * 99 // 100] * 1000 if under else float("nan")
     base = sorted(idle)[len(idle) * 99 // 100] * 1000
-    print(f"| {name} | {result}; {took:.1f} s | {grown / 1024:.1f} | {cpu:.2f} | {len(under)}, {neighbour.failed} failed, "
+    print(f"| {name} | {result}; {took:.1f} s | {grown / 1024:.1f} | {cpu:.2f} | {len(under)}, {failed} failed, "
           f"p99 {worst:.1f} ms (idle {base:.1f}) |", flush=True)
     server.end()
 

@@ -22,27 +22,19 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
-from peer import DATA, HEADERS, PING, PRIORITY, RST, SETTINGS, WINDOW, Peer, Server, block, call, frame
+from peer import DATA, HEADERS, PING, PRIORITY, RST, SETTINGS, WINDOW, Peer, Server, ahead, block, call, frame
 
 WIDE = struct.pack(">HI", 4, 0x7fffffff)
 WIDEN = frame(WINDOW, 0, 0, struct.pack(">I", 0x7fffffff - 65535))
 
 
-def pinned(which, ahead=False):
-    """A server whose runtime has the first core. It runs `ahead` of whatever else the machine does: for times, not for counts."""
+def pinned(which, timed=False):
+    """A server whose runtime has the first core. If it is `timed`, it runs ahead of whatever else the machine does."""
     server = Server(which)
-    os.sched_setaffinity(server.process.pid, {0})
-    if ahead:
-        for thread in os.listdir(f"/proc/{server.process.pid}/task"):
-            run_ahead(int(thread))
+    server.pin()
+    if timed:
+        server.ahead()
     return server
-
-
-def run_ahead(thread=0):
-    try:
-        os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(1))
-    except PermissionError:
-        print("no real-time priority: what else runs on the machine is in the times", file=sys.stderr)
 
 
 def watchers(server, connections, each):
@@ -61,8 +53,8 @@ def rank(times, share):
 
 def fanout(which, changes=1000):
     connections, each = 100, 100
-    server, last, told = pinned(which, ahead=True), {}, 0
-    run_ahead()
+    server, last, told = pinned(which, timed=True), {}, 0
+    ahead(0)
 
     def follow(peer):
         def seen(kind, flags, stream, payload):
@@ -184,7 +176,7 @@ def host(seconds=10, repeats=5):
     for _ in range(repeats):
         for which in ("ours", "tonic"):
             for n, load in enumerate(loads):
-                server, peers, attacker = pinned(which, ahead=True), [], None
+                server, peers, attacker = pinned(which, timed=True), [], None
                 if n == 1:
                     peers = watchers(server, 100, 100)
                 elif n > 1:

@@ -5,6 +5,7 @@
 Python 3 and Linux, nothing else.
 """
 
+import multiprocessing
 import os
 import re
 import resource
@@ -12,7 +13,7 @@ import select
 import socket
 import struct
 import subprocess
-import threading
+import sys
 import time
 
 SERVER = os.environ.get("BENCH_SERVER") or os.path.join(os.path.dirname(__file__), "../target/release/examples/bench_server")
@@ -49,6 +50,15 @@ class Server:
         self.addresses = {"plain": words[-1], "tls": words[1], "mutual": words[3 % len(words)]}
         host, port = words[-1].rsplit(":", 1)
         self.address = (host, int(port))
+
+    def pin(self):
+        """Gives the server the first core, and no other one."""
+        os.sched_setaffinity(self.process.pid, {0})
+
+    def ahead(self):
+        """Lets the server run ahead of whatever else the machine does."""
+        for thread in os.listdir(f"/proc/{self.process.pid}/task"):
+            ahead(int(thread))
 
     def memory(self, key):
         with open(f"/proc/{self.process.pid}/status") as status:
@@ -159,21 +169,47 @@ class Peer:
         self.until(lambda: self.last == payload or self.code)
 
 
-class Neighbour(threading.Thread):
-    def __init__(self, server):
-        super().__init__(daemon=True)
-        self.server, self.over, self.times, self.failed = server, False, [], 0
-        self.start()
+class Neighbour:
+    """A client that asks for the overall status, one Check after the other, in a process of its own: it waits for no attacker's interpreter."""
 
-    def run(self):
-        peer, stream = Peer(self.server), 1
-        peer.send(frame(WINDOW, 0, 0, struct.pack(">I", 1 << 30)))
-        while not self.over:
-            before, start = peer.frames.get(DATA, 0), time.monotonic()
-            peer.send(call(stream, "Check"))
-            while peer.frames.get(DATA, 0) == before and not peer.closed and time.monotonic() < start + 5:
-                peer.receive(1)
-            self.failed += peer.frames.get(DATA, 0) == before
-            self.times.append(time.monotonic() - start)
-            stream += 2
-            time.sleep(0.002)
+    def __init__(self, server):
+        self.pipe, theirs = multiprocessing.Pipe()
+        self.process = multiprocessing.Process(target=neighbour, args=(server, theirs), daemon=True)
+        self.process.start()
+
+    def take(self):
+        """How long each Check since the last call of this function took, and how many of these Checks failed."""
+        self.pipe.send("take")
+        return self.pipe.recv()
+
+    def end(self):
+        self.pipe.send("end")
+        self.process.join()
+
+
+def neighbour(server, pipe):
+    ahead(0)
+    peer, stream, times, failed = Peer(server), 1, [], 0
+    peer.send(frame(WINDOW, 0, 0, struct.pack(">I", 1 << 30)))
+    while True:
+        if pipe.poll():
+            if pipe.recv() == "end":
+                return
+            pipe.send((times, failed))
+            times, failed = [], 0
+        before, start = peer.frames.get(DATA, 0), time.monotonic()
+        peer.send(call(stream, "Check"))
+        while peer.frames.get(DATA, 0) == before and not peer.closed and time.monotonic() < start + 5:
+            peer.receive(1)
+        failed += peer.frames.get(DATA, 0) == before
+        times.append(time.monotonic() - start)
+        stream += 2
+        time.sleep(0.002)
+
+
+def ahead(thread):
+    """Lets a thread (0: the one that asks) go ahead of whatever else the machine does, if it may (as root)."""
+    try:
+        os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(1))
+    except PermissionError:
+        print("no real-time priority: what else runs on the machine is in the times", file=sys.stderr)

@@ -9,10 +9,9 @@ import os
 import resource
 import select
 import socket
-import sys
 import time
 
-from peer import DATA, LIMIT, PREFACE, SETTINGS, Peer, Server, call, frame
+from peer import DATA, LIMIT, PREFACE, SETTINGS, Peer, Server, ahead, call, frame
 
 HELLO = PREFACE + frame(SETTINGS, 0, 0) + frame(SETTINGS, 1, 0)
 
@@ -79,7 +78,10 @@ def attack(which, name, attackers, count, first):
         arguments = (server.address, f"127.0.0.{n + 2}", count // attackers, first, come[-1], over, result)
         processes.append(multiprocessing.Process(target=hoard, args=arguments, daemon=True))
         processes[-1].start()
-    ahead(server)
+    # The server and the new clients go ahead of the attackers.
+    ahead(0)
+    server.ahead()
+    server.pin()
     times, refused, end = [], 0, None
     while end is None or time.monotonic() < end:
         if end is None and (all(event.is_set() for event in come) or time.monotonic() > start + 180):
@@ -99,16 +101,6 @@ def attack(which, name, attackers, count, first):
           f"p99 {at(0.99):.1f} ms |", flush=True)
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     server.end()
-
-
-def ahead(server):
-    """Lets the server and the new clients go ahead of whatever else the machine does, if they may (as root)."""
-    try:
-        for thread in [0, *map(int, os.listdir(f"/proc/{server.process.pid}/task"))]:
-            os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(1))
-        os.sched_setaffinity(server.process.pid, {0})
-    except PermissionError:
-        print("no real-time priority: what else runs on the machine is in the times", file=sys.stderr)
 
 
 def check(server):

@@ -19,14 +19,12 @@ class Secured(Server):
 
     def __init__(self, which, *options):
         super().__init__("router" if which == "ours" else which, "--tls", *options)
-        os.sched_setaffinity(self.process.pid, {0})
+        self.pin()
 
 
 def attack(server, kind, port):
     def beside():
         os.sched_setaffinity(0, set(range(1, os.cpu_count())) or {0})
-        # The neighbour has the attacker's core, too, and its clock must not wait for the attacker.
-        os.nice(5)
 
     address = server.addresses[port]
     ran = subprocess.run([ATTACKER, kind, address, str(SECONDS)], stdout=subprocess.PIPE, text=True, preexec_fn=beside, check=True)
