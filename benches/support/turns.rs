@@ -1,9 +1,10 @@
 //! The attacker of `scripts/attacks/turns.py`: clients that make a server work for long.
 //!
-//! `bench_turns gzip|chains|keys ADDR SECONDS` attacks a `bench_server --tls` and prints what came of the attack:
+//! `bench_turns gzip|chains|keys|unasked ADDR SECONDS` attacks a `bench_server --tls` and prints what came of the attack:
 //! * `gzip`: 16 connections send messages of 4 MiB that consist of empty blocks, as fast as the windows let them;
 //! * `chains`: 40 clients at a time show 110 certificates, each of which could be the issuer of each other;
-//! * `keys`: 3 connections send 31 key updates with each byte.
+//! * `keys`: 3 connections send 31 key updates with each byte;
+//! * `unasked`: the same, of clients that do not ask for HTTP/2 in the handshake.
 
 #[path = "../../tests/support/slow_gzip.rs"]
 mod slow_gzip;
@@ -34,7 +35,7 @@ use slow_gzip::empty_blocks;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-const USAGE: &str = "usage: bench_turns gzip|chains|keys ADDR SECONDS";
+const USAGE: &str = "usage: bench_turns gzip|chains|keys|unasked ADDR SECONDS";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), BoxError> {
@@ -72,8 +73,12 @@ async fn main() -> Result<(), BoxError> {
                 });
             }
         }
-        "keys" => {
-            let config = Arc::new(client()?.with_no_client_auth());
+        "keys" | "unasked" => {
+            let mut config = client()?.with_no_client_auth();
+            if attack == "keys" {
+                config.alpn_protocols = vec![b"h2".to_vec()];
+            }
+            let config = Arc::new(config);
             for _ in 0..3 {
                 let (addr, config, count) = (addr.clone(), Arc::clone(&config), Arc::clone(&count));
                 clients.spawn(async move {

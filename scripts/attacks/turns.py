@@ -35,4 +35,5 @@ ATTACKS = {
     "S24 gzip": lambda s: attack(s, "gzip", "plain"),
     "S24 chains": lambda s: attack(s, "chains", "mutual"),
     "S24 key updates": lambda s: attack(s, "keys", "tls"),
+    "S24 key updates without ALPN": lambda s: attack(s, "unasked", "tls"),
 }

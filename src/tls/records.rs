@@ -19,13 +19,7 @@ use super::turns::{Turns, Waiting};
 #[derive(Debug)]
 pub(super) struct Records<T> {
     io: T,
-    /// `None` during the handshake.
-    counted: Option<Counted>,
-}
-
-/// The peer's records after the handshake.
-#[derive(Debug)]
-struct Counted {
+    /// From the first byte on: one read of TLS may have the end of the handshake and the beginning of a later record.
     account: Account,
     /// The turns of all connections whose records are in vain.
     turns: Turns,
@@ -37,24 +31,20 @@ struct Counted {
 }
 
 impl<T> Records<T> {
-    pub(super) const fn new(io: T) -> Self {
-        Self { io, counted: None }
-    }
-
-    pub(super) fn into_inner(self) -> T {
-        self.io
-    }
-}
-
-impl Counted {
-    fn new(turns: &Turns) -> Self {
+    /// `turns` are those of all connections whose records are in vain.
+    pub(super) fn new(io: T, turns: &Turns) -> Self {
         Self {
+            io,
             account: Account::new(),
             turns: turns.clone(),
             waiting: Waiting::default(),
             has_turn: false,
             rest: Bytes::new(),
         }
+    }
+
+    pub(super) fn into_inner(self) -> T {
+        self.io
     }
 
     /// Gives TLS the records that were read before, as many as TLS may have at once.
@@ -84,35 +74,32 @@ impl<T: AsyncRead + Unpin> AsyncRead for Records<T> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        let Some(counted) = &mut this.counted else {
-            return Pin::new(&mut this.io).poll_read(cx, buf);
-        };
-        if !counted.account.settle(Instant::now) {
+        if !this.account.settle(Instant::now) {
             // The kind tells the connection's guard that the peer floods.
             return Poll::Ready(Err(ErrorKind::QuotaExceeded.into()));
         }
-        if counted.account.needs_turn() && !counted.has_turn {
+        if this.account.needs_turn() && !this.has_turn {
             if cx.waker().will_wake(Waker::noop()) {
                 // The connection polls again with the task's waker before the task yields.
                 return Poll::Pending;
             }
-            ready!(counted.waiting.poll(&counted.turns, cx));
-            counted.account.rested();
-            counted.has_turn = true;
+            ready!(this.waiting.poll(&this.turns, cx));
+            this.account.rested();
+            this.has_turn = true;
         }
-        if counted.rest.is_empty() {
+        if this.rest.is_empty() {
             let before = buf.filled().len();
             let polled = Pin::new(&mut this.io).poll_read(cx, buf);
             if polled.is_pending() {
-                counted.account.rested();
+                this.account.rested();
                 return Poll::Pending;
             }
-            counted.take_in(buf, before);
+            this.take_in(buf, before);
             ready!(polled)?;
         } else {
-            counted.give(buf);
+            this.give(buf);
         }
-        counted.has_turn = false;
+        this.has_turn = false;
         Poll::Ready(Ok(()))
     }
 }
@@ -122,9 +109,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Records<T> {
 pub(crate) struct Secured<T>(TlsStream<Records<T>>);
 
 impl<T> Secured<T> {
-    /// Begins to count the peer's records. `turns` are those of all connections whose records are in vain.
-    pub(super) fn new(mut stream: TlsStream<Records<T>>, turns: &Turns) -> Self {
-        stream.get_mut().0.counted = Some(Counted::new(turns));
+    pub(super) const fn new(stream: TlsStream<Records<T>>) -> Self {
         Self(stream)
     }
 }
@@ -139,9 +124,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Secured<T> {
         let polled = Pin::new(&mut self.0).poll_read(cx, buf);
         let delivered = buf.filled().len().saturating_sub(before);
         if delivered > 0 {
-            if let Some(counted) = &mut self.0.get_mut().0.counted {
-                counted.account.deliver(delivered);
-            }
+            self.0.get_mut().0.account.deliver(delivered);
         }
         polled
     }
@@ -246,8 +229,7 @@ mod tests {
                 let (mut peer, io) = tokio::io::duplex(1 << 16);
                 peer.write_all(&RECORD.repeat(1_100)).await.unwrap();
                 drop(peer);
-                let counted = Some(Counted::new(&turns));
-                let mut records = Records { io, counted };
+                let mut records = Records::new(io, &turns);
                 let mut all = 0;
                 loop {
                     let mut buf = [0; 4_096];
@@ -282,8 +264,7 @@ mod tests {
         let (mut peer, io) = tokio::io::duplex(1 << 16);
         peer.write_all(&bytes).await.unwrap();
         drop(peer);
-        let counted = Some(Counted::new(&Turns::default()));
-        let mut records = Records { io, counted };
+        let mut records = Records::new(io, &Turns::default());
         let mut read = Vec::new();
         records.read_to_end(&mut read).await.unwrap();
         assert_eq!(read, bytes);

@@ -26,8 +26,9 @@ use super::{H2, TlsError, refused_identity};
 #[cfg(feature = "http1")]
 const HTTP1: &[u8] = b"http/1.1";
 
-/// How long a refused client may take to read the reason.
+/// How long a refused client may take to read the reason, and how much it may send meanwhile.
 const LAST_WORDS: Duration = Duration::from_millis(250);
+const LAST_BYTES: u64 = 64 << 10;
 
 /// The certificates and the key of a server's TLS, as PEM text. They are not checked before [`ServerTls::new`] or [`ServerTls::replace`].
 #[derive(Clone, PartialEq, Eq)]
@@ -214,16 +215,18 @@ impl ServerTls {
         let config = self.with_current(|current| Arc::clone(current.config(http1)));
         let (handshakes, records) = (self.handshakes.clone(), self.records.clone());
         async move {
-            let handshake = TlsAcceptor::from(config).accept(Records::new(io));
+            let handshake = TlsAcceptor::from(config).accept(Records::new(io, &records));
             match handshakes.take(handshake.into_fallible()).await {
                 // rustls refuses a client that offers only other protocols, and accepts one that offers none.
                 Ok(stream) if http1 || stream.get_ref().1.alpn_protocol() == Some(H2) => {
                     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(H2);
                     let certificates = certificates(stream.get_ref().1);
-                    Ok((Secured::new(stream, &records), certificates, is_http2))
+                    Ok((Secured::new(stream), certificates, is_http2))
                 }
-                Ok(stream) => {
-                    hang_up(stream).await;
+                Ok(mut stream) => {
+                    // The peer's records have no turns yet, so nobody decrypts what follows.
+                    let _ = timeout(LAST_WORDS, stream.shutdown()).await;
+                    hang_up(stream.into_inner().0.into_inner()).await;
                     Err(io::Error::new(
                         ErrorKind::InvalidData,
                         "the client does not ask for HTTP/2 (ALPN h2)",
@@ -250,11 +253,12 @@ fn certificates(session: &ServerConnection) -> Certificates {
     Some(certificates.iter().map(copy).collect())
 }
 
-/// Closes our side and reads on until the peer closes its side, or for a short while. To close a socket with unread bytes resets the
-/// connection, and the peer may lose the alert that tells the reason.
+/// Closes our side, reads on until the peer closes its side, for a short while at most, and discards what it reads. To close a socket with
+/// unread bytes resets the connection, and the peer may lose the alert that tells the reason.
 async fn hang_up<T: AsyncRead + AsyncWrite + Unpin>(mut io: T) {
     let _ = timeout(LAST_WORDS, async {
         io.shutdown().await?;
+        let mut io = io.take(LAST_BYTES);
         let mut rest = [0; 1024];
         while io.read(&mut rest).await? > 0 {}
         io::Result::Ok(())
@@ -269,5 +273,91 @@ impl fmt::Debug for ServerTls {
                 .field("pem", &current.pem)
                 .finish_non_exhaustive()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::ServerName;
+    use rustls::{ClientConfig, RootCertStore};
+    use tokio::io::{DuplexStream, duplex};
+    use tokio::task::{JoinHandle, yield_now};
+    use tokio_rustls::TlsConnector;
+    use tokio_rustls::client::TlsStream;
+
+    use super::*;
+
+    /// What a server makes of a client that offers `alpn`, and the client.
+    async fn shake_hands(
+        alpn: &[&[u8]],
+    ) -> (
+        JoinHandle<io::Result<(Secured<DuplexStream>, Certificates, bool)>>,
+        TlsStream<DuplexStream>,
+    ) {
+        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let pem = ServerPem::new(own.cert.pem(), own.signing_key.serialize_pem());
+        let (peer, io) = duplex(1 << 20);
+        let accepted = tokio::spawn(ServerTls::new(pem).unwrap().accept(io, false));
+        let mut roots = RootCertStore::empty();
+        roots.add(own.cert.der().clone()).unwrap();
+        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        let name = ServerName::try_from("localhost").unwrap();
+        let connector = TlsConnector::from(Arc::new(config));
+        (accepted, connector.connect(name, peer).await.unwrap())
+    }
+
+    /// 4,800 records, of which 150 have a byte each.
+    async fn update_keys(client: &mut TlsStream<DuplexStream>) {
+        for _ in 0..150 {
+            for _ in 0..31 {
+                client.get_mut().1.refresh_traffic_keys().unwrap();
+            }
+            client.write_all(&[0]).await.unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn records_in_vain_are_counted_when_they_arrive_with_the_end_of_the_handshake() {
+        let (accepted, mut client) = shake_hands(&[H2]).await;
+        update_keys(&mut client).await;
+        drop(client);
+        let (mut secured, ..) = accepted.await.unwrap().unwrap();
+        let mut read = Vec::new();
+        let error = secured.read_to_end(&mut read).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::QuotaExceeded);
+        // 1,000 records.
+        assert!((30..=33).contains(&read.len()), "{}", read.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_client_without_alpn_sends_is_discarded_and_not_decrypted() {
+        let (accepted, mut client) = shake_hands(&[]).await;
+        assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+        let mut peer = client.into_inner().0;
+        // Whoever decrypts this record finds that it is no record of the connection.
+        let mut record = [0; 37];
+        (record[0], record[1], record[2], record[4]) = (23, 3, 3, 32);
+        peer.write_all(&record).await.unwrap();
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        assert!(!accepted.is_finished());
+        drop(peer);
+        let error = accepted.await.unwrap().err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_client_may_send_64_kib_more() {
+        let (mut peer, io) = duplex(1 << 20);
+        peer.write_all(&vec![0; 100 << 10]).await.unwrap();
+        let start = tokio::time::Instant::now();
+        hang_up(io).await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
     }
 }
