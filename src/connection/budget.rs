@@ -48,11 +48,11 @@ impl Budget {
         Arc::new(Self::empty(limit, most, None))
     }
 
-    /// A budget of `limit` bytes, which shrinks while the bytes of another budget and its own would be more than `both`. What one share may
-    /// hold is always left: a quarter of the limit.
-    pub(crate) fn beside(limit: usize, other: &Arc<Self>, both: usize) -> Arc<Self> {
+    /// A budget of `limit` bytes, of which one share may hold `most` bytes. The budget shrinks while the bytes of another budget and its own
+    /// would be more than `both`, down to `most` bytes.
+    pub(crate) fn beside(limit: usize, most: usize, other: &Arc<Self>, both: usize) -> Arc<Self> {
         let other = Some((Arc::clone(other), both));
-        Arc::new(Self::empty(limit, limit / PART, other))
+        Arc::new(Self::empty(limit, most, other))
     }
 
     fn empty(limit: usize, most: usize, beside: Option<(Arc<Self>, usize)>) -> Self {

@@ -1,13 +1,14 @@
 //! The memory that one connection's requests may take, and the windows that follow from the memory.
 //!
-//! A connection's window is open by a fixed number of bytes, and by as many bytes more as the server's budgets have room for. One half of
+//! A connection's window is open by a fixed number of bytes, and by as many bytes more as the server's budgets have room for. A quarter of
 //! the server's budget is for messages that do not fit into a stream's window: such a message waits until its whole length has room, so
-//! that every message that was let in can arrive whole. The other half is for the bytes that arrive without asking: those within the
-//! streams' windows. Messages therefore never wait for one another in a circle.
+//! that every message that was let in can arrive whole. A half is for the bytes that arrive without asking: those within the streams'
+//! windows. Messages therefore never wait for one another in a circle.
 //!
-//! What a connection holds without asking counts in the second half, too, whatever the half's limit: the bytes within the fixed part of the
-//! window, the spare room of buffers, and the calls that wait. When that makes the second half larger than it should be, the first half
-//! becomes smaller, so that both together keep to the budget.
+//! What a connection holds without asking counts in that half, too, whatever the half's limit: the bytes within the fixed part of the
+//! window, the spare room of buffers, and the calls that wait. When the half therefore leaves less than a quarter of the budget, messages
+//! get what is left, and an eighth in any case. A message that was let in before keeps its room: so all together may be larger than the
+//! budget by a quarter.
 
 #[cfg(test)]
 mod tests;
@@ -58,7 +59,7 @@ impl Budgets {
     pub(super) fn new(bytes: usize) -> Self {
         let unread = Budget::with_most(bytes / 2, bytes / 4);
         Self {
-            messages: Budget::beside(bytes / 2, &unread, bytes),
+            messages: Budget::beside(bytes / 4, bytes / 8, &unread, bytes),
             unread,
         }
     }
@@ -69,8 +70,9 @@ impl Budgets {
 pub(super) struct Holding {
     /// The bytes whose window is not returned.
     pub(super) held: usize,
-    /// The bytes set aside for messages that were let in.
+    /// The bytes set aside for messages that were let in, and how many of these bytes have not arrived.
     pub(super) granted: usize,
+    pub(super) coming: usize,
     /// How many requests are under way.
     pub(super) bodies: usize,
 }
@@ -177,7 +179,9 @@ impl Intake {
         let calls = self.calls.saturating_mul(FEW_CALLS * CALL);
         let held = Some(self.holding.held).filter(|held| *held > FEW_BYTES);
         let held = held.unwrap_or(0);
-        let open = held.saturating_sub(self.unread.held());
+        // Other bytes may have come in place of a message that was let in.
+        let allowed = self.unread.held().saturating_add(self.holding.coming);
+        let open = held.saturating_sub(allowed);
         self.anyway.hold_anyway(calls + open + held / SPARE);
         self.messages.budget().wake_next();
     }
@@ -264,6 +268,7 @@ impl Intake {
             Ok(()) => {
                 self.messages.take_anyway(len - bytes.min(len));
                 self.holding.granted += len.max(1);
+                self.holding.coming += len.max(1);
                 self.active = true;
                 Some(len.max(1))
             }
@@ -359,6 +364,7 @@ impl Intake {
         let holding = Holding {
             held: self.holding.held.saturating_sub(held),
             granted: self.holding.granted.saturating_sub(granted),
+            coming: self.holding.coming.saturating_sub(granted),
             bodies: self.holding.bodies.saturating_sub(1),
         };
         self.settle(holding);

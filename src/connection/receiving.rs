@@ -49,6 +49,7 @@ where
         let mut is_fast = false;
         let mut add = |inbox: &mut Inbox| {
             holding.granted += inbox.granted();
+            holding.coming += inbox.coming();
             // The bytes of a message that was let in are among those granted.
             holding.held += inbox.held();
             holding.bodies += 1;

@@ -105,7 +105,7 @@ impl Decoder {
 
     /// Takes the next envelope off the front of `chunk`.
     ///
-    /// `Ok(None)` means that the decoder needs more bytes; `chunk` is then empty. After an envelope, `chunk` holds the bytes behind the
+    /// `Ok(None)` means that the decoder needs more bytes; `chunk` is then empty, and keeps no memory. After an envelope, `chunk` holds the bytes behind the
     /// envelope: call `decode` again until it returns `Ok(None)`.
     ///
     /// # Errors
@@ -116,6 +116,7 @@ impl Decoder {
     pub fn decode(&mut self, chunk: &mut Bytes) -> Result<Option<Envelope>, EnvelopeError> {
         if let State::Prefix(bytes, have) = &mut self.state {
             let Some(prefix) = fill(bytes, have, chunk) else {
+                *chunk = Bytes::new();
                 return Ok(None);
             };
             self.state = judge(prefix, self.limit).unwrap_or_else(State::Failed);
@@ -128,6 +129,7 @@ impl Decoder {
         let missing = len - buf.len();
         if chunk.len() < missing {
             gather(buf, chunk, missing);
+            *chunk = Bytes::new();
             return Ok(None);
         }
         let message = if buf.is_empty() {

@@ -28,7 +28,7 @@ impl Intake {
 
     /// The connection's window with the bytes that the requests hold.
     pub(super) fn target(&self) -> usize {
-        self.open + self.unread.held() + self.messages.held()
+        self.open + self.unread.held() + self.holding.coming
     }
 
     /// The window of each stream. Without requests the window stays as it is until the connection has been quiet for a while.

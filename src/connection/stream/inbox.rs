@@ -170,6 +170,12 @@ impl Inbox {
         self.granted
     }
 
+    /// How many bytes of the message that was granted room have not arrived.
+    pub(in crate::connection) fn coming(&self) -> usize {
+        let have = self.partial.map_or(0, |partial| partial.have);
+        self.granted.saturating_sub(have)
+    }
+
     /// How many bytes are held whose window is not returned.
     pub(in crate::connection) fn held(&self) -> usize {
         self.early.len() + self.handed

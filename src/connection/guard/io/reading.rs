@@ -13,6 +13,9 @@ use super::super::frames::Heads;
 use super::super::policy::Policy;
 use super::{Guard, add};
 
+/// How many bytes the guard reads at once of a peer that sends many small DATA frames: some 200 of the smallest.
+const CRUMBS: u64 = 2 << 10;
+
 /// How many bytes over the read budget the guard may read to complete a DATA frame: the largest frame that every peer may send.
 const OVERDRAFT: u64 = 16 << 10;
 
@@ -198,7 +201,10 @@ impl<T> Guard<T> {
         if read == 0 {
             self.policy.forget_headers();
         }
-        if self.policy.headers() >= self.header_budget || self.policy.has_resets_to_look_at() {
+        if self.policy.headers() >= self.header_budget
+            || self.policy.has_resets_to_look_at()
+            || self.policy.has_data_to_take()
+        {
             return 0;
         }
         let left = self.read_budget.saturating_sub(read);
@@ -208,7 +214,10 @@ impl<T> Guard<T> {
         // All bytes after the current frame may be headers. The last frame is read to its end, which saves a read of its rest.
         let data = self.policy.data_left();
         let most = self.header_budget.saturating_add(data);
-        let left = left.max(data.min(OVERDRAFT));
+        let mut left = left.max(data.min(OVERDRAFT));
+        if self.policy.sends_crumbs() {
+            left = left.min(CRUMBS);
+        }
         usize::try_from(left.min(most)).unwrap_or(usize::MAX)
     }
 
