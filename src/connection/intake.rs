@@ -2,13 +2,12 @@
 //!
 //! A connection's window is open by a fixed number of bytes, and by as many bytes more as the server's budgets have room for. A quarter of
 //! the server's budget is for messages that do not fit into a stream's window: such a message waits until its whole length has room, so
-//! that every message that was let in can arrive whole. A half is for the bytes that arrive without asking: those within the streams'
-//! windows. Messages therefore never wait for one another in a circle.
+//! that every message that was let in can arrive whole. Three eighths are for the bytes that arrive without asking: those within the
+//! streams' windows. Messages therefore never wait for one another in a circle.
 //!
-//! What a connection holds without asking counts in that half, too, whatever the half's limit: the bytes within the fixed part of the
-//! window, the spare room of buffers, and the calls that wait. When the half therefore leaves less than a quarter of the budget, messages
-//! get what is left, and an eighth in any case. A message that was let in before keeps its room: so all together may be larger than the
-//! budget by a quarter.
+//! The rest is for what a connection holds whatever the limit: the bytes within the fixed part of the window, the spare room of buffers,
+//! and the calls that wait. When these need more than the rest, other bytes get no room, and messages get what is left of the budget, and
+//! an eighth in any case. What had room before keeps the room, so all together may be larger than the budget for a while.
 
 #[cfg(test)]
 mod tests;
@@ -57,7 +56,7 @@ pub(crate) struct Budgets {
 
 impl Budgets {
     pub(super) fn new(bytes: usize) -> Self {
-        let unread = Budget::with_most(bytes / 2, bytes / 4);
+        let unread = Budget::with_most(bytes / 8 * 3, bytes / 4);
         Self {
             messages: Budget::beside(bytes / 4, bytes / 8, &unread, bytes),
             unread,

@@ -13,7 +13,7 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// How many DATA frames that end no stream the guard reads before the connection looks at the frames. The last read may bring more. A larger
 /// number would only fill h2's queue.
-const DATA_FRAMES: u32 = 200;
+pub(super) const DATA_FRAMES: u32 = 200;
 
 /// The DATA bytes that earn a client two more WINDOW_UPDATEs, one for the stream and one for the connection. Few clients send
 /// WINDOW_UPDATEs for fewer bytes: Go's net/http sends them for each read of 4 KiB.

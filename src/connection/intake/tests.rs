@@ -60,6 +60,30 @@ fn a_connection_counts_its_calls_and_bytes_and_gives_everything_back() {
     assert_eq!(used(), (0, 0));
 }
 
+/// A client may send other bytes in place of a message that was let in. These bytes use the message's room, and count once; what has arrived
+/// of the message opens no window for other bytes.
+#[test]
+fn the_room_of_a_message_is_used_once() {
+    let budgets = Budgets::new(64 * MIB);
+    let (mut intake, _) = intake(&budgets);
+    assert_eq!(intake.grant(4 * MIB), Some(4 * MIB));
+    // Nothing of the unread half is left for wider windows of streams.
+    let mut other = Share::new(&budgets.unread);
+    other.take_anyway(64 * MIB);
+    let holding = |held, coming| Holding {
+        held,
+        granted: 4 * MIB,
+        coming,
+        bodies: 2,
+    };
+    assert_eq!(intake.connection_window(), Some((4 << 20) + (256 << 10)));
+    intake.settle(holding(0, MIB));
+    assert_eq!(intake.connection_window(), Some((1 << 20) + (256 << 10)));
+    intake.settle(holding(MIB, 4 * MIB));
+    assert_eq!(budgets.unread.used(), 64 * MIB + MIB / SPARE);
+    assert_eq!(budgets.messages.used(), 4 * MIB);
+}
+
 /// What is held anyway leaves messages less, but always room for one message of a connection.
 #[test]
 fn calls_and_bytes_beyond_their_half_leave_messages_less() {
@@ -70,7 +94,7 @@ fn calls_and_bytes_beyond_their_half_leave_messages_less() {
     for intake in &mut crowd {
         intake.count_calls(256);
     }
-    // 15 MiB of calls, so messages have 2 of their 8 MiB.
+    // 15 MiB of calls, so messages have 2 of their 4 MiB.
     assert_eq!(budgets.unread.used(), 15 * MIB);
     assert_eq!(second.grant(MIB + 1), Some(MIB + 1));
     assert_eq!(first.grant(MIB), None);
