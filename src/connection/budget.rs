@@ -48,8 +48,8 @@ impl Budget {
         Arc::new(Self::empty(limit, most, None))
     }
 
-    /// A budget of `limit` bytes, of which one share may hold `most` bytes. The budget shrinks while the bytes of another budget and its own
-    /// would be more than `both`, down to `most` bytes.
+    /// A budget of `limit` bytes, of which one share may hold `most` bytes. The budget shrinks while the bytes of another budget and its
+    /// own would be more than `both`, down to `most` bytes.
     pub(crate) fn beside(limit: usize, most: usize, other: &Arc<Self>, both: usize) -> Arc<Self> {
         let other = Some((Arc::clone(other), both));
         Arc::new(Self::empty(limit, most, other))

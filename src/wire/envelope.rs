@@ -105,8 +105,8 @@ impl Decoder {
 
     /// Takes the next envelope off the front of `chunk`.
     ///
-    /// `Ok(None)` means that the decoder needs more bytes; `chunk` is then empty, and keeps no memory. After an envelope, `chunk` holds the bytes behind the
-    /// envelope: call `decode` again until it returns `Ok(None)`.
+    /// `Ok(None)` means that the decoder needs more bytes; `chunk` is then empty, and keeps no memory. After an envelope, `chunk` holds the
+    /// bytes behind the envelope: call `decode` again until it returns `Ok(None)`.
     ///
     /// # Errors
     ///

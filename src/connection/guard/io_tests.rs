@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Wake, Waker};
 
 use tokio::io::{
-    AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, DuplexStream, ReadBuf,
-    duplex,
+    AsyncRead, AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _,
+    DuplexStream, ReadBuf, duplex,
 };
 
 use super::super::config::Config;
@@ -95,6 +95,46 @@ async fn a_connection_that_has_more_to_say_lets_others_run() {
     assert_eq!(said, b"three reads ");
 }
 
+/// How many bytes the guard reads in one turn, into buffers of `size` bytes.
+fn turn<T: AsyncRead + Unpin>(
+    guard: &mut Guard<T>,
+    link: &Link,
+    cx: &mut Context<'_>,
+    size: usize,
+) -> u64 {
+    link.begin();
+    let mut bytes = vec![0; size];
+    loop {
+        let mut buf = ReadBuf::new(&mut bytes);
+        if Pin::new(&mut *guard).poll_read(cx, &mut buf).is_pending() {
+            return link.read_in_poll();
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_frames_of_one_byte_a_turn_reads_few() {
+    let (ours, mut peer) = duplex(1 << 17);
+    let link = Arc::new(Link::new());
+    let (mut guard, _) = Guard::new(ours, Arc::clone(&link), &Config::default());
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut read = || turn(&mut guard, &link, &mut cx, 8 << 10);
+    peer.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        .await
+        .unwrap();
+    assert_eq!(read(), 24);
+    let crumbs = [0, 0, 1, 0, 0, 0, 0, 0, 1, 0].repeat(2_000);
+    peer.write_all(&crumbs).await.unwrap();
+    assert_eq!([read(), read(), read()], [8 << 10, 2 << 10, 2 << 10]);
+    while read() > 0 {}
+    // A peer that sends larger frames again is read as before.
+    let data = [0, 0, 91, 0, 0, 0, 0, 0, 1].into_iter().chain([0; 91]);
+    peer.write_all(&data.collect::<Vec<_>>().repeat(150))
+        .await
+        .unwrap();
+    assert_eq!(read(), 15_000);
+}
+
 #[tokio::test]
 async fn headers_are_looked_at_before_more_is_read() {
     let (ours, mut peer) = duplex(1 << 10);
@@ -105,16 +145,7 @@ async fn headers_are_looked_at_before_more_is_read() {
     };
     let (mut guard, _) = Guard::new(ours, Arc::clone(&link), &config);
     let mut cx = Context::from_waker(Waker::noop());
-    let mut read = |cx: &mut Context<'_>| {
-        link.begin();
-        let mut bytes = [0; 1 << 10];
-        loop {
-            let mut buf = ReadBuf::new(&mut bytes);
-            if Pin::new(&mut guard).poll_read(cx, &mut buf).is_pending() {
-                return link.read_in_poll();
-            }
-        }
-    };
+    let mut read = |cx: &mut Context<'_>| turn(&mut guard, &link, cx, 1 << 10);
     peer.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
         .await
         .unwrap();

@@ -9,6 +9,7 @@
 mod authority;
 mod block;
 mod budget;
+mod crumbs;
 mod end;
 mod farewell;
 mod frames;

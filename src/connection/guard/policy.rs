@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::budget::Budget;
+use super::crumbs::Crumbs;
 use super::frames::{self, HEAD, Head, Heads};
 use super::late::{self, Late};
 use super::limits::Limits;
@@ -10,10 +11,6 @@ use super::resets::Resets;
 
 /// The first bytes of every client (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// How many DATA frames that end no stream the guard reads before the connection looks at the frames. The last read may bring more. A larger
-/// number would only fill h2's queue.
-pub(super) const DATA_FRAMES: u32 = 200;
 
 /// The DATA bytes that earn a client two more WINDOW_UPDATEs, one for the stream and one for the connection. Few clients send
 /// WINDOW_UPDATEs for fewer bytes: Go's net/http sends them for each read of 4 KiB.
@@ -60,10 +57,7 @@ pub(super) struct Policy {
     last_headers: (u32, u64),
     /// How many streams the peer has reset since the last [`forget_headers`](Self::forget_headers).
     resets: u32,
-    /// How many DATA frames that end no stream have come since the last [`forget_headers`](Self::forget_headers).
-    data_frames: u32,
-    /// Whether `data_frames` had come to its limit before the last [`forget_headers`](Self::forget_headers).
-    crumbs: bool,
+    crumbs: Crumbs,
     /// Set by the first flood, and never cleared.
     flood: Option<Flood>,
     late: Late,
@@ -119,8 +113,7 @@ impl Policy {
             headers: 0,
             last_headers: (0, 0),
             resets: 0,
-            data_frames: 0,
-            crumbs: false,
+            crumbs: Crumbs::new(),
             flood: None,
             late: Late::new(limits.late_streams, limits.stream_window),
         }
@@ -135,19 +128,12 @@ impl Policy {
     pub(super) const fn forget_headers(&mut self) {
         self.headers = 0;
         self.resets = 0;
-        self.crumbs = self.has_data_to_take();
-        self.data_frames = 0;
+        self.crumbs.forget();
     }
 
-    /// Whether the peer sends many small DATA frames.
-    pub(super) const fn sends_crumbs(&self) -> bool {
-        self.crumbs
-    }
-
-    /// Whether the handlers must take DATA frames before the guard reads more. h2 has a queue of all frames that nobody has taken, with some
-    /// 230 bytes for each frame, and the queue never shrinks.
-    pub(super) const fn has_data_to_take(&self) -> bool {
-        self.data_frames >= DATA_FRAMES
+    /// The DATA frames since the last [`forget_headers`](Self::forget_headers).
+    pub(super) const fn crumbs(&self) -> &Crumbs {
+        &self.crumbs
     }
 
     /// Whether the connection must accept the streams that were reset before the guard reads more. h2 limits the streams that are reset
@@ -315,7 +301,7 @@ impl Policy {
             frames::DATA if head.len > 0 || is_last => {
                 // Clients send WINDOW_UPDATEs together with other frames: C-core sends them for any number of bytes.
                 self.window_update.credit(2);
-                self.data_frames = self.data_frames.saturating_add(u32::from(!is_last));
+                self.crumbs.count(is_last);
                 return Ok(());
             }
             frames::HEADERS => {

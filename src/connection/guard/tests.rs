@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::frames::*;
 use super::limits::Limits;
-use super::policy::{DATA_FRAMES, Flood, Policy};
+use super::policy::{Flood, Policy};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const GOAWAY: u8 = 0x7;
@@ -347,23 +347,4 @@ fn the_reset_of_another_stream_gives_no_header_budget_back() {
     assert_eq!(read(&[reset(5)]), 50);
     // Once only.
     assert_eq!(read(&[reset(5), reset(5)]), 50);
-}
-
-#[test]
-fn frames_that_end_no_stream_are_counted_until_they_are_forgotten() {
-    let mut policy = greeted(&Limits::all(u32::MAX, NEVER));
-    let read = |policy: &mut Policy, flags, count| {
-        for _ in 0..count {
-            pass(policy, &frame(DATA, flags, 1), 1);
-        }
-        policy.has_data_to_take()
-    };
-    // A request's last frame counts nothing: most requests have no other.
-    assert!(!read(&mut policy, END_STREAM, 1_000));
-    assert!(!read(&mut policy, 0, DATA_FRAMES - 1));
-    assert!(read(&mut policy, 0, 1) && !policy.sends_crumbs());
-    policy.forget_headers();
-    assert!(!policy.has_data_to_take() && policy.sends_crumbs());
-    policy.forget_headers();
-    assert!(!policy.sends_crumbs());
 }

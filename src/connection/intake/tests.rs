@@ -60,8 +60,8 @@ fn a_connection_counts_its_calls_and_bytes_and_gives_everything_back() {
     assert_eq!(used(), (0, 0));
 }
 
-/// A client may send other bytes in place of a message that was let in. These bytes use the message's room, and count once; what has arrived
-/// of the message opens no window for other bytes.
+/// A client may send other bytes in place of a message that was let in. These bytes use the message's room, and count once. What has
+/// arrived of the message opens no window for other bytes.
 #[test]
 fn the_room_of_a_message_is_used_once() {
     let budgets = Budgets::new(64 * MIB);
@@ -127,11 +127,11 @@ fn a_connection_that_ends_makes_room_for_messages() {
 
 #[test]
 fn only_a_connection_that_holds_much_gives_requests_up_for_others() {
-    let budgets = Budgets::new(MIB);
+    let budgets = Budgets::new(2 * MIB);
     let (mut little, _) = intake(&budgets);
     let (mut much, _) = intake(&budgets);
     let (mut crowd, _) = intake(&budgets);
-    crowd.count_calls(MIB / CALL);
+    crowd.count_calls(2 * MIB / CALL);
     little.settle(held(64 * KIB));
     much.settle(held(200 * KIB));
     assert!(much.is_wanted(1, 0) && !much.is_wanted(0, 0));

@@ -203,7 +203,7 @@ impl<T> Guard<T> {
         }
         if self.policy.headers() >= self.header_budget
             || self.policy.has_resets_to_look_at()
-            || self.policy.has_data_to_take()
+            || self.policy.crumbs().must_be_taken()
         {
             return 0;
         }
@@ -215,7 +215,7 @@ impl<T> Guard<T> {
         let data = self.policy.data_left();
         let most = self.header_budget.saturating_add(data);
         let mut left = left.max(data.min(OVERDRAFT));
-        if self.policy.sends_crumbs() {
+        if self.policy.crumbs().are_many() {
             left = left.min(CRUMBS);
         }
         usize::try_from(left.min(most)).unwrap_or(usize::MAX)
