@@ -26,17 +26,26 @@ fi
 cargo +nightly fuzz build
 [ "$seconds" != build ] || exit 0
 
+# Where cargo put the binaries: `cargo fuzz run` would ask cargo anew for each target.
+built=$(cargo +nightly metadata --manifest-path fuzz/Cargo.toml --no-deps --format-version 1 |
+    python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
+host=$(rustc +nightly -vV | sed -n 's/^host: //p')
+
 corpora=$(mktemp -d)
 trap 'rm -rf "$corpora"' EXIT
 cp -R fuzz/corpus/. "$corpora"
 
 smoke() { # smoke TARGET: whatever it finds, it prints, and notes in a file.
-    local log=$corpora/$1.log
-    if cargo +nightly fuzz run "$1" "$corpora/$1" -- \
+    local log=$corpora/$1.log began=$SECONDS
+    mkdir -p "fuzz/artifacts/$1" "$corpora/$1"
+    # The corpus, the prefix and the option of the address sanitizer are those of `cargo fuzz run`.
+    if ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_odr_violation=0" \
+        "$built/$host/release/$1" -artifact_prefix="$PWD/fuzz/artifacts/$1/" "$corpora/$1" \
         -max_total_time="$seconds" -timeout=10 -print_final_stats=1 >"$log" 2>&1; then
-        sed -n "s/^stat::number_of_executed_units: */fuzz smoke: $1, $seconds s, executions: /p" "$log"
+        sed -n "s/^stat::number_of_executed_units: */fuzz smoke: $1, $((SECONDS - began)) s, executions: /p" "$log"
     else
         cat "$log"
+        echo "fuzz smoke: that input again: cargo +nightly fuzz run $1 fuzz/artifacts/$1/NAME"
         touch "$corpora/$1.found"
     fi
 }

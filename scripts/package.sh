@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What `cargo publish` would upload builds, and its tests compile: each package of the workspace is packaged and unpacked outside it.
-# Compiled dependencies are shared with the ordinary target directory. Arguments go to `cargo package`: `--allow-dirty` packages what
-# is not committed yet.
+# What `cargo publish` would upload compiles, and so do its tests, benchmarks and examples: each package of the workspace is packaged and
+# unpacked outside it. Nothing is linked: `tests` links the same sources, and only a file can be missing here. The artefacts of
+# dependencies are those of `lint`. Arguments go to `cargo package`: `--allow-dirty` packages what is not committed yet.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -39,10 +39,8 @@ while read -r name version; do
         cd "$work/$name-$version"
         json=(--message-format json-render-diagnostics)
         echo "package: $name $version, $(find . -type f | wc -l) files"
-        cargo build --locked "${json[@]}" >"$work/$name-build.json"
-        # Nobody debugs these, and without debug information they link sooner.
-        cargo test --locked --no-run --all-features --config "profile.dev.package.$name.debug = false" \
-            "${json[@]}" >"$work/$name-test.json"
+        cargo check --locked "${json[@]}" >"$work/$name-default.json"
+        cargo check --locked --all-targets --all-features "${json[@]}" >"$work/$name-all.json"
     )
-    echo "package: $name builds, and its tests compile"
+    echo "package: $name compiles, and its tests compile"
 done <<<"$packages"

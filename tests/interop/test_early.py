@@ -3,6 +3,7 @@
 Neither is an error: the connection, and the stream that is open on it all the time, live on. The limits are the defaults.
 """
 
+import faulthandler
 import os
 import queue
 import subprocess
@@ -12,6 +13,8 @@ import grpc
 from process import Process
 
 PATIENCE = 120
+# The whole run, should something hang where no deadline reaches.
+faulthandler.dump_traceback_later(300, exit=True)
 UPLOAD = bytes(200_000)
 SERVING = b"\x08\x01"
 

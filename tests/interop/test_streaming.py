@@ -4,6 +4,7 @@ The server's limits are the defaults: none of these clients may ever be taken fo
 tests/interop_cases/streaming.rs.
 """
 
+import faulthandler
 import os
 import subprocess
 import unittest
@@ -13,6 +14,8 @@ from process import Process
 
 # How long a call may take. Far longer than it takes; only a failure gets here.
 PATIENCE = 120
+# The whole run, should something hang where no deadline reaches.
+faulthandler.dump_traceback_later(300, exit=True)
 # Messages, and the bytes of each.
 LARGE = (100, 1 << 20)
 SMALL = (100_000, 16)
