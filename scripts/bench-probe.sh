@@ -16,7 +16,7 @@ need openssl openssl
 ROUNDS=${1:-200}
 TARGET=${CARGO_TARGET_DIR:-target}
 PEER=$TARGET/bench-probe/bin/grpc_health_probe
-[ -n "${BENCH_SKIP_BUILD:-}" ] || cargo build --quiet --locked --release --features cli --bin grpc-health
+[ -n "${BENCH_SKIP_BUILD:-}" ] || cargo build --quiet --locked --release --features cli --bins
 if [ ! -x "$PEER" ]; then
     # Its build script wants a protoc: that of PyPI's grpcio-tools, for this build alone.
     python3 -m venv "$TARGET/bench-probe/venv"
@@ -36,10 +36,10 @@ PIDS+=("$OURS_PID")
 read -r secure <&"${OURS[0]}"
 read -r plain <&"${OURS[0]}"
 
-python3 - "$ROUNDS" "$TARGET/release/grpc-health" "$PEER" "${plain#listening on }" "${secure#listening on }" "$WORK/cert.pem" <<'PYTHON'
+python3 - "$ROUNDS" "$TARGET/release/grpc-health" "$TARGET/release/grpc_health_probe" "$PEER" "${plain#listening on }" "${secure#listening on }" "$WORK/cert.pem" <<'PYTHON'
 import os, socket, statistics, subprocess, sys, time
 
-rounds, ours, peer, plain, secure, cert = sys.argv[1:]
+rounds, ours, alone, peer, plain, secure, cert = sys.argv[1:]
 rounds = int(rounds)
 # Bound and not listened on: connections are refused.
 closed = socket.socket()
@@ -51,9 +51,11 @@ probe = [ours, "probe", "-addr"]
 crates_io = lambda addr: [peer, "--addr", "http://" + addr, "--service", ""]
 cases = [
     ("serving", "ours", probe + [plain], 0),
+    ("serving", "ours, the program alone", [alone, "-addr", plain], 0),
     ("serving", "ours, by name", probe + [plain.replace("127.0.0.1", "localhost")], 0),
     ("serving", "grpc_health_probe 1.0.1 (crates.io)", crates_io(plain), 0),
     ("TLS", "ours", probe + [secure, "-tls", "-tls-ca-cert", cert], 0),
+    ("TLS", "ours, the program alone", [alone, "-addr", secure, "-tls", "-tls-ca-cert", cert], 0),
     ("refused", "ours", probe + [refused], 2),
     ("refused", "grpc_health_probe 1.0.1 (crates.io)", crates_io(refused), None),
     ("floor", "/bin/true", ["/bin/true"], 0),

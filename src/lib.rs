@@ -57,7 +57,8 @@
 //! | `checks` | the module `plane::probes`: checks of TCP, gRPC, HTTP, a command and a file's age (implies `client`) |
 //! | `control` | `plane::ControlService`, which sets statuses from outside the process, and with `client` the `plane::ControlClient` |
 //! | `affinity` | `server::Builder::thread_cpu`: the CPU of a server's own thread (Linux) |
-//! | `cli` | the command (implies `checks`, `client`, `control`, `gzip`, `http1`, `metrics`, `native-roots`, `reflection` and `tls`) |
+//! | `cli` | the command (implies `checks`, `control`, `http1`, `metrics`, `probe` and `reflection`) |
+//! | `probe` | the command `grpc_health_probe` (implies `client`, `gzip`, `native-roots` and `tls`) |
 //! | `gzip` | requests compressed with gzip (otherwise UNIMPLEMENTED), and replies for methods that [ask for it](router::Route::compress) |
 //! | `http1` | `server::ListenOptions::http1`: listeners that answer health probes over HTTP/1.1, too |
 //! | `metrics` | counters, gauges and histograms for the recorder of the application; see [`observe`] |

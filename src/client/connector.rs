@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use super::ConnectError;
 use super::connection::{Connection, Driver};
 use super::head::Manner;
+use super::names::addresses;
 #[cfg(feature = "tls")]
 use super::opening::describe;
 use super::place::Place;
@@ -235,7 +236,10 @@ async fn dial(target: &Target) -> Result<Dialled, ConnectError> {
             let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
             TcpStream::connect([v6, v4].as_slice()).await
         }
-        Place::Host(host, port) => TcpStream::connect((host.as_str(), *port)).await,
+        Place::Host(host, port) => match addresses(host, *port).await {
+            Ok(addrs) => TcpStream::connect(addrs.as_slice()).await,
+            Err(error) => Err(error),
+        },
         Place::Addrs(addrs) => TcpStream::connect(addrs.as_slice()).await,
         #[cfg(unix)]
         Place::Unix(path) => {

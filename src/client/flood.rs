@@ -48,13 +48,7 @@ impl Flood {
         if self.left == 0 {
             self.fill(calls);
         }
-        match self.left.checked_sub(1) {
-            Some(left) => {
-                self.left = left;
-                true
-            }
-            None => false,
-        }
+        spend(&mut self.left)
     }
 
     #[cold]
@@ -68,6 +62,13 @@ impl Flood {
             self.left = self.left.saturating_add(BURST);
         }
     }
+}
+
+/// Takes one away. Returns false if there is none.
+pub(super) fn spend(left: &mut u32) -> bool {
+    let rest = left.checked_sub(1);
+    *left = rest.unwrap_or(0);
+    rest.is_some()
 }
 
 #[cfg(test)]

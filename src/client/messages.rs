@@ -35,6 +35,9 @@ pub(super) struct Messages {
     /// Whether compressed messages are gzip: the client accepts gzip, and the server has named gzip as the encoding of the reply.
     #[cfg(feature = "gzip")]
     gzip: bool,
+    /// The longest message after decompression, in bytes.
+    #[cfg(feature = "gzip")]
+    max_len: usize,
     /// The compressed message whose turn is next.
     #[cfg(feature = "gzip")]
     inflating: Option<Box<Inflating>>,
@@ -82,15 +85,21 @@ impl Messages {
                     .get("grpc-encoding")
                     .is_some_and(|value| encoding::is_gzip(value.as_bytes())),
             #[cfg(feature = "gzip")]
+            max_len: MAX_MESSAGE_LEN,
+            #[cfg(feature = "gzip")]
             inflating: None,
             ended,
             trailers: None,
         })
     }
 
-    /// Accepts messages of up to `max` bytes. Called before the first message is read.
+    /// Accepts messages of up to `max` bytes, before and after decompression. Called before the first message is read.
     pub(super) fn limited(mut self, max: usize) -> Self {
         self.decoder = Decoder::new(max);
+        #[cfg(feature = "gzip")]
+        {
+            self.max_len = max;
+        }
         self
     }
 
@@ -115,7 +124,7 @@ impl Messages {
                 })) => return Ok(Some(message)),
                 #[cfg(feature = "gzip")]
                 Ok(Some(Envelope { message, .. })) if self.gzip => {
-                    let inflating = Inflating::new(message, MAX_MESSAGE_LEN)?;
+                    let inflating = Inflating::new(message, self.max_len)?;
                     self.inflating = Some(Box::new(inflating));
                     continue;
                 }

@@ -32,6 +32,7 @@ mod limit;
 mod link;
 mod messages;
 pub mod monitor;
+mod names;
 mod opening;
 mod place;
 mod probe;

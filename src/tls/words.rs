@@ -91,6 +91,11 @@ fn of_certificate(error: &CertificateError) -> String {
         E::BadSignature => {
             "has a signature that is not its authority's: is this the authority of an older certificate?".to_owned()
         }
+        // Of all authorities only those with the name that the certificate says are tried.
+        E::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "is signed with another kind of key than that of the trusted authority of this name: is it another authority of the same name?"
+                .to_owned()
+        }
         E::BadEncoding => "is malformed".to_owned(),
         E::Expired => "has expired".to_owned(),
         E::ExpiredContext { time, not_after } => {
@@ -207,6 +212,20 @@ mod tests {
             assert_eq!(plain(&error), words);
         }
         assert_eq!(plain(&"no name"), "unknown");
+    }
+
+    /// Debian's package ssl-cert adds an authority named localhost, with an RSA key. A server's own certificate for localhost "cannot be
+    /// verified (unsupported signature algorithm for public key)".
+    #[test]
+    fn an_authority_of_the_same_name_was_a_matter_of_algorithms() {
+        let error = CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext {
+            signature_algorithm_id: vec![1],
+            public_key_algorithm_id: vec![2],
+        };
+        assert_eq!(
+            of_certificate(&error),
+            "is signed with another kind of key than that of the trusted authority of this name: is it another authority of the same name?"
+        );
     }
 
     #[test]

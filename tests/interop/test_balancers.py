@@ -9,24 +9,11 @@ import grpc
 from fleet import LONG, NAMES, SECONDS, SLACK, Fleet, Load, Temporary, until
 from hpack import Encoder
 from hyperframe.frame import DataFrame, HeadersFrame, SettingsFrame
+from nginx import HEAD
 
 PATIENCE = 60
 
-NGINX = """
-daemon off;
-master_process off;
-pid {folder}/pid;
-error_log {folder}/errors;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    # More calls than a test makes on one connection.
-    keepalive_requests 1000000;
+NGINX = HEAD + """
     upstream fleet {{
 {servers}
         keepalive 16;

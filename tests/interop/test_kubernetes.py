@@ -10,7 +10,7 @@ import urllib.request
 
 import kubernetes_validate
 import yaml
-from fleet import Temporary, until
+from fleet import PATIENCE, Temporary, until
 from kubelet import Probe, probe
 from process import Process
 
@@ -217,3 +217,51 @@ class Kubelet(Temporary, unittest.TestCase):
         with socket.create_server(("127.0.2.3", 0)) as mute:
             address = "{}:{}".format(*mute.getsockname())
             self.assertIn("timeout: ", probe(address, "", budget=0.1))
+
+
+class ExecProbes(Temporary, unittest.TestCase):
+    """The container of exec-probe.yaml and the commands of its probes, as they are in the file but for the address and the folders."""
+
+    def setUp(self):
+        (pod,) = [pod for name, pod in pods() if name == "exec-probe.yaml"]
+        (self.container,) = pod["containers"]
+        self.tls = self.folder()
+        self.issue("ca", "shop-exec-ca", "CA:TRUE")
+        self.issue("tls", "shop-exec", "CA:FALSE", "-CA", "ca.crt", "-CAkey", "ca.key", "-addext", "subjectAltName=DNS:shop-exec")
+
+    def issue(self, file, name, constraint, *options):
+        """A certificate for both ends: its key is used for no purpose in particular."""
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+        command += ["-subj", f"/CN={name}", "-addext", f"basicConstraints=critical,{constraint}", *options]
+        command += ["-keyout", f"{file}.key", "-out", f"{file}.crt"]
+        subprocess.run(command, cwd=self.tls, check=True, capture_output=True)
+
+    def words(self, words):
+        """The command with the address and the folder of the test."""
+        changes = {"127.0.0.1:50051": "127.0.2.4:50051", "=:50051": "=127.0.2.4:50051", "/etc/tls": self.tls}
+        words = [GRPC_HEALTH if word == "grpc-health" else word for word in words]
+        for old, new in changes.items():
+            words = [word.replace(old, new) for word in words]
+        return words
+
+    def probe(self, kind):
+        """The exit code, and what the kubelet writes into the events of the pod."""
+        spec = self.container[kind]
+        command = self.words(spec["exec"]["command"])
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+        return ended.returncode, ended.stderr
+
+    def test_from_start_to_drain(self):
+        code, said = self.probe("startupProbe")
+        self.assertEqual((code, "refused" in said), (2, True), said)
+        server = Process(*self.words(self.container["command"] + self.container["args"]))
+        self.addCleanup(server.close)
+        for kind in KINDS:
+            self.assertEqual(self.probe(kind), (0, "status: SERVING\n"), kind)
+        server.process.terminate()
+        until(lambda: self.probe("readinessProbe")[0] != 0, lambda: self.probe("readinessProbe"))
+        code, said = self.probe("readinessProbe")
+        self.assertEqual((code, "NOT_SERVING" in said), (4, True), said)
+        self.assertEqual(self.probe("livenessProbe"), (0, "status: SERVING\n"))
+        self.assertEqual(server.process.wait(PATIENCE), 0)
+        print("kubelet: the exec probes ended with 2 before the start, 0, and 4 (readiness) and 0 (liveness) in the drain; exit code 0")

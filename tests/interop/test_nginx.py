@@ -10,27 +10,14 @@ import tempfile
 import unittest
 
 import grpc
+from nginx import HEAD
 from process import Process
 
 PATIENCE = 60
 SERVING = b"\x08\x01"
 UPLOAD = bytes(200_000)
 
-CONFIG = """
-daemon off;
-master_process off;
-pid {folder}/pid;
-error_log {folder}/errors;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    # More calls than this test makes on one connection of grpcio's.
-    keepalive_requests 10000;
+CONFIG = HEAD + """
     upstream health {{
         server {server};
         keepalive 8;

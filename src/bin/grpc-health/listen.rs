@@ -29,7 +29,7 @@ pub(crate) async fn all<S: Service>(
     tls: Option<&ServerTls>,
 ) -> Result<(), String> {
     fn on(place: impl Display) -> impl Fn(io::Error) -> String {
-        move |error| format!("{place}: {error}")
+        move |error| why(&place, &error)
     }
     let passed = sd_listen_fds::get().map_err(|error| format!("systemd's sockets: {error}"))?;
     let nothing_else = args.unix.is_empty() && passed.is_empty();
@@ -52,6 +52,18 @@ pub(crate) async fn all<S: Service>(
             .map_err(on(format_args!("unix:{}", path.display())))?;
     }
     Ok(())
+}
+
+/// Why the command does not listen at `place`, and what to try.
+fn why(place: impl Display, error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::AddrInUse => {
+            format!(
+                "{place}: {error}. Stop the program that listens there, or listen at another address."
+            )
+        }
+        _ => format!("{place}: {error}"),
+    }
 }
 
 async fn bind<S: Service>(
@@ -124,5 +136,19 @@ pub(crate) fn say<S: Service>(server: &Server<S>) {
         if let Err(error) = line(format_args!("listening on {place}")) {
             log(format_args!("cannot write to stdout: {error}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_in_use_ended_without_advice() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let error = std::net::TcpListener::bind(taken.local_addr().unwrap()).unwrap_err();
+        let why = why(":1", &error);
+        assert!(why.starts_with(":1: Address already in use"), "{why}");
+        assert!(why.ends_with("or listen at another address."), "{why}");
     }
 }

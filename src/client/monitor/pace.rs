@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::client::flood::spend;
+
 /// How many statuses a server may send in one burst, and the time in which the server earns one more: 100 in a second, for ever. A server
 /// that sends only the latest status of a service sends fewer than its socket is flushed.
 const BURST: u32 = 1_000;
@@ -29,13 +31,7 @@ impl Pace {
         if self.left == 0 {
             self.earn();
         }
-        match self.left.checked_sub(1) {
-            Some(left) => {
-                self.left = left;
-                true
-            }
-            None => false,
-        }
+        spend(&mut self.left)
     }
 
     #[cold]

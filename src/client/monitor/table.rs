@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
 use tokio::time::Instant;
 
 use super::crowd::Seat;
@@ -14,8 +15,8 @@ use super::state::{Pair, PairId, State};
 /// What the task of a monitor, its handle and its readers share.
 pub(super) struct Table {
     inner: Mutex<Inner>,
-    /// Wakes the readers. The value does not matter.
-    told: watch::Sender<()>,
+    /// Wakes the readers.
+    told: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -54,7 +55,7 @@ impl Table {
     pub(super) fn new() -> Self {
         Self {
             inner: Mutex::new(Inner::default()),
-            told: watch::Sender::new(()),
+            told: Arc::new(Notify::new()),
         }
     }
 
@@ -109,7 +110,7 @@ impl Table {
         inner.pairs.insert(id, entry);
         // Outside the lock: a reader's waker may be anybody's.
         drop(guard);
-        self.told.send_replace(());
+        self.told.notify_waiters();
         Ok(id)
     }
 
@@ -152,7 +153,7 @@ impl Table {
         entry.changed = inner.last_change;
         inner.changes.insert(entry.changed, id);
         drop(guard);
-        self.told.send_replace(());
+        self.told.notify_waiters();
     }
 
     pub(super) fn get(&self, id: PairId) -> Option<Pair> {
@@ -183,16 +184,16 @@ impl Table {
     /// Notes that nothing follows the pairs any more.
     pub(super) fn close(&self) {
         self.lock().closed = true;
-        self.told.send_replace(());
+        self.told.notify_waiters();
     }
 
     pub(super) fn is_closed(&self) -> bool {
         self.lock().closed
     }
 
-    /// What wakes a reader.
-    pub(super) fn listen(&self) -> watch::Receiver<()> {
-        self.told.subscribe()
+    /// What wakes a reader after the next change. A change between this call and the first poll counts.
+    pub(super) fn listen(&self) -> OwnedNotified {
+        Arc::clone(&self.told).notified_owned()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

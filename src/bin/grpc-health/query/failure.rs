@@ -47,6 +47,8 @@ impl Failure {
     /// The words, and what to try next.
     pub(crate) fn words(&self) -> String {
         match &self.hint {
+            // A server's text may end with a mark of its own.
+            Some(hint) if self.text.ends_with(['.', '!', '?']) => format!("{} {hint}", self.text),
             Some(hint) => format!("{}. {hint}", self.text),
             None => self.text.clone(),
         }
@@ -56,5 +58,25 @@ impl Failure {
     pub(crate) fn log(&self) -> Exit {
         log(format_args!("error: {}", self.words()));
         self.exit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_follows_a_whole_sentence() {
+        let addr: Target = "a:1".parse().unwrap();
+        for (text, words) in [
+            ("no", "health rpc failed: NOT_FOUND: no. List"),
+            ("no!", "health rpc failed: NOT_FOUND: no! List"),
+            ("no.", "health rpc failed: NOT_FOUND: no. List"),
+        ] {
+            let failure =
+                Failure::calling(Method::Check, &addr, &Status::new(Code::NOT_FOUND, text));
+            let found = failure.words();
+            assert!(found.starts_with(words), "{found}");
+        }
     }
 }

@@ -38,6 +38,10 @@ const CONNECTING: &[(&str, &str)] = &[
         "Name the certificate of the server's authority with --tls-ca FILE.",
     ),
     (
+        "another authority of the same name",
+        "Name the certificate of the server's authority with --tls-ca FILE.",
+    ),
+    (
         "the server's certificate is not for",
         "Connect by a name of the certificate, or say the name with --tls-server-name NAME.",
     ),

@@ -160,6 +160,28 @@ async fn pings_are_as_rare_as_servers_allow() {
     assert!(net.is_quiet(secs(1)).await);
 }
 
+/// What a server says with GOAWAY, ENHANCE_YOUR_CALM and the text "too_many_pings".
+#[tokio::test(start_paused = true)]
+async fn a_server_with_too_many_pings_gets_half_as_many() {
+    let mut net = Net::new();
+    let monitor = Monitor::new();
+    monitor.add_endpoint(&net.endpoint, "a").unwrap();
+    for (interval, reason) in [
+        (310, Reason::NO_ERROR),
+        (310, Reason::ENHANCE_YOUR_CALM),
+        (620, Reason::ENHANCE_YOUR_CALM),
+        (1_240, Reason::INTERNAL_ERROR),
+        (1_240, Reason::NO_ERROR),
+    ] {
+        let (pings, mut peer) = counted(&mut net).await;
+        let _watch = peer.watch("a").await.open(SERVING);
+        sleep(secs(2 * 3_600)).await;
+        let pings = pings.load(std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(pings, 2 * 3_600 / interval, "{interval}");
+        peer.go_away(reason);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_an_open_watch_there_are_no_pings() {
     let mut net = Net::new();

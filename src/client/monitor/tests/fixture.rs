@@ -7,7 +7,7 @@ use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, SendStream};
 use http::{HeaderMap, Request, Response};
 use prost::Message;
-use tokio::io::{DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -88,11 +88,14 @@ pub(super) struct Call {
 }
 
 impl Peer {
-    pub(super) async fn new(io: DuplexStream) -> Self {
+    pub(super) async fn new(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
         Self::with(io, &Builder::new()).await
     }
 
-    pub(super) async fn with(io: DuplexStream, builder: &Builder) -> Self {
+    pub(super) async fn with(
+        io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        builder: &Builder,
+    ) -> Self {
         let mut connection: Connection<_, Bytes> = builder.handshake(io).await.unwrap();
         let (tell, calls) = mpsc::unbounded_channel();
         let (goaway, mut go) = mpsc::unbounded_channel();

@@ -12,6 +12,8 @@ use tokio::time::{Instant, sleep};
 use super::fixture::{Net, envelope, head, is_still, next, reports, secs, unreachable};
 use crate::client::ReportedStatus;
 use crate::client::monitor::{Changes, Monitor, State};
+#[cfg(feature = "gzip")]
+use crate::{client::Client, wire::code::Code};
 
 const SERVING: ReportedStatus = ReportedStatus::SERVING;
 
@@ -54,6 +56,47 @@ async fn a_flood_of_statuses_ends_the_watch_and_resets_no_backoff() {
     }
     // The connection stays: other pairs may need the connection.
     assert!(net.is_quiet(secs(0)).await);
+}
+
+/// A message was limited before decompression alone. The longest message of a monitor has 4 KiB.
+#[cfg(feature = "gzip")]
+#[tokio::test(start_paused = true)]
+async fn a_compressed_message_ignored_the_limit_of_the_client() {
+    let limit = 4 * 1024;
+    // A status, and behind it an unknown field that is as long as the message needs.
+    let message = |len: usize| {
+        let mut message = vec![8, 1, 122, 0, 0];
+        let rest = u16::try_from(len - message.len()).unwrap();
+        message[3] = (rest % 128) as u8 | 128;
+        message[4] = (rest / 128) as u8;
+        message.resize(len, 0);
+        message
+    };
+    let (ours, io) = tokio::io::duplex(256 * 1024);
+    tokio::spawn(async move {
+        let mut connection = h2::server::handshake(io).await.unwrap();
+        for len in [limit, limit + 1] {
+            let (_, mut respond) = connection.accept().await.unwrap().unwrap();
+            let compressed = crate::wire::gzip::deflate(&message(len));
+            assert!(compressed.len() < 100);
+            let mut body = envelope(&compressed).to_vec();
+            body[0] = 1;
+            let mut response = head();
+            let headers = response.headers_mut();
+            headers.insert("grpc-encoding", "gzip".parse().unwrap());
+            let mut stream = respond.send_response(response, false).unwrap();
+            stream.send_data(bytes::Bytes::from(body), false).unwrap();
+            stream
+                .send_trailers(super::fixture::trailers(0, ""))
+                .unwrap();
+        }
+        connection.accept().await
+    });
+    let mut client = Client::handshake(ours).await.unwrap().with_gzip();
+    client.max_message = limit;
+    assert_eq!(client.check("a").await, Ok(SERVING));
+    let refused = client.check("a").await.unwrap_err();
+    assert_eq!(refused.code(), Code::RESOURCE_EXHAUSTED);
 }
 
 /// The other tasks of the runtime, and so the other pairs and the readers, have a turn after each 16 statuses of a flood.

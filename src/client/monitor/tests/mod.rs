@@ -5,6 +5,7 @@ mod connection;
 mod fixture;
 mod hostile;
 mod members;
+mod names;
 mod polling;
 mod readers;
 mod sizes;

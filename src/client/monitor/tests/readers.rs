@@ -1,14 +1,17 @@
 //! Readers of changes: slow ones, several, and those whose futures are dropped.
 
 use std::future::Future;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 
-use tokio::time::sleep;
+use futures_core::Stream;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
 
 use super::fixture::{Net, is_still, reports, secs};
 use crate::client::ReportedStatus;
-use crate::client::monitor::{Monitor, State};
+use crate::client::monitor::{Changes, Monitor, State};
 
 const SERVING: ReportedStatus = ReportedStatus::SERVING;
 const NOT_SERVING: ReportedStatus = ReportedStatus::NOT_SERVING;
@@ -99,6 +102,70 @@ async fn a_future_that_is_dropped_loses_no_change() {
             panic!("{i}: no change")
         };
         assert_eq!(pair.state, State::Reported(status));
+    }
+}
+
+/// Polled by hand, with a waker that is remembered.
+struct Polled {
+    stream: Changes,
+    told: Arc<Told>,
+}
+
+#[derive(Default)]
+struct Told(Notify);
+
+impl Wake for Told {
+    fn wake(self: Arc<Self>) {
+        self.0.notify_one();
+    }
+}
+
+impl Polled {
+    fn new(stream: Changes) -> Self {
+        let told = Arc::default();
+        Self { stream, told }
+    }
+
+    fn poll(&mut self) -> Poll<Option<State>> {
+        let waker = Waker::from(Arc::clone(&self.told));
+        let next = Pin::new(&mut self.stream).poll_next(&mut Context::from_waker(&waker));
+        next.map(|pair| pair.map(|pair| pair.state))
+    }
+
+    /// What the stream has when its waker was called.
+    async fn woken(&mut self) -> Option<State> {
+        loop {
+            let told = timeout(secs(3_600), self.told.0.notified());
+            told.await.unwrap();
+            if let Poll::Ready(state) = self.poll() {
+                return state;
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_is_a_stream() {
+    let mut net = Net::new();
+    let monitor = Monitor::new();
+    monitor.add_endpoint(&net.endpoint, "a").unwrap();
+    let mut one = Polled::new(monitor.changes());
+    assert_eq!(one.poll(), Poll::Ready(Some(State::Connecting)));
+    assert!(one.poll().is_pending());
+    let mut peer = net.accept().await;
+    let mut watch = peer.watch("a").await.open(SERVING);
+    assert_eq!(one.woken().await, Some(State::Reported(SERVING)));
+    let mut two = Polled::new(one.stream.clone());
+    assert!(one.poll().is_pending() && two.poll().is_pending());
+    watch.send(NOT_SERVING);
+    for reader in [&mut one, &mut two] {
+        assert_eq!(reader.woken().await, Some(State::Reported(NOT_SERVING)));
+        assert!(reader.poll().is_pending());
+    }
+    drop(monitor);
+    for reader in [&mut one, &mut two] {
+        assert_eq!(reader.woken().await, None);
+        assert_eq!(reader.poll(), Poll::Ready(None));
     }
 }
 
