@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Wake, Waker};
 
 use tokio::io::{
-    AsyncRead, AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _,
-    DuplexStream, ReadBuf, duplex,
+    AsyncRead, AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, DuplexStream, ReadBuf,
+    duplex,
 };
 
 use super::super::config::Config;

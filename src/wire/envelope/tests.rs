@@ -215,16 +215,22 @@ proptest! {
 /// A chunk is a part of a read buffer, and an empty rest of the chunk would keep the buffer until the next chunk of the stream.
 #[test]
 fn a_chunk_that_was_taken_keeps_no_memory() {
-    struct Owner(Vec<u8>, Arc<()>);
+    struct Owner {
+        bytes: Vec<u8>,
+        _buffer: Arc<()>,
+    }
     impl AsRef<[u8]> for Owner {
         fn as_ref(&self) -> &[u8] {
-            &self.0
+            &self.bytes
         }
     }
     let mut decoder = Decoder::new(1_000);
     for piece in [&[0, 0, 0][..], &[3, 232], &[7; 500], &[7; 499], &[7]] {
         let buffer = Arc::new(());
-        let mut chunk = Bytes::from_owner(Owner(piece.to_vec(), Arc::clone(&buffer)));
+        let mut chunk = Bytes::from_owner(Owner {
+            bytes: piece.to_vec(),
+            _buffer: Arc::clone(&buffer),
+        });
         let decoded = decoder.decode(&mut chunk).unwrap();
         assert_eq!((chunk.len(), Arc::strong_count(&buffer)), (0, 1));
         assert_eq!(decoded.is_some(), piece.len() == 1);
