@@ -194,7 +194,8 @@ fn a_path_in_use_and_one_left_behind() {
     let (code, stdout, stderr) = run(&["serve", "--unix", &path]);
     assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
     let expected = format!(
-        "error: cannot listen on unix:{path}: the path belongs to a running server, or may\n"
+        "error: cannot listen on unix:{path}: the path belongs to a running server, or may. \
+         Stop the program that listens there, or listen at another address.\n"
     );
     assert_eq!(stderr, expected);
     assert_serving(&format!("unix:{path}"));
