@@ -104,8 +104,8 @@ impl<S> Builder<S> {
     /// Limits the memory that unfinished and unread requests of all connections take together, in bytes. Least value: 1,048,576. Default:
     /// 67,108,864 (64 MiB). A quarter of the budget is for messages longer than a stream's window: such a message waits until its whole
     /// length has room. Three eighths are for all other bytes that handlers have not taken. One connection gets a quarter of the budget,
-    /// and room for one message. Each connection may always hold half of its [`initial_connection_window`](Self::initial_connection_window), so
-    /// health checks and small calls do not wait.
+    /// and room for one message. Each connection may always hold half of its
+    /// [`initial_connection_window`](Self::initial_connection_window), so health checks and small calls do not wait.
     ///
     /// From the 16th call of a connection on, each call that waits counts 3 KiB, except long-lived calls such as Watches. No call is
     /// refused for that, but large messages have less of the budget, down to an eighth.

@@ -1,7 +1,7 @@
 //! Bounds the DATA frames of one turn.
 //!
-//! h2 has a queue of all frames that nobody has taken, with some 230 bytes for each frame, and the queue never shrinks. So the handlers take
-//! frames before the guard reads many more.
+//! h2 has a queue of all frames that nobody has taken, with some 230 bytes for each frame, and the queue never shrinks. So the handlers
+//! take frames before the guard reads many more.
 
 /// After so many frames the guard reads no more in this turn. The last read may bring more frames.
 pub(super) const MOST: u32 = 200;
