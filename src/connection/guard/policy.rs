@@ -51,11 +51,11 @@ pub(super) struct Policy {
     settings_begun: bool,
     settings_seen: bool,
     header_block: Block,
-    /// The bytes of header blocks since the last [`forget_headers`](Self::forget_headers), without those of streams that were reset.
+    /// The bytes of header blocks since the last [`begin_turn`](Self::begin_turn), without those of streams that were reset.
     headers: u64,
     /// The stream of the last header block, and the bytes of that block; 0 bytes after the stream's reset.
     last_headers: (u32, u64),
-    /// How many streams the peer has reset since the last [`forget_headers`](Self::forget_headers).
+    /// How many streams the peer has reset since the last [`begin_turn`](Self::begin_turn).
     resets: u32,
     crumbs: Crumbs,
     /// Set by the first flood, and never cleared.
@@ -119,19 +119,20 @@ impl Policy {
         }
     }
 
-    /// The bytes of header blocks since the last [`forget_headers`](Self::forget_headers), as the frames' heads announce them. A reset
+    /// The bytes of header blocks since the last [`begin_turn`](Self::begin_turn), as the frames' heads announce them. A reset
     /// subtracts the bytes of the last block, if that block and the reset have the same stream.
     pub(super) const fn headers(&self) -> u64 {
         self.headers
     }
 
-    pub(super) const fn forget_headers(&mut self) {
+    /// Forgets the headers, resets and DATA frames of the turn before.
+    pub(super) const fn begin_turn(&mut self) {
         self.headers = 0;
         self.resets = 0;
         self.crumbs.forget();
     }
 
-    /// The DATA frames since the last [`forget_headers`](Self::forget_headers).
+    /// The DATA frames since the last [`begin_turn`](Self::begin_turn).
     pub(super) const fn crumbs(&self) -> &Crumbs {
         &self.crumbs
     }

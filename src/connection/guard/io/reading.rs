@@ -199,7 +199,7 @@ impl<T> Guard<T> {
     fn allowance(&mut self) -> usize {
         let read = self.link.read_in_poll();
         if read == 0 {
-            self.policy.forget_headers();
+            self.policy.begin_turn();
         }
         if self.policy.headers() >= self.header_budget
             || self.policy.has_resets_to_look_at()
