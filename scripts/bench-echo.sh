@@ -20,7 +20,7 @@ SIZES=("$@")
 # How many messages in all, by kind, size and number in flight.
 count() {
     local small=$((20000 + 400 * $2))
-    [ "$1" -le 1024 ] && echo "$small" || echo $((small / 20))
+    [ "$1" -le 1024 ] && echo "$small" || echo $((small / 4))
 }
 build
 

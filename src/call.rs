@@ -22,6 +22,7 @@ pub(crate) use tail::Tail;
 
 pub(crate) use crate::inflating::Turns;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header::ALLOW;
@@ -46,7 +47,7 @@ pub(crate) fn accept<S: Service>(
     service: &S,
     parts: &mut Parts,
     max_list: usize,
-    peer: &PeerInfo,
+    peer: &Arc<PeerInfo>,
     clock: fn() -> Instant,
     meters: &mut Meters,
 ) -> Result<Call, Refusal> {

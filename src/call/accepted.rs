@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,6 @@ use crate::service::{
 use crate::wire::code::Code;
 use crate::wire::content_type;
 use crate::wire::encoding::{self, Encoding};
-use crate::wire::metadata::Metadata;
 use crate::wire::status::Status;
 
 const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
@@ -85,7 +85,7 @@ impl Call {
         &mut self,
         service: &S,
         parts: &mut Parts,
-        peer: &PeerInfo,
+        peer: &Arc<PeerInfo>,
         clock: fn() -> Instant,
     ) -> Result<(), Refusal> {
         let uri = std::mem::take(&mut parts.uri);
@@ -94,7 +94,7 @@ impl Call {
         let deadline = self
             .timeout
             .and_then(|timeout| clock().checked_add(timeout));
-        let mut context = RequestContext::arrived(uri, headers, peer.clone())
+        let mut context = RequestContext::arrived(uri, headers, Arc::clone(peer))
             .with_time(self.timeout, deadline)
             .with_content_type(content_type.clone())
             .with_extensions(std::mem::take(&mut parts.extensions));
@@ -107,7 +107,7 @@ impl Call {
             decision: None,
             kept: Kept::new(clock),
             content_type,
-            metadata: Metadata::new(),
+            metadata: None,
         }));
         self.ask(service, peer)
     }
@@ -183,6 +183,14 @@ impl Call {
                 }
                 Err(rejection) => return Poll::Ready(Err(self.refuse(rejection))),
             }
+        }
+    }
+
+    /// Gives back memory that a call does not need while the call waits for its request.
+    pub(crate) fn shrink(&mut self) {
+        let state = self.tail.state.as_deref_mut();
+        if let Some(context) = state.and_then(|state| state.context.as_mut()) {
+            context.shrink();
         }
     }
 

@@ -26,7 +26,7 @@ pub(super) struct State {
     /// The answer's content type, if it is not protobuf's.
     pub(super) content_type: Option<HeaderValue>,
     /// Metadata for the answer's head, next to the service's own.
-    pub(super) metadata: Metadata,
+    pub(super) metadata: Option<Box<Metadata>>,
 }
 
 impl Tail {
@@ -49,7 +49,10 @@ impl Tail {
     }
 
     fn head_with(&self, prebuilt: &Prebuilt, part: Option<&Part>) -> Response<()> {
-        let extra = self.state.as_deref().map(|state| &state.metadata);
+        let extra = self
+            .state
+            .as_deref()
+            .and_then(|state| state.metadata.as_deref());
         let mut head = match (part, extra.filter(|extra| !extra.is_empty())) {
             (None, None) => prebuilt.head(),
             (Some(part), None) => prebuilt.head_for(part),
@@ -62,7 +65,10 @@ impl Tail {
     /// The whole answer without a message, which ends the call.
     pub(crate) fn trailers_only(&mut self, status: &Status) -> Response<()> {
         self.end(status.code());
-        let extra = self.state.as_deref().map(|state| &state.metadata);
+        let extra = self
+            .state
+            .as_deref()
+            .and_then(|state| state.metadata.as_deref());
         let mut answer = match extra.filter(|extra| !extra.is_empty()) {
             None => trailers_only(status),
             Some(extra) => {

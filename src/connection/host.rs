@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::config::Config;
+use super::guard::Readers;
 use super::intake::Budgets;
 use super::sending::Outbox;
 use super::tally::Counters;
@@ -26,6 +27,7 @@ pub(crate) struct Host<S> {
     /// The memory that the requests of all connections may take.
     pub(super) received: Budgets,
     pub(super) outbox: Arc<Outbox>,
+    pub(super) readers: Readers,
 }
 
 impl<S: Service> Host<S> {
@@ -44,6 +46,7 @@ impl<S: Service> Host<S> {
             start: Instant::now(),
             received,
             outbox,
+            readers: Readers::default(),
         }
     }
 

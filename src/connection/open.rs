@@ -139,7 +139,7 @@ fn begin<S: Service, T: AsyncRead + AsyncWrite + Unpin>(
     link: &Arc<Link>,
     io: T,
 ) -> (Handshake<T>, Lingering<T>) {
-    let (guard, lingering) = Guard::new(io, Arc::clone(link), &host.config);
+    let (guard, lingering) = Guard::new(io, Arc::clone(link), &host.config, &host.readers);
     (Box::pin(host.http2.handshake(guard)), lingering)
 }
 

@@ -160,7 +160,7 @@ impl<S: Service> Waiting<S> {
     }
 
     /// Adds a new call, and polls the call so that the call gets a waker.
-    pub(super) fn insert(&mut self, state: State<S>, terms: Terms, at: &mut Turn<'_, S>) {
+    pub(super) fn insert(&mut self, mut state: State<S>, terms: Terms, at: &mut Turn<'_, S>) {
         let entry = self.calls.vacant_entry();
         // A connection has at most as many streams as a u32 can count.
         let Ok(key) = u32::try_from(entry.key()) else {
@@ -168,11 +168,11 @@ impl<S: Service> Waiting<S> {
         };
         let now = Instant::now();
         let mut patience = Patience::new(terms.timeout, now);
-        match &state {
-            State::Reading(reading) if reading.call.is_decided() => {
+        if let State::Reading(reading) = &mut state {
+            reading.call.shrink();
+            if reading.call.is_decided() {
                 patience.await_request(body_timeout(&reading.call, at), now);
             }
-            _ => {}
         }
         entry.insert(Waiter {
             state,

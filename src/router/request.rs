@@ -1,5 +1,6 @@
 //! The request that a handler is given.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::uri::Authority;
@@ -24,7 +25,7 @@ pub(super) struct RequestParts {
     authority: Option<Authority>,
     timeout: Option<Duration>,
     deadline: Option<Instant>,
-    peer: PeerInfo,
+    peer: Arc<PeerInfo>,
     /// The content type, if it is not protobuf's.
     content_type: Option<HeaderValue>,
     extensions: Extensions,
@@ -45,7 +46,10 @@ impl RequestParts {
                 .map(RequestContext::take_extensions)
                 .unwrap_or_default(),
             metadata: head.take_metadata().unwrap_or_default(),
-            peer: head.peer().clone(),
+            peer: match head.context() {
+                Some(context) => context.shared_peer(),
+                None => Arc::new(head.peer().clone()),
+            },
         }
     }
 }
@@ -114,7 +118,7 @@ impl<T> Request<T> {
     /// Replaces what is known of the connection's other end.
     #[must_use]
     pub fn with_peer(mut self, peer: PeerInfo) -> Self {
-        self.parts.peer = peer;
+        self.parts.peer = Arc::new(peer);
         self
     }
 
@@ -196,7 +200,7 @@ impl<T> Request<T> {
 
     /// The client at the other end of the connection: its address, its credentials on a Unix socket, and its certificates in mutual TLS.
     #[must_use]
-    pub const fn peer(&self) -> &PeerInfo {
+    pub fn peer(&self) -> &PeerInfo {
         &self.parts.peer
     }
 

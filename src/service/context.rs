@@ -1,5 +1,6 @@
 //! What a host knows of a request, for the code that decides about the request.
 
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use http::uri::{Authority, PathAndQuery};
@@ -23,9 +24,11 @@ struct Fields {
     content_type: Option<HeaderValue>,
     timeout: Option<Duration>,
     deadline: Option<Instant>,
-    peer: PeerInfo,
+    /// Shared by the calls of a connection.
+    peer: Arc<PeerInfo>,
     extensions: Extensions,
-    response_metadata: Metadata,
+    /// Boxed: few calls have any, and metadata is large.
+    response_metadata: Option<Box<Metadata>>,
 }
 
 impl RequestContext {
@@ -58,7 +61,7 @@ impl RequestContext {
         Self::default().with_path(path)
     }
 
-    pub(crate) fn arrived(uri: Uri, headers: HeaderMap, peer: PeerInfo) -> Self {
+    pub(crate) fn arrived(uri: Uri, headers: HeaderMap, peer: Arc<PeerInfo>) -> Self {
         let uri = uri.into_parts();
         Self(Box::new(Fields {
             path: uri.path_and_query,
@@ -84,7 +87,7 @@ impl RequestContext {
     /// Replaces the request's peer.
     #[must_use]
     pub fn with_peer(mut self, peer: PeerInfo) -> Self {
-        self.0.peer = peer;
+        self.0.peer = Arc::new(peer);
         self
     }
 
@@ -182,6 +185,15 @@ impl RequestContext {
         &self.0.peer
     }
 
+    pub(crate) fn shared_peer(&self) -> Arc<PeerInfo> {
+        Arc::clone(&self.0.peer)
+    }
+
+    /// Gives back what the request's headers have more memory than metadata, for a call that waits.
+    pub(crate) fn shrink(&mut self) {
+        self.0.metadata.shrink();
+    }
+
     /// Values that interceptors, or the layers around a mounted router, have added to the request: at most one of each type. The handler
     /// reads the values from its request.
     #[must_use]
@@ -202,15 +214,16 @@ impl RequestContext {
     /// a refusal, carries this metadata with the status.
     #[must_use]
     pub fn response_metadata(&self) -> &Metadata {
-        &self.0.response_metadata
+        static NONE: LazyLock<Metadata> = LazyLock::new(Metadata::new);
+        self.0.response_metadata.as_deref().unwrap_or(&NONE)
     }
 
     /// The added [response metadata](Self::response_metadata), for changes.
     pub fn response_metadata_mut(&mut self) -> &mut Metadata {
-        &mut self.0.response_metadata
+        self.0.response_metadata.get_or_insert_default()
     }
 
-    pub(crate) fn take_response_metadata(&mut self) -> Metadata {
-        std::mem::take(&mut self.0.response_metadata)
+    pub(crate) fn take_response_metadata(&mut self) -> Option<Box<Metadata>> {
+        self.0.response_metadata.take()
     }
 }

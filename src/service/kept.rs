@@ -67,7 +67,7 @@ pub(crate) struct Kept {
     code: Code,
     observed: Option<Box<Observed>>,
     /// The response metadata at the time when the context was taken out.
-    said: Metadata,
+    said: Option<Box<Metadata>>,
 }
 
 struct Observed {
@@ -85,16 +85,17 @@ impl Kept {
             clock,
             code: Code::CANCELLED,
             observed: None,
-            said: Metadata::default(),
+            said: None,
         }
     }
 
     pub(super) fn say(&mut self, metadata: &Metadata) {
-        self.said.clone_from(metadata);
+        let said = || Box::new(metadata.clone());
+        self.said = (!metadata.is_empty()).then(said);
     }
 
-    pub(crate) fn take_said(&mut self) -> Metadata {
-        std::mem::take(&mut self.said)
+    pub(crate) fn take_said(&mut self) -> Option<Box<Metadata>> {
+        self.said.take()
     }
 
     /// Sets the code with which the call ends, unless a later code replaces this one.

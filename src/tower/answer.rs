@@ -27,7 +27,7 @@ pub(super) async fn answer<S: Service, B: Body + Send + 'static>(
 ) -> Response<ResponseBody<S>> {
     let arrival = Instant::now();
     let (mut parts, body) = request.into_parts();
-    let peer: PeerInfo = parts.extensions.remove().unwrap_or_default();
+    let peer = Arc::new(parts.extensions.remove::<PeerInfo>().unwrap_or_default());
     let clock = || Instant::now().into_std();
     let mut meters = Meters::new(&host.observers);
     let judge = || {

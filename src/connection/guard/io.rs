@@ -22,6 +22,7 @@ use super::greeting::Greeting;
 use super::held::Held;
 use super::linger::Lingering;
 use super::policy::Policy;
+use super::readers::{Reader, Readers};
 use super::repair::Repairer;
 
 /// A connection's byte stream, whose bytes pass through the guard.
@@ -41,6 +42,7 @@ pub(in crate::connection) struct Guard<T> {
     farewell: (Vec<u8>, usize),
     link: Arc<Link>,
     policy: Policy,
+    reader: Reader,
     /// `None` after the server's SETTINGS have been written.
     greeting: Option<Greeting>,
     /// The beginning of an incomplete frame, if late frames are possible.
@@ -50,7 +52,7 @@ pub(in crate::connection) struct Guard<T> {
     /// How many bytes h2 has offered and the socket has not taken. h2 offers these bytes again.
     offered: usize,
     start: Instant,
-    /// How many bytes the guard reads in one poll of the connection.
+    /// How many bytes the guard reads in one poll of the connection, without those that the [`Portion`](super::portion::Portion) spares.
     read_budget: u64,
     header_budget: u64,
     header_block_timeout: Duration,
@@ -65,6 +67,7 @@ impl<T> Guard<T> {
         io: T,
         link: Arc<Link>,
         config: &Config,
+        readers: &Readers,
     ) -> (Self, Lingering<T>) {
         let (heir, rest) = oneshot::channel();
         let guard = Self {
@@ -77,6 +80,7 @@ impl<T> Guard<T> {
             farewell: (Vec::new(), 0),
             link,
             policy: Policy::new(&config.guard()),
+            reader: Reader::new(readers.clone()),
             greeting: Some(Greeting::new(config.max_header_list_size)),
             held: Held::default(),
             largest_frame: usize::try_from(config.max_frame_size).unwrap_or(usize::MAX),

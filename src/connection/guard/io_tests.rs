@@ -15,12 +15,18 @@ use tokio::io::{
 use super::super::config::Config;
 use super::super::link::Link;
 use super::io::Guard;
+use super::readers::{Reader, Readers};
 
 #[tokio::test]
 async fn bytes_are_counted_both_ways_and_a_full_pipe_is_seen() {
     let (ours, mut peer) = duplex(8);
     let link = Arc::new(Link::new());
-    let (mut guard, _) = Guard::new(ours, Arc::clone(&link), &Config::default());
+    let (mut guard, _) = Guard::new(
+        ours,
+        Arc::clone(&link),
+        &Config::default(),
+        &Readers::default(),
+    );
     let mut cx = Context::from_waker(Waker::noop());
 
     peer.write_all(b"abc").await.unwrap();
@@ -46,7 +52,12 @@ async fn vectored_writes_are_forwarded() {
     let addr = listener.local_addr().unwrap();
     let (client, accepted) = tokio::join!(tokio::net::TcpStream::connect(addr), listener.accept());
     let link = Arc::new(Link::new());
-    let (mut guard, _) = Guard::new(client.unwrap(), Arc::clone(&link), &Config::default());
+    let (mut guard, _) = Guard::new(
+        client.unwrap(),
+        Arc::clone(&link),
+        &Config::default(),
+        &Readers::default(),
+    );
     assert!(guard.is_write_vectored());
     // The first frame is written by itself.
     guard.write_all(b"-").await.unwrap();
@@ -69,7 +80,7 @@ async fn a_connection_that_has_more_to_say_lets_others_run() {
         read_budget: 4,
         ..Config::default()
     };
-    let (mut guard, _) = Guard::new(ours, Arc::clone(&link), &config);
+    let (mut guard, _) = Guard::new(ours, Arc::clone(&link), &config, &Readers::default());
     peer.write_all(b"three reads of all").await.unwrap();
     let woken = Arc::<Woken>::default();
     let waker = Waker::from(Arc::clone(&woken));
@@ -115,8 +126,9 @@ fn turn<T: AsyncRead + Unpin>(
 #[tokio::test]
 async fn of_frames_of_one_byte_a_turn_reads_few() {
     let (ours, mut peer) = duplex(1 << 17);
+    let readers = Readers::default();
     let link = Arc::new(Link::new());
-    let (mut guard, _) = Guard::new(ours, Arc::clone(&link), &Config::default());
+    let (mut guard, _) = Guard::new(ours, Arc::clone(&link), &Config::default(), &readers);
     let mut cx = Context::from_waker(Waker::noop());
     let mut read = || turn(&mut guard, &link, &mut cx, 8 << 10);
     peer.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
@@ -125,7 +137,15 @@ async fn of_frames_of_one_byte_a_turn_reads_few() {
     assert_eq!(read(), 24);
     let crumbs = [0, 0, 1, 0, 0, 0, 0, 0, 1, 0].repeat(2_000);
     peer.write_all(&crumbs).await.unwrap();
-    assert_eq!([read(), read(), read()], [8 << 10, 2 << 10, 2 << 10]);
+    assert_eq!([read(), read(), read()], [8 << 10, 4_000, 4_000]);
+    let busy = |_| {
+        let mut reader = Reader::new(readers.clone());
+        reader.set_busy(true);
+        reader
+    };
+    let crowd: Vec<Reader> = (0..40).map(busy).collect();
+    assert_eq!([read(), read()], [512, 512]);
+    drop(crowd);
     while read() > 0 {}
     // A peer that sends larger frames again is read as before.
     let data = [0, 0, 91, 0, 0, 0, 0, 0, 1].into_iter().chain([0; 91]);
@@ -143,7 +163,7 @@ async fn headers_are_looked_at_before_more_is_read() {
         header_budget: 64,
         ..Config::default()
     };
-    let (mut guard, _) = Guard::new(ours, Arc::clone(&link), &config);
+    let (mut guard, _) = Guard::new(ours, Arc::clone(&link), &config, &Readers::default());
     let mut cx = Context::from_waker(Waker::noop());
     let mut read = |cx: &mut Context<'_>| turn(&mut guard, &link, cx, 1 << 10);
     peer.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
@@ -185,7 +205,7 @@ async fn the_greeting_has_the_limit_of_header_lists() {
             max_header_list_size: 1_000,
             ..Config::default()
         };
-        let (mut guard, _) = Guard::new(ours, Arc::new(Link::new()), &config);
+        let (mut guard, _) = Guard::new(ours, Arc::new(Link::new()), &config, &Readers::default());
         let said = [settings(2_000), settings(3_000)].concat();
         let write = async {
             guard.write_all(&said).await.unwrap();
@@ -204,7 +224,12 @@ const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
 /// A wrapper after the peer's preface, whose server has reset these streams, and the peer's end of the pipe.
 async fn with_resets(streams: &[u8]) -> (Guard<DuplexStream>, DuplexStream) {
     let (ours, mut peer) = duplex(1 << 10);
-    let (mut guard, _) = Guard::new(ours, Arc::new(Link::new()), &Config::default());
+    let (mut guard, _) = Guard::new(
+        ours,
+        Arc::new(Link::new()),
+        &Config::default(),
+        &Readers::default(),
+    );
     peer.write_all(PREFACE).await.unwrap();
     guard.read_exact(&mut [0; 24]).await.unwrap();
     guard.write_all(&SETTINGS).await.unwrap();
@@ -296,7 +321,12 @@ async fn a_stream_may_be_reset_in_the_middle_of_a_frame() {
 async fn greeted(pipe: usize) -> (Guard<DuplexStream>, Arc<Link>, DuplexStream) {
     let (ours, mut peer) = duplex(pipe);
     let link = Arc::new(Link::new());
-    let (mut guard, _) = Guard::new(ours, Arc::clone(&link), &Config::default());
+    let (mut guard, _) = Guard::new(
+        ours,
+        Arc::clone(&link),
+        &Config::default(),
+        &Readers::default(),
+    );
     guard.write_all(b"-").await.unwrap();
     assert_eq!(peer.read_u8().await.unwrap(), b'-');
     (guard, link, peer)

@@ -9,7 +9,6 @@
 mod authority;
 mod block;
 mod budget;
-mod crumbs;
 mod end;
 mod farewell;
 mod frames;
@@ -24,8 +23,10 @@ mod late;
 mod limits;
 mod linger;
 mod policy;
+mod portion;
 #[cfg(feature = "__internals")]
 mod program;
+mod readers;
 mod repair;
 mod resets;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub(super) use limits::Limits;
 pub(super) use linger::Lingering;
 #[cfg(feature = "http1")]
 pub(super) use linger::linger;
+pub(super) use readers::Readers;
 
 #[cfg(feature = "__internals")]
 pub use huffman::{decoded as huffman_decoded, encoded as huffman_encoded};

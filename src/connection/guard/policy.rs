@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::budget::Budget;
-use super::crumbs::Crumbs;
 use super::frames::{self, HEAD, Head, Heads};
 use super::late::{self, Late};
 use super::limits::Limits;
+use super::portion::Portion;
 use super::resets::Resets;
 
 /// The first bytes of every client (RFC 9113, section 3.4).
@@ -57,7 +57,7 @@ pub(super) struct Policy {
     last_headers: (u32, u64),
     /// How many streams the peer has reset since the last [`begin_turn`](Self::begin_turn).
     resets: u32,
-    crumbs: Crumbs,
+    portion: Portion,
     /// Set by the first flood, and never cleared.
     flood: Option<Flood>,
     late: Late,
@@ -113,7 +113,7 @@ impl Policy {
             headers: 0,
             last_headers: (0, 0),
             resets: 0,
-            crumbs: Crumbs::new(),
+            portion: Portion::new(),
             flood: None,
             late: Late::new(limits.late_streams, limits.stream_window),
         }
@@ -125,16 +125,16 @@ impl Policy {
         self.headers
     }
 
-    /// Forgets the headers, resets and DATA frames of the turn before.
-    pub(super) const fn begin_turn(&mut self) {
+    /// Forgets the headers, resets and DATA frames of the turn before. `busy` connections have much to read, this one included.
+    pub(super) fn begin_turn(&mut self, busy: u32) {
         self.headers = 0;
         self.resets = 0;
-        self.crumbs.forget();
+        self.portion.begin_turn(busy);
     }
 
     /// The DATA frames since the last [`begin_turn`](Self::begin_turn).
-    pub(super) const fn crumbs(&self) -> &Crumbs {
-        &self.crumbs
+    pub(super) const fn portion(&self) -> &Portion {
+        &self.portion
     }
 
     /// Whether the connection must accept the streams that were reset before the guard reads more. h2 limits the streams that are reset
@@ -302,7 +302,7 @@ impl Policy {
             frames::DATA if head.len > 0 || is_last => {
                 // Clients send WINDOW_UPDATEs together with other frames: C-core sends them for any number of bytes.
                 self.window_update.credit(2);
-                self.crumbs.count(is_last);
+                self.portion.count(head.len, is_last);
                 return Ok(());
             }
             frames::HEADERS => {

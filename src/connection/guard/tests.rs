@@ -310,7 +310,7 @@ fn headers_are_counted_until_they_are_forgotten_or_their_streams_reset() {
     let mut policy = greeted(&Limits::all(100, NEVER));
     let mut read = |frames: &[Vec<u8>], forget: bool| {
         if forget {
-            policy.begin_turn();
+            policy.begin_turn(1);
         }
         policy.read(&frames.concat(), || Duration::ZERO).unwrap();
         policy.headers()

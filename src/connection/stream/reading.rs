@@ -244,8 +244,9 @@ pub(in crate::connection) fn begin<S: Service>(
     at: &mut Turn<'_, S>,
     inbox: Inbox,
     respond: SendResponse<Bytes>,
-    call: Call,
+    mut call: Call,
 ) -> Finished<S> {
+    call.shrink();
     let body = Body::new(inbox, at.bodies);
     let requests = Requests::new(Incoming::new(body, &call, at.turns.clone()));
     dispatch(at, respond, call, |service, head| {

@@ -178,6 +178,22 @@ impl Metadata {
         Self { fields }
     }
 
+    /// Drops the fields of a received request that nobody reads any more, and the room for more fields, if that saves memory.
+    pub(crate) fn shrink(&mut self) {
+        let is_read = |name: &&HeaderName| {
+            let name = name.as_str();
+            !is_reserved(name) || matches!(name, "host" | "grpc-accept-encoding")
+        };
+        let read = || self.fields.iter().filter(|(name, _)| is_read(name));
+        let mut kept = HeaderMap::with_capacity(read().count());
+        if kept.capacity() < self.fields.capacity() {
+            for (name, value) in read() {
+                kept.append(name, value.clone());
+            }
+            self.fields = kept;
+        }
+    }
+
     /// Whether the sender of the request reads this encoding.
     pub(crate) fn accepts(&self, encoding: Encoding) -> bool {
         let mut lists = self.fields.get_all("grpc-accept-encoding").iter();

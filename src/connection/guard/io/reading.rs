@@ -13,9 +13,6 @@ use super::super::frames::Heads;
 use super::super::policy::Policy;
 use super::{Guard, add};
 
-/// How many bytes the guard reads at once of a peer that sends many small DATA frames: some 200 of the smallest.
-const CRUMBS: u64 = 2 << 10;
-
 /// How many bytes over the read budget the guard may read to complete a DATA frame: the largest frame that every peer may send.
 const OVERDRAFT: u64 = 16 << 10;
 
@@ -199,24 +196,29 @@ impl<T> Guard<T> {
     fn allowance(&mut self) -> usize {
         let read = self.link.read_in_poll();
         if read == 0 {
-            self.policy.begin_turn();
+            self.policy.begin_turn(self.reader.busy());
         }
         if self.policy.headers() >= self.header_budget
             || self.policy.has_resets_to_look_at()
-            || self.policy.crumbs().must_be_taken()
+            || self.policy.portion().is_full()
         {
+            self.reader.set_busy(true);
             return 0;
         }
-        let left = self.read_budget.saturating_sub(read);
+        let budget = self
+            .read_budget
+            .saturating_add(self.policy.portion().spared());
+        let left = budget.saturating_sub(read);
         if left == 0 {
+            self.reader.set_busy(true);
             return 0;
         }
         // All bytes after the current frame may be headers. The last frame is read to its end, which saves a read of its rest.
         let data = self.policy.data_left();
         let most = self.header_budget.saturating_add(data);
         let mut left = left.max(data.min(OVERDRAFT));
-        if self.policy.crumbs().are_many() {
-            left = left.min(CRUMBS);
+        if let Some(at_once) = self.policy.portion().at_once() {
+            left = left.min(at_once);
         }
         usize::try_from(left.min(most)).unwrap_or(usize::MAX)
     }
@@ -224,6 +226,7 @@ impl<T> Guard<T> {
     /// Called when the socket has no more bytes. Sets the timer for an incomplete handshake or header block.
     #[inline]
     fn wait(&mut self, cx: &mut Context<'_>) {
+        self.reader.set_busy(false);
         if self.timer.is_some() || self.policy.is_in_a_hurry() {
             self.wait_in_time(cx);
         }

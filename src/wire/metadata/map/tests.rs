@@ -154,3 +154,36 @@ fn what_is_out_of_sight_makes_no_difference() {
     assert_eq!(received.append("v", &value), too_large);
     assert_eq!(received.append("v", &value[1..]), Ok(()));
 }
+
+#[test]
+fn metadata_of_a_call_that_waits_keeps_what_is_read_and_gives_the_rest_back() {
+    let mut fields = HeaderMap::new();
+    for (name, value) in [
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+        ("grpc-timeout", "1S"),
+        ("host", "shop.example"),
+        ("grpc-accept-encoding", "gzip"),
+    ] {
+        fields.insert(name, HeaderValue::from_static(value));
+    }
+    fields.append("x", HeaderValue::from_static("one"));
+    let mut metadata = Metadata::received(fields);
+    let before = metadata.fields.capacity();
+    metadata.shrink();
+    assert!(metadata.fields.capacity() < before);
+    assert_eq!(metadata.host(), Some("shop.example"));
+    assert!(metadata.accepts(Encoding::Gzip) || cfg!(not(feature = "gzip")));
+    assert_eq!(metadata.get("x"), Some("one"));
+    assert_eq!(metadata.fields.len(), 3);
+    metadata.append("y", "more").unwrap();
+    assert_eq!(metadata.names().count(), 2);
+
+    let mut long = HeaderMap::new();
+    for value in ["one", "two", "three", "four", "five", "six"] {
+        long.append("x", HeaderValue::from_static(value));
+    }
+    let mut metadata = Metadata::received(long);
+    metadata.shrink();
+    assert_eq!(metadata.get_all("x").count(), 6);
+}

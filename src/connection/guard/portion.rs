@@ -1,0 +1,161 @@
+//! How much DATA one turn reads.
+//!
+//! All connections of a core wait for one another's turns, so a turn reads less the more connections have much to read. What a frame costs
+//! hardly depends on the frame's length. A turn therefore counts small frames, and counts the bytes of large frames only in part while few
+//! connections are busy.
+//!
+//! h2 has a queue of all frames that nobody has taken, with some 230 bytes for each frame, and the queue never shrinks. So the handlers
+//! take frames before the guard reads many more.
+
+/// After so many frames the guard reads no more in this turn, if no other connection is busy. The last read may bring more frames.
+const MOST: u32 = 400;
+
+/// The busy connections share so many frames, and each has at least [`LEAST`] of them.
+const SHARED: u32 = 1_600;
+const LEAST: u32 = 50;
+
+/// A frame of at least this many bytes is large.
+const LARGE: u32 = 4 << 10;
+
+/// The bytes of large frames count in full for so many busy connections, and less for fewer: a quarter of them for one or two.
+const CROWD: u32 = 8;
+const FEW: u32 = 2;
+
+/// How many bytes of small frames the guard reads at once, at least and at most.
+const AT_ONCE: (u64, u64) = (512, 8 << 10);
+
+/// The DATA frames of a peer in one turn.
+#[derive(Debug)]
+pub(super) struct Portion {
+    /// How many frames have arrived that end no stream, and their bytes. A request's last frame does not count: most requests have no
+    /// other.
+    frames: u32,
+    bytes: u64,
+    /// After how many frames the guard reads no more.
+    most: u32,
+    /// How many bytes the guard reads at once, if the turn before ended for its frames.
+    at_once: Option<u64>,
+    /// How many connections have much to read, this one included.
+    busy: u32,
+    /// The bytes of large frames that do not count.
+    spared: u64,
+}
+
+impl Portion {
+    pub(super) const fn new() -> Self {
+        Self {
+            frames: 0,
+            bytes: 0,
+            most: MOST,
+            at_once: None,
+            busy: 1,
+            spared: 0,
+        }
+    }
+
+    /// Counts a frame of `len` bytes.
+    pub(super) fn count(&mut self, len: u32, ends_stream: bool) {
+        if !ends_stream {
+            self.frames = self.frames.saturating_add(1);
+            self.bytes = self.bytes.saturating_add(9 + u64::from(len));
+        }
+        if len >= LARGE && self.busy < CROWD {
+            self.spared += u64::from(len - len / CROWD * self.busy.max(FEW));
+        }
+    }
+
+    /// Whether the handlers must take frames before the guard reads more.
+    pub(super) const fn is_full(&self) -> bool {
+        self.frames >= self.most
+    }
+
+    /// How many bytes the guard reads at once of a peer that sends many small frames; `None` for other peers.
+    pub(super) const fn at_once(&self) -> Option<u64> {
+        self.at_once
+    }
+
+    /// How many of the turn's bytes do not count.
+    pub(super) const fn spared(&self) -> u64 {
+        self.spared
+    }
+
+    /// Called when a turn begins while so many connections have much to read, this one included.
+    pub(super) fn begin_turn(&mut self, busy: u32) {
+        let most = (SHARED / busy.max(1)).clamp(LEAST, MOST);
+        let average = self.bytes / u64::from(self.frames.max(1));
+        let wanted = (u64::from(most) * average).clamp(AT_ONCE.0, AT_ONCE.1);
+        *self = Self {
+            most,
+            at_once: self.is_full().then_some(wanted),
+            busy,
+            ..Self::new()
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A turn of so many frames of `len` bytes. Returns whether the portion is full.
+    fn turn(portion: &mut Portion, busy: u32, len: u32, frames: u32) -> bool {
+        portion.begin_turn(busy);
+        (0..frames).for_each(|_| portion.count(len, false));
+        portion.is_full()
+    }
+
+    #[test]
+    fn a_turn_ends_after_fewer_frames_the_more_connections_are_busy() {
+        let mut portion = Portion::new();
+        for (busy, most) in [
+            (0, 400),
+            (1, 400),
+            (4, 400),
+            (8, 200),
+            (32, 50),
+            (10_000, 50),
+        ] {
+            assert!(!turn(&mut portion, busy, 1, most - 1), "{busy}");
+            assert!(turn(&mut portion, busy, 1, most), "{busy}");
+        }
+        portion.begin_turn(1);
+        (0..1_000).for_each(|_| portion.count(1, true));
+        assert!(!portion.is_full());
+    }
+
+    #[test]
+    fn after_a_turn_of_many_frames_little_is_read_at_once() {
+        let mut portion = Portion::new();
+        assert!(turn(&mut portion, 1, 1, 400) && portion.at_once().is_none());
+        for (busy, len, frames, at_once) in [
+            (8, 21, 200, 2_000),
+            (64, 1, 50, 1_500),
+            (64, 1, 50, 512),
+            (1, 1_000, 400, 4_000),
+            (1, 1, 1, 8 << 10),
+        ] {
+            turn(&mut portion, busy, len, frames);
+            assert_eq!(portion.at_once(), Some(at_once), "{busy} {len}");
+        }
+        portion.begin_turn(1);
+        assert_eq!(portion.at_once(), None);
+    }
+
+    #[test]
+    fn large_frames_count_in_part_while_few_connections_are_busy() {
+        let mut portion = Portion::new();
+        for (busy, spared) in [
+            (1, 24_000),
+            (2, 24_000),
+            (3, 20_000),
+            (7, 4_000),
+            (8, 0),
+            (99, 0),
+        ] {
+            turn(&mut portion, busy, 8_000, 4);
+            assert_eq!(portion.spared(), spared, "{busy}");
+            turn(&mut portion, busy, LARGE - 1, 4);
+            assert_eq!(portion.spared(), 0, "{busy}");
+        }
+    }
+}
