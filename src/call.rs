@@ -55,12 +55,14 @@ pub(crate) fn accept<S: Service>(
     if service.is_bare_http() {
         return Ok(Call::bare());
     }
-    let judged = judge(service, parts, max_list, peer.options.as_deref(), meters);
-    let mut call = judged.inspect_err(|answer| meters.refused(answer.headers()))?;
-    if call.method.keeps_metadata() {
-        call.admit(service, parts, peer, clock)?;
+    // Changed in place: a call is large, and each move copies the call.
+    let mut judged = judge(service, parts, max_list, peer.options.as_deref(), meters);
+    match &mut judged {
+        Ok(call) if call.method.keeps_metadata() => call.admit(service, parts, peer, clock)?,
+        Err(Refusal::Answer(answer)) => meters.refused(answer.headers()),
+        _ => {}
     }
-    Ok(call)
+    judged
 }
 
 fn judge<S: Service>(
@@ -69,14 +71,11 @@ fn judge<S: Service>(
     max_list: usize,
     options: Option<&ListenOptions>,
     meters: &mut Meters,
-) -> Result<Call, Box<Response<()>>> {
+) -> Result<Call, Refusal> {
     let fields = Fields::read(&parts.headers);
     if fields.hosts > 1 {
-        return Err(refuse(
-            StatusCode::BAD_REQUEST,
-            Code::INTERNAL,
-            "more than one host header",
-        ));
+        let message = "more than one host header";
+        return Err(refuse(StatusCode::BAD_REQUEST, Code::INTERNAL, message).into());
     }
     let subtype = fields
         .content_type
@@ -84,25 +83,25 @@ fn judge<S: Service>(
     match subtype {
         Some(Ok(None)) => {}
         Some(Ok(Some(name))) if takes(service, &parts.uri, name) => {}
-        _ => return Err(unsupported_media_type(fields.content_type)),
+        _ => return Err(unsupported_media_type(fields.content_type).into()),
     }
     let list = fields.size + pseudo_fields(parts);
     if list > max_list {
-        return Err(Box::new(trailers_only(&too_many_headers(list, max_list))));
+        return Err(Box::new(trailers_only(&too_many_headers(list, max_list))).into());
     }
     let Ok(timeout) = fields.timeout else {
         let message = "malformed grpc-timeout";
-        return Err(refuse(StatusCode::BAD_REQUEST, Code::INTERNAL, message));
+        return Err(refuse(StatusCode::BAD_REQUEST, Code::INTERNAL, message).into());
     };
     if !fields.binary_is_valid {
         let message = "malformed binary metadata";
-        return Err(refuse(StatusCode::BAD_REQUEST, Code::INTERNAL, message));
+        return Err(refuse(StatusCode::BAD_REQUEST, Code::INTERNAL, message).into());
     }
     if parts.method != HttpMethod::POST {
-        return Err(method_not_allowed(&parts.method));
+        return Err(method_not_allowed(&parts.method).into());
     }
     if timeout.is_some_and(|timeout| timeout.is_zero()) {
-        return Err(Box::new(trailers_only(&deadline_exceeded())));
+        return Err(Box::new(trailers_only(&deadline_exceeded())).into());
     }
     let (method, probing) = match options {
         None => (route(service, &parts.uri)?, None),
@@ -111,12 +110,12 @@ fn judge<S: Service>(
     let encoding = match fields.encoding.map(|value| (value, value.as_bytes())) {
         None => Some(Encoding::Identity),
         Some((value, name)) => match encoding::parse(name) {
-            None if !encoding::is_gzip(name) => return Err(unknown_encoding(value)),
+            None if !encoding::is_gzip(name) => return Err(unknown_encoding(value).into()),
             encoding => encoding,
         },
     };
     let timeout = [timeout, method.time_limit()].into_iter().flatten().min();
-    let mut call = Call::new(method, timeout, encoding).probing(probing);
+    let mut call = Call::new(method, timeout, encoding, probing);
     let path = if call.is_alias() {
         CHECK
     } else {

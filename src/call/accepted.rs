@@ -56,6 +56,7 @@ impl Call {
         method: Method,
         timeout: Option<Duration>,
         encoding: Option<Encoding>,
+        probing: Option<Box<Probing>>,
     ) -> Self {
         Self {
             method,
@@ -63,20 +64,15 @@ impl Call {
             encoding,
             #[cfg(feature = "__internals")]
             bare: false,
-            probing: None,
+            probing,
             tail: Tail::default(),
         }
-    }
-
-    pub(super) fn probing(mut self, probing: Option<Box<Probing>>) -> Self {
-        self.probing = probing;
-        self
     }
 
     /// A request whose head and body are not checked.
     #[cfg(feature = "__internals")]
     pub(super) fn bare() -> Self {
-        let call = Self::new(Method::new(0), None, Some(Encoding::Identity));
+        let call = Self::new(Method::new(0), None, Some(Encoding::Identity), None);
         Self { bare: true, ..call }
     }
 

@@ -40,11 +40,9 @@ impl Tally {
     /// Adds what is new to `counters`. `read` and `written` are the connection's totals.
     pub(super) fn tell(&mut self, counters: &Counters, read: u64, written: u64) {
         flush(&counters.calls, &mut self.calls);
-        flush(&counters.calls_cancelled, &mut self.cancelled);
-        flush(&counters.deadlines_exceeded, &mut self.expired);
-        flush(&counters.calls_stalled, &mut self.stalled);
-        flush(&counters.panics, &mut self.panics);
-        flush(&counters.floods, &mut self.floods);
+        if self.cancelled | self.expired | self.stalled | self.panics | self.floods != 0 {
+            self.tell_of_trouble(counters);
+        }
         difference(
             &counters.calls_waiting,
             self.waiting,
@@ -52,6 +50,16 @@ impl Tally {
         );
         difference(&counters.bytes_read, read, &mut self.told_read);
         difference(&counters.bytes_written, written, &mut self.told_written);
+    }
+
+    /// Adds what most turns have none of.
+    #[cold]
+    fn tell_of_trouble(&mut self, counters: &Counters) {
+        flush(&counters.calls_cancelled, &mut self.cancelled);
+        flush(&counters.deadlines_exceeded, &mut self.expired);
+        flush(&counters.calls_stalled, &mut self.stalled);
+        flush(&counters.panics, &mut self.panics);
+        flush(&counters.floods, &mut self.floods);
     }
 }
 

@@ -1,9 +1,9 @@
 //! The durations of the calls to one method.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use metrics::{Histogram, SharedString, histogram};
+use tokio::time::Instant;
 
 use super::checks::Checks;
 use crate::wire::code::Code;
@@ -16,19 +16,52 @@ pub(super) const OTHER: &str = "_OTHER";
 /// gRPC's codes are 0 to 16.
 const CODES: usize = 17;
 
+const NANOS: u64 = 1_000_000_000;
+
+/// A time, in nanoseconds of a [`Clock`]: half as large as an `Instant`, since every call carries one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment(u64);
+
+/// Tells the time since the server was made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock(Instant);
+
+impl Clock {
+    pub(super) fn new() -> Self {
+        Self(Instant::now())
+    }
+
+    #[inline]
+    pub(super) fn now(self) -> Moment {
+        let age = self.0.elapsed();
+        // Wraps after 584 years.
+        Moment((age.as_secs() * NANOS).wrapping_add(u64::from(age.subsec_nanos())))
+    }
+
+    /// The seconds since `begun`.
+    #[inline]
+    fn since(self, begun: Moment) -> f64 {
+        let nanos = self.now().0.saturating_sub(begun.0);
+        // The error for a call of a hundred days is a nanosecond.
+        nanos as f64 / NANOS as f64
+    }
+}
+
 /// What is measured of one method.
 #[derive(Debug)]
 pub(super) struct Method {
     name: SharedString,
     checks: Arc<Checks>,
+    clock: Clock,
     durations: [OnceLock<Histogram>; CODES],
 }
 
 impl Method {
-    pub(super) fn new(name: SharedString, checks: Arc<Checks>) -> Self {
+    pub(super) fn new(name: SharedString, checks: Arc<Checks>, clock: Clock) -> Self {
         Self {
             name,
             checks,
+            clock,
             durations: Default::default(),
         }
     }
@@ -38,15 +71,15 @@ impl Method {
         &self.checks
     }
 
-    /// Measures a call that has ended.
+    /// Measures a call that has arrived at `begun` and has ended now.
     #[inline]
-    pub(super) fn ended(&self, code: Code, after: Duration) {
+    pub(super) fn ended(&self, code: Code, begun: Moment) {
         // gRPC reads an unknown code as UNKNOWN.
         let at = usize::try_from(code.value()).ok().filter(|at| *at < CODES);
         let (at, code) = at.map_or((2, Code::UNKNOWN), |at| (at, code));
         if let Some(durations) = self.durations.get(at) {
             let histogram = durations.get_or_init(|| self.register(code));
-            histogram.record(after.as_secs_f64());
+            histogram.record(self.clock.since(begun));
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
 
 use super::checks::{self, Checks};
-use super::durations::{self, Method, OTHER};
+use super::durations::{self, Clock, Method, OTHER};
 use super::observer::{Change, Close, Limit, Observer, Refused};
 
 const STATUS: &str = "grpc_health.status";
@@ -32,6 +32,7 @@ pub(crate) struct Measured {
     calls_refused: [Counter; Limit::ALL.len()],
     checks: Arc<Checks>,
     methods: Mutex<HashMap<u64, Arc<Method>>>,
+    pub(super) clock: Clock,
     other: Arc<Method>,
 }
 
@@ -47,7 +48,11 @@ impl Measured {
             return Arc::clone(&self.other);
         }
         let name = path.strip_prefix('/').unwrap_or(path).to_owned();
-        let method = Arc::new(Method::new(name.into(), Arc::clone(&self.checks)));
+        let method = Arc::new(Method::new(
+            name.into(),
+            Arc::clone(&self.checks),
+            self.clock,
+        ));
         methods.insert(key, Arc::clone(&method));
         method
     }
@@ -62,6 +67,7 @@ impl Default for Measured {
     fn default() -> Self {
         describe_all();
         let checks = Arc::new(Checks::new());
+        let clock = Clock::new();
         Self {
             open: gauge!(CONNECTIONS),
             opened: counter!(OPENED),
@@ -75,7 +81,8 @@ impl Default for Measured {
                 by_reason(CALLS_REFUSED, Limit::ALL.get(at).map(|by| by.name()))
             }),
             methods: Mutex::default(),
-            other: Arc::new(Method::new(OTHER.into(), Arc::clone(&checks))),
+            clock,
+            other: Arc::new(Method::new(OTHER.into(), Arc::clone(&checks), clock)),
             checks,
         }
     }

@@ -3,14 +3,14 @@
 use http::{HeaderMap, HeaderValue};
 
 #[cfg(feature = "metrics")]
-use super::durations::Method;
+use super::durations::{Method, Moment};
 use super::observer::Checked;
 use super::observers::Observers;
 #[cfg(feature = "metrics")]
 use super::prober::Prober;
 use crate::wire::code::Code;
 #[cfg(feature = "metrics")]
-use {super::checks::Checks, super::measured::Measured, std::sync::Arc, tokio::time::Instant};
+use {super::checks::Checks, super::measured::Measured, std::sync::Arc};
 
 /// The number of methods that a connection remembers, so that a call needs no lock.
 #[cfg(feature = "metrics")]
@@ -25,7 +25,7 @@ pub(crate) struct Meters {
     remembered: Vec<(u64, Arc<Method>)>,
     /// When the requests of this turn arrived.
     #[cfg(feature = "metrics")]
-    arrival: Option<Instant>,
+    arrival: Option<Moment>,
 }
 
 impl Meters {
@@ -58,7 +58,7 @@ impl Meters {
             #[cfg(feature = "metrics")]
             metered: Some(Metered {
                 method: self.method(key, path),
-                begun: *self.arrival.get_or_insert_with(Instant::now),
+                begun: self.arrival(),
                 code: Code::CANCELLED,
                 prober: Prober::of(agent),
             }),
@@ -72,10 +72,17 @@ impl Meters {
         {
             let code = answer.get("grpc-status");
             let code = code.and_then(|code| Code::parse(code.as_bytes()));
-            let begun = *self.arrival.get_or_insert_with(Instant::now);
+            let begun = self.arrival();
             let other = self.measured.other();
-            other.ended(code.unwrap_or(Code::UNKNOWN), begun.elapsed());
+            other.ended(code.unwrap_or(Code::UNKNOWN), begun);
         }
+    }
+
+    #[cfg(feature = "metrics")]
+    #[inline]
+    fn arrival(&mut self) -> Moment {
+        let clock = self.measured.clock;
+        *self.arrival.get_or_insert_with(|| clock.now())
     }
 
     #[cfg(feature = "metrics")]
@@ -153,7 +160,7 @@ pub(crate) struct CallMeter {
 #[derive(Debug)]
 struct Metered {
     method: Arc<Method>,
-    begun: Instant,
+    begun: Moment,
     code: Code,
     prober: Prober,
 }
@@ -185,7 +192,7 @@ impl CallMeter {
 impl Drop for Metered {
     #[inline]
     fn drop(&mut self) {
-        self.method.ended(self.code, self.begun.elapsed());
+        self.method.ended(self.code, self.begun);
     }
 }
 

@@ -36,11 +36,18 @@ impl Prober {
         agent.map_or(Self::Other, |agent| Self::of_agent(agent.as_bytes()))
     }
 
+    #[inline]
     fn of_agent(agent: &[u8]) -> Self {
-        // The first byte tells most classes apart, at less cost than a comparison of slices.
-        let first = agent.first();
+        // The first byte tells most other clients at less cost than comparisons of slices.
+        match agent.first() {
+            Some(b'k' | b'g' | b'E' | b'e' | b'G') => Self::of_known(agent),
+            _ => Self::Other,
+        }
+    }
+
+    fn of_known(agent: &[u8]) -> Self {
         let mut agents = AGENTS.iter();
-        let found = agents.find(|(start, _)| start.first() == first && agent.starts_with(start));
+        let found = agents.find(|(start, _)| agent.starts_with(start));
         found.map_or(Self::Other, |(_, prober)| *prober)
     }
 

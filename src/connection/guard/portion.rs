@@ -31,14 +31,14 @@ pub(super) struct Portion {
     /// other.
     frames: u32,
     bytes: u64,
-    /// After how many frames the guard reads no more.
-    most: u32,
     /// How many bytes the guard reads at once, if the turn before ended for its frames.
     at_once: Option<u64>,
     /// How many connections have much to read, this one included.
     busy: u32,
     /// The bytes of large frames that do not count.
     spared: u64,
+    /// Whether there is anything to say. Not so for a peer whose requests are small and whole.
+    matters: bool,
 }
 
 impl Portion {
@@ -46,27 +46,39 @@ impl Portion {
         Self {
             frames: 0,
             bytes: 0,
-            most: MOST,
             at_once: None,
             busy: 1,
             spared: 0,
+            matters: false,
         }
     }
 
     /// Counts a frame of `len` bytes.
     pub(super) fn count(&mut self, len: u32, ends_stream: bool) {
         if !ends_stream {
+            self.matters = true;
             self.frames = self.frames.saturating_add(1);
             self.bytes = self.bytes.saturating_add(9 + u64::from(len));
         }
         if len >= LARGE && self.busy < CROWD {
+            self.matters = true;
             self.spared += u64::from(len - len / CROWD * self.busy.max(FEW));
         }
     }
 
+    /// Whether the other functions have anything to say.
+    pub(super) const fn matters(&self) -> bool {
+        self.matters
+    }
+
+    /// After how many frames the guard reads no more.
+    fn most(&self) -> u32 {
+        (SHARED / self.busy.max(1)).clamp(LEAST, MOST)
+    }
+
     /// Whether the handlers must take frames before the guard reads more.
-    pub(super) const fn is_full(&self) -> bool {
-        self.frames >= self.most
+    pub(super) fn is_full(&self) -> bool {
+        self.frames >= self.most()
     }
 
     /// How many bytes the guard reads at once of a peer that sends many small frames; `None` for other peers.
@@ -80,14 +92,22 @@ impl Portion {
     }
 
     /// Called when a turn begins while so many connections have much to read, this one included.
+    #[inline]
     pub(super) fn begin_turn(&mut self, busy: u32) {
-        let most = (SHARED / busy.max(1)).clamp(LEAST, MOST);
+        let was_full = self.matters && self.is_full();
+        self.busy = busy;
+        if self.matters {
+            self.begin(was_full);
+        }
+    }
+
+    fn begin(&mut self, was_full: bool) {
         let average = self.bytes / u64::from(self.frames.max(1));
-        let wanted = (u64::from(most) * average).clamp(AT_ONCE.0, AT_ONCE.1);
+        let wanted = (u64::from(self.most()) * average).clamp(AT_ONCE.0, AT_ONCE.1);
         *self = Self {
-            most,
-            at_once: self.is_full().then_some(wanted),
-            busy,
+            at_once: was_full.then_some(wanted),
+            busy: self.busy,
+            matters: was_full,
             ..Self::new()
         };
     }

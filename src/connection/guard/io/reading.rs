@@ -198,28 +198,26 @@ impl<T> Guard<T> {
         if read == 0 {
             self.policy.begin_turn(self.reader.busy());
         }
-        if self.policy.headers() >= self.header_budget
-            || self.policy.has_resets_to_look_at()
-            || self.policy.portion().is_full()
-        {
-            self.reader.set_busy(true);
-            return 0;
+        let (mut budget, mut at_once, mut is_full) = (self.read_budget, u64::MAX, false);
+        let portion = self.policy.portion();
+        if portion.matters() {
+            budget = budget.saturating_add(portion.spared());
+            at_once = portion.at_once().unwrap_or(at_once);
+            is_full = portion.is_full();
         }
-        let budget = self
-            .read_budget
-            .saturating_add(self.policy.portion().spared());
         let left = budget.saturating_sub(read);
-        if left == 0 {
+        if left == 0
+            || is_full
+            || self.policy.headers() >= self.header_budget
+            || self.policy.has_resets_to_look_at()
+        {
             self.reader.set_busy(true);
             return 0;
         }
         // All bytes after the current frame may be headers. The last frame is read to its end, which saves a read of its rest.
         let data = self.policy.data_left();
         let most = self.header_budget.saturating_add(data);
-        let mut left = left.max(data.min(OVERDRAFT));
-        if let Some(at_once) = self.policy.portion().at_once() {
-            left = left.min(at_once);
-        }
+        let left = left.max(data.min(OVERDRAFT)).min(at_once);
         usize::try_from(left.min(most)).unwrap_or(usize::MAX)
     }
 
