@@ -36,7 +36,9 @@ fn main() {
         "set unchanged, by handle" => counted_loop(times, |_| {
             black_box(handle).set(black_box(ServingStatus::Serving));
         }),
-        "set changed, by handle" => counted_loop(times, |i| black_box(handle).set(status(i))),
+        "set changed, by handle" => counted_loop(times, |i| {
+            black_box(handle).set(black_box(status(i)));
+        }),
         "set changed, by name" => counted_loop(times, |i| {
             let _ = registry.set_service_status(black_box(&one), status(i));
         }),

@@ -10,6 +10,8 @@ use super::observers::Observers;
 use super::prober::Prober;
 use crate::wire::code::Code;
 #[cfg(feature = "metrics")]
+use crate::wire::status::GRPC_STATUS;
+#[cfg(feature = "metrics")]
 use {super::checks::Checks, super::measured::Measured, std::sync::Arc};
 
 /// The number of methods that a connection remembers, so that a call needs no lock.
@@ -70,7 +72,7 @@ impl Meters {
     pub(crate) fn refused(&mut self, answer: &HeaderMap) {
         #[cfg(feature = "metrics")]
         {
-            let code = answer.get("grpc-status");
+            let code = answer.get(GRPC_STATUS);
             let code = code.and_then(|code| Code::parse(code.as_bytes()));
             let begun = self.arrival();
             let other = self.measured.other();

@@ -203,30 +203,47 @@ impl AtomicWord {
     /// A `change` that leaves the word as it is stores nothing.
     #[inline]
     pub(super) fn update(&self, change: impl Fn(Word) -> Word) -> Updated {
-        let mut old = self.load();
+        // The other attempts are out of line, so that the first one stays short.
+        match self.try_update(self.load(), &change) {
+            Ok(updated) => updated,
+            Err(current) => self.update_again(current, change),
+        }
+    }
+
+    /// Applies `change` if the word is still `old`. Otherwise returns the word as it is.
+    #[inline]
+    fn try_update(&self, old: Word, change: impl Fn(Word) -> Word) -> Result<Updated, Word> {
+        // Without HOOKED: the new word of a hooked one always differs, so a set that changes nothing tests one thing only.
+        let mut new = change(old.with(HOOKED, false));
+        if new == old {
+            return Ok(Updated::Silent);
+        }
+        if old.hooked() {
+            return Ok(Updated::Hooked);
+        }
+        let seen = new.shown() != old.shown();
+        if seen {
+            new = new.next_version();
+        }
+        // AcqRel: Release as the type's comment says; Acquire so that a setter who sees WATCHED comes
+        // after the `watch` that set the bit. On failure Acquire, as in `load`.
+        match self
+            .0
+            .compare_exchange_weak(old.0, new.0, Ordering::AcqRel, Ordering::Acquire)
+        {
+            Ok(_) if seen && old.watched() => Ok(Updated::Watched),
+            Ok(_) => Ok(Updated::Silent),
+            Err(current) => Err(Word(current)),
+        }
+    }
+
+    /// Applies `change` while other threads change the word as well.
+    #[cold]
+    fn update_again(&self, mut old: Word, change: impl Fn(Word) -> Word) -> Updated {
         loop {
-            // Without HOOKED: the new word of a hooked one always differs, so a set that changes nothing tests
-            // one thing only.
-            let mut new = change(old).with(HOOKED, false);
-            if new == old {
-                return Updated::Silent;
-            }
-            if old.hooked() {
-                return Updated::Hooked;
-            }
-            let seen = new.shown() != old.shown();
-            if seen {
-                new = new.next_version();
-            }
-            // AcqRel: Release as the type's comment says; Acquire so that a setter who sees WATCHED comes
-            // after the `watch` that set the bit. On failure Acquire, as in `load`.
-            match self
-                .0
-                .compare_exchange_weak(old.0, new.0, Ordering::AcqRel, Ordering::Acquire)
-            {
-                Ok(_) if seen && old.watched() => return Updated::Watched,
-                Ok(_) => return Updated::Silent,
-                Err(current) => old = Word(current),
+            match self.try_update(old, &change) {
+                Ok(updated) => return updated,
+                Err(current) => old = current,
             }
         }
     }
