@@ -31,6 +31,8 @@ mod repair;
 mod resets;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod turn_tests;
 
 pub(super) use io::Guard;
 pub(super) use limits::Limits;
