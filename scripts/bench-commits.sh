@@ -3,7 +3,8 @@
 # what each of them has added. Each is built in a package without the crates that tests and peers need, with the
 # versions of today's Cargo.lock.
 #
-# With RECORDER=1 the server has feature `metrics` and a recorder of metrics-exporter-prometheus.
+# With RECORDER=1 the server has feature `metrics` and a recorder of metrics-exporter-prometheus, whose clock takes millions of instructions
+# to calibrate, sometimes more and sometimes fewer: ten times as many Checks are counted.
 #
 # usage: [RECORDER=1] scripts/bench-commits.sh COMMIT...
 set -euo pipefail
@@ -25,6 +26,8 @@ rm -rf "$OUT"
 mkdir -p "$OUT"
 trap 'stop_all; rm -rf "$WORK"; git worktree remove --force "$old" 2>/dev/null; rm -rf "$OUT"; git worktree prune' EXIT
 
+[ -z "${RECORDER:-}" ] || LONGER=10
+
 dependencies() {
     printf 'tokio = { version = "1", features = ["net", "rt"] }\n'
     if [ -z "${RECORDER:-}" ]; then
@@ -39,7 +42,7 @@ dependencies() {
 printf '| instructions per Check, h2load -c 4 | m=1 | m=100 |\n|---|---|---|\n'
 for commit; do
     git worktree add --quiet --detach "$old" "$commit"
-    alone_with "$OUT/program" benches/support/check.rs "$(dependencies)"
+    alone_with "$OUT/program" benches/support/check.rs "$(dependencies)" 2>"$OUT/log" || { cat "$OUT/log" >&2; exit 1; }
     SERVER=$target/release/counted
     row="| $(git log -1 --format='%h %s' "$commit") |"
     for in_flight in 1 100; do

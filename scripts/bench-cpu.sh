@@ -11,12 +11,14 @@ set -euo pipefail
 need h2load nghttp2-client
 need taskset util-linux
 
+build
+with_cubic "$@"
+
 ROUNDS=${1:-9}
 shift $(($# > 0))
 SERVERS=("$@")
 [ $# -gt 0 ] || SERVERS=(ours tonic floor)
 declare -A REQUESTS=([1]=20000 [10]=60000 [100]=100000)
-build
 
 for round in $(seq "$ROUNDS"); do
     for server in "${SERVERS[@]}"; do

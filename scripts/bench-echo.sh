@@ -13,6 +13,9 @@ set -euo pipefail
 need h2load nghttp2-client
 need taskset util-linux
 
+build
+with_cubic "$@"
+
 ROUNDS=${1:-7}
 shift $(($# > 0))
 SIZES=("$@")
@@ -22,7 +25,6 @@ count() {
     local small=$((20000 + 400 * $2))
     [ "$1" -le 1024 ] && echo "$small" || echo $((small / 4))
 }
-build
 
 # An envelope of so many bytes of `bench.Payload`, in a file.
 payload() {

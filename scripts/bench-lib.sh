@@ -1,6 +1,7 @@
 # Shared by scripts/bench-*.sh: sourced, never run.
 # shellcheck shell=bash
 
+SELF=$(realpath "$0")
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
 SERVER=target/release/examples/bench_server
@@ -24,10 +25,22 @@ need() { # need COMMAND DEBIAN-PACKAGE
 
 build() { [ -n "${BENCH_SKIP_BUILD:-}" ] || cargo build --quiet --locked --release ${BENCH_FEATURES:+--features "$BENCH_FEATURES"} --example bench_server --example bench_load; }
 
+CONGESTION=/proc/sys/net/ipv4/tcp_congestion_control
+
+# with_cubic ARGUMENT-OF-THE-SCRIPT...: TCP's congestion control must be cubic, Linux's default. BBR sends at a pace that timers keep, on
+# the loopback interface as well, and in a virtual machine these timers cost more than all else. Where the machine has another congestion
+# control, the script begins anew in a network namespace that has cubic. This takes root, and what is built must be there already.
+with_cubic() {
+    [ "$(cat $CONGESTION)" != cubic ] || return 0
+    say "$0: TCP has $(cat $CONGESTION) here: measuring in a network namespace with cubic"
+    BENCH_SKIP_BUILD=1 exec unshare --net bash -c \
+        'ip link set lo up && echo cubic >'$CONGESTION' && exec bash "$0" "$@"' "$SELF" "$@"
+}
+
 # What the figures were made with: printed under each table.
 machine() {
-    printf '%s, %s cores, %s; %s; commit %s.\n' \
-        "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)" "$(nproc)" "$(uname -sr)" \
+    printf '%s, %s cores, %s, TCP with %s; %s; commit %s.\n' \
+        "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)" "$(nproc)" "$(uname -sr)" "$(cat $CONGESTION)" \
         "$(rustc --version | cut -d' ' -f1,2)" "$(git rev-parse --short HEAD)"
 }
 
@@ -115,11 +128,13 @@ callgrind_checks() {
     sed -n 's/^summary: //p' "$profile"
 }
 
-# per_check IN_FLIGHT DIR ARG...: the slope between two numbers of Checks, which leaves out start-up. The profiles stay in DIR.
+# per_check IN_FLIGHT DIR ARG...: the slope between two numbers of Checks, which leaves out start-up. The profiles stay in DIR. LONGER makes
+# the second number so many times as large, for servers whose start-up varies.
 per_check() {
     local in_flight=$1 dir=$2 few=1000 many=5000 base more name
     shift 2
     [ "$in_flight" -eq 1 ] || { few=4000 many=24000; }
+    many=$((many * ${LONGER:-1}))
     name=$dir/${1:-check}.m$in_flight
     base=$(callgrind_checks "$in_flight" "$few" "$name.n$few" "$@")
     more=$(callgrind_checks "$in_flight" "$many" "$name.n$many" "$@")
