@@ -143,6 +143,9 @@ impl Route {
     }
 
     /// Compresses the replies with gzip for clients that accept gzip. Default: off. Without feature `gzip` the setting has no effect.
+    ///
+    /// A reply is compressed in one go, which takes the connection's task some milliseconds for each MiB. The replies of a
+    /// [spawned](Self::spawned) handler are compressed by the handler's own task.
     #[must_use]
     pub const fn compress(mut self) -> Self {
         self.compress = true;

@@ -15,14 +15,14 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::arena::{MIB, SECOND, count};
 use crate::memory::Memory;
 use crate::support::host;
+use crate::waiting::HELD;
 
 const OK: u16 = 0;
 const DEADLINE_EXCEEDED: u16 = 4;
 const RESOURCE_EXHAUSTED: u16 = 8;
 
-/// How many calls an attacker's connection has, and what the budget counts for each of them, in bytes.
+/// How many calls an attacker's connection has.
 const CALLS: usize = 255;
-const COUNTED: usize = 3 << 10;
 
 const FRAME: usize = 16 << 10;
 static ZEROS: [u8; FRAME] = [0; FRAME];
@@ -219,7 +219,7 @@ async fn half_sent_messages_on_every_stream_take_the_budget_and_what_came_before
     let with = half_sent(budget, CALLS, MIB / 2).await;
     println!("{with} bytes at most, {without} without the messages");
     // The calls count, too.
-    let held = with - without + CALLS * count(8, 64) * COUNTED;
+    let held = with - without + CALLS * count(8, 64) * HELD;
     // The budget, and for each connection its buffers at both ends and what it got before the calls of the others were there.
     let most = budget + count(8, 64) * MIB / 2;
     assert!(held < most, "{held} bytes, not below {most}");

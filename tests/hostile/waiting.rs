@@ -15,8 +15,9 @@ use crate::support::peer::{PIPE, Peer};
 
 const CALLS: usize = 255;
 
-/// What the server's budget counts for each, in bytes.
-const COUNTED: usize = 3 << 10;
+/// What a call with few headers takes at most, in bytes. The server's budget counts 3 KiB: other calls have more headers, and the allocator
+/// takes its part.
+pub(crate) const HELD: usize = 2 << 10;
 
 /// How many bytes each of 255 waiting calls of a method takes, h2's memory included.
 async fn each(path: &str) -> usize {
@@ -54,12 +55,11 @@ async fn each(path: &str) -> usize {
     unreachable!()
 }
 
-/// The budget of requests counts a fixed number of bytes for each call.
 #[tokio::test(start_paused = true)]
 async fn a_waiting_call_takes_no_more_than_the_budget_counts() {
     for path in [CHECK, "/t.T/U", "/t.T/B"] {
         let each = each(path).await;
         println!("{path}: {each} bytes");
-        assert!(each <= COUNTED, "{path}: {each}");
+        assert!(each <= HELD, "{path}: {each}");
     }
 }

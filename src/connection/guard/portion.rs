@@ -17,9 +17,10 @@ const LEAST: u32 = 50;
 /// A frame of at least this many bytes is large.
 const LARGE: u32 = 4 << 10;
 
-/// The bytes of large frames count in full for so many busy connections, and less for fewer: a quarter of them for one or two.
+/// The bytes of large frames count in full for so many busy connections, and less for fewer: half of them for the few. If less counted,
+/// a connection would read more before it counts what its requests hold.
 const CROWD: u32 = 8;
-const FEW: u32 = 2;
+const FEW: u32 = 4;
 
 /// How many bytes of small frames the guard reads at once, at least and at most.
 const AT_ONCE: (u64, u64) = (512, 8 << 10);
@@ -165,9 +166,9 @@ mod tests {
     fn large_frames_count_in_part_while_few_connections_are_busy() {
         let mut portion = Portion::new();
         for (busy, spared) in [
-            (1, 24_000),
-            (2, 24_000),
-            (3, 20_000),
+            (1, 16_000),
+            (4, 16_000),
+            (5, 12_000),
             (7, 4_000),
             (8, 0),
             (99, 0),
