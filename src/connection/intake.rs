@@ -35,8 +35,8 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// After so many looks at a quiet connection the windows become small again.
 const QUIET: u32 = 10;
 
-/// What a waiting call counts: the memory of the call here and in h2, in bytes. The value is approximate: a call with few headers takes up to
-/// 2 KiB, more headers take more, and the allocator takes its part.
+/// What a waiting call counts: the memory of the call here and in h2, in bytes. The value is approximate: a call with few headers takes up
+/// to 2 KiB, more headers take more, and the allocator takes its part.
 const CALL: usize = 3 << 10;
 
 /// So many waiting calls of a connection count nothing, and more are counted in steps of as many.
