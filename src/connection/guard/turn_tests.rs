@@ -96,6 +96,44 @@ async fn of_frames_of_one_byte_a_turn_reads_few() {
     assert_eq!(read(), 15_000);
 }
 
+/// A busy connection is one that has more to read than a turn allows, until it has read everything or is gone.
+#[tokio::test]
+async fn a_turn_reads_more_of_large_frames_while_few_connections_are_busy() {
+    let (ours, mut peer) = duplex(1 << 20);
+    let link = Arc::new(Link::new());
+    let readers = Readers::default();
+    let (mut guard, _) = Guard::new(ours, Arc::clone(&link), &Config::default(), &readers);
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut read = || turn(&mut guard, &link, &mut cx, 8 << 10);
+    let busy = || Reader::new(readers.clone()).busy() - 1;
+    peer.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        .await
+        .unwrap();
+    assert_eq!((read(), busy()), (24, 0));
+    let frame = [0, 0x40, 0, 0, 0, 0, 0, 0, 1]
+        .into_iter()
+        .chain([0; 16 << 10]);
+    let frame: Vec<u8> = frame.collect();
+    peer.write_all(&frame.repeat(40)).await.unwrap();
+    let frames = |bytes: u64| bytes.div_ceil(frame.len() as u64);
+    assert_eq!((frames(read()), busy()), (8, 1));
+    let crowd: Vec<Reader> = (0..7)
+        .map(|_| {
+            let mut reader = Reader::new(readers.clone());
+            reader.set_busy(true);
+            reader
+        })
+        .collect();
+    assert_eq!((frames(read()), busy()), (4, 8));
+    drop(crowd);
+    while read() > 0 {}
+    assert_eq!(busy(), 0);
+    peer.write_all(&frame.repeat(40)).await.unwrap();
+    assert_eq!((frames(read()), busy()), (8, 1));
+    drop(guard);
+    assert_eq!(busy(), 0);
+}
+
 #[tokio::test]
 async fn headers_are_looked_at_before_more_is_read() {
     let (ours, mut peer) = duplex(1 << 10);
