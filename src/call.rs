@@ -26,8 +26,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header::ALLOW;
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method as HttpMethod, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method as HttpMethod, Request, Response, StatusCode, Uri};
 
 use self::accepted::{say_what_is_accepted, unsupported_encoding};
 use self::routing::{route, route_with};
@@ -43,9 +42,9 @@ use crate::wire::timeout::{self, InvalidTimeout};
 /// Validates the head of a request, keeps what the call needs of the head, and asks the service whether the call may begin. `clock` tells
 /// the host's time; only calls that need metadata read the clock.
 /// The request's header list may have `max_list` bytes (RFC 9113, section 6.5.2).
-pub(crate) fn accept<S: Service>(
+pub(crate) fn accept<S: Service, B>(
     service: &S,
-    parts: &mut Parts,
+    request: &mut Request<B>,
     max_list: usize,
     peer: &Arc<PeerInfo>,
     clock: fn() -> Instant,
@@ -56,23 +55,23 @@ pub(crate) fn accept<S: Service>(
         return Ok(Call::bare());
     }
     // Changed in place: a call is large, and each move copies the call.
-    let mut judged = judge(service, parts, max_list, peer.options.as_deref(), meters);
+    let mut judged = judge(service, request, max_list, peer.options.as_deref(), meters);
     match &mut judged {
-        Ok(call) if call.method.keeps_metadata() => call.admit(service, parts, peer, clock)?,
+        Ok(call) if call.method.keeps_metadata() => call.admit(service, request, peer, clock)?,
         Err(Refusal::Answer(answer)) => meters.refused(answer.headers()),
         _ => {}
     }
     judged
 }
 
-fn judge<S: Service>(
+fn judge<S: Service, B>(
     service: &S,
-    parts: &Parts,
+    request: &Request<B>,
     max_list: usize,
     options: Option<&ListenOptions>,
     meters: &mut Meters,
 ) -> Result<Call, Refusal> {
-    let fields = Fields::read(&parts.headers);
+    let fields = Fields::read(request.headers());
     if fields.hosts > 1 {
         let message = "more than one host header";
         return Err(refuse(StatusCode::BAD_REQUEST, Code::INTERNAL, message).into());
@@ -82,10 +81,10 @@ fn judge<S: Service>(
         .map(|value| content_type::parse_any(value.as_bytes()));
     match subtype {
         Some(Ok(None)) => {}
-        Some(Ok(Some(name))) if takes(service, &parts.uri, name) => {}
+        Some(Ok(Some(name))) if takes(service, request.uri(), name) => {}
         _ => return Err(unsupported_media_type(fields.content_type).into()),
     }
-    let list = fields.size + pseudo_fields(parts);
+    let list = fields.size + pseudo_fields(request);
     if list > max_list {
         return Err(Box::new(trailers_only(&too_many_headers(list, max_list))).into());
     }
@@ -97,15 +96,15 @@ fn judge<S: Service>(
         let message = "malformed binary metadata";
         return Err(refuse(StatusCode::BAD_REQUEST, Code::INTERNAL, message).into());
     }
-    if parts.method != HttpMethod::POST {
-        return Err(method_not_allowed(&parts.method).into());
+    if request.method() != HttpMethod::POST {
+        return Err(method_not_allowed(request.method()).into());
     }
     if timeout.is_some_and(|timeout| timeout.is_zero()) {
         return Err(Box::new(trailers_only(&deadline_exceeded())).into());
     }
     let (method, probing) = match options {
-        None => (route(service, &parts.uri)?, None),
-        Some(options) => route_with(service, parts, options)?,
+        None => (route(service, request.uri())?, None),
+        Some(options) => route_with(service, request, options)?,
     };
     let encoding = match fields.encoding.map(|value| (value, value.as_bytes())) {
         None => Some(Encoding::Identity),
@@ -119,7 +118,7 @@ fn judge<S: Service>(
     let path = if call.is_alias() {
         CHECK
     } else {
-        parts.uri.path()
+        request.uri().path()
     };
     call.tail.meter = meters.call(call.method.key(), path, fields.user_agent);
     Ok(call)
@@ -192,11 +191,11 @@ fn takes<S: Service>(service: &S, uri: &Uri, subtype: &[u8]) -> bool {
 const PER_FIELD: usize = 32;
 
 /// What the pseudo-header fields count in a header list.
-fn pseudo_fields(parts: &Parts) -> usize {
-    let uri = &parts.uri;
+fn pseudo_fields<B>(request: &Request<B>) -> usize {
+    let uri = request.uri();
     let field = |name: &str, value: &str| PER_FIELD + name.len() + value.len();
     let path = uri.path_and_query().map_or("", |path| path.as_str());
-    field(":method", parts.method.as_str())
+    field(":method", request.method().as_str())
         + field(":path", path)
         + uri
             .scheme_str()

@@ -7,8 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use http::header::CONTENT_TYPE;
-use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 
 use super::probing::{Probing, spell_out};
 use super::tail::{State, Tail};
@@ -77,15 +76,15 @@ impl Call {
     }
 
     /// Keeps what the call needs of the head, and asks the service whether the call may begin.
-    pub(super) fn admit<S: Service>(
+    pub(super) fn admit<S: Service, B>(
         &mut self,
         service: &S,
-        parts: &mut Parts,
+        request: &mut Request<B>,
         peer: &Arc<PeerInfo>,
         clock: fn() -> Instant,
     ) -> Result<(), Refusal> {
-        let uri = std::mem::take(&mut parts.uri);
-        let headers = std::mem::take(&mut parts.headers);
+        let uri = std::mem::take(request.uri_mut());
+        let headers = std::mem::take(request.headers_mut());
         let content_type = foreign(&headers);
         let deadline = self
             .timeout
@@ -93,7 +92,7 @@ impl Call {
         let mut context = RequestContext::arrived(uri, headers, Arc::clone(peer))
             .with_time(self.timeout, deadline)
             .with_content_type(content_type.clone())
-            .with_extensions(std::mem::take(&mut parts.extensions));
+            .with_extensions(std::mem::take(request.extensions_mut()));
         // Interceptors decide about the method that the alias stands for.
         if self.is_alias() {
             context = context.with_path(CHECK);

@@ -1,7 +1,6 @@
 //! Finds the method of a request.
 
-use http::request::Parts;
-use http::{Response, Uri};
+use http::{Request, Response, Uri};
 
 use super::answer::trailers_only;
 use super::probing::Probing;
@@ -34,13 +33,13 @@ pub(super) fn route<S: Service>(service: &S, uri: &Uri) -> Result<Method, Refuse
 
 /// Finds the method of a request to a listener with options.
 #[cold]
-pub(super) fn route_with<S: Service>(
+pub(super) fn route_with<S: Service, B>(
     service: &S,
-    parts: &Parts,
+    request: &Request<B>,
     options: &ListenOptions,
 ) -> Result<(Method, Option<Box<Probing>>), Refused> {
-    let alias = match parts.uri.query() {
-        None => options.request_at(parts.uri.path()),
+    let alias = match request.uri().query() {
+        None => options.request_at(request.uri().path()),
         Some(_) => None,
     };
     let is_alias = alias.is_some();
@@ -50,11 +49,11 @@ pub(super) fn route_with<S: Service>(
             Box::new(trailers_only(&status))
         })?
     } else {
-        route(service, &parts.uri)?
+        route(service, request.uri())?
     };
     if !options.has_probes() || !method.is_probe() {
         return Ok((method, None));
     }
-    let request = options.request_in(&parts.headers).or(alias);
-    Ok((method, Some(Box::new(Probing::new(is_alias, request)))))
+    let message = options.request_in(request.headers()).or(alias);
+    Ok((method, Some(Box::new(Probing::new(is_alias, message)))))
 }

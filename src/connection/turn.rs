@@ -12,7 +12,6 @@ use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::SendResponse;
 use http::Request;
-use http::request::Parts;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
@@ -147,11 +146,10 @@ where
     /// Puts an accepted request into the batch, without the request's head.
     fn take(&mut self, next: Option<Result<Accepted, h2::Error>>) -> Option<Closed> {
         match next {
-            Some(Ok((request, respond))) => {
-                let (mut parts, stream) = request.into_parts();
-                let call = self.judge(&mut parts);
+            Some(Ok((mut request, respond))) => {
+                let call = self.judge(&mut request);
                 self.batch.push(Incoming {
-                    stream,
+                    stream: request.into_body(),
                     respond,
                     call,
                 });
@@ -182,11 +180,11 @@ where
         }
     }
 
-    fn judge(&mut self, parts: &mut Parts) -> Result<Call, Refusal> {
+    fn judge(&mut self, request: &mut Request<RecvStream>) -> Result<Call, Refusal> {
         let clock = || Instant::now().into_std();
         let max = self.host.config.max_header_list();
         let (service, meters) = (&self.host.service, &mut self.meters);
-        let judged = || call::accept(service, parts, max, &self.peer, clock, meters);
+        let judged = || call::accept(service, request, max, &self.peer, clock, meters);
         contain(judged).unwrap_or_else(|_| {
             self.tally.panics += 1;
             Err(Box::new(call::trailers_only(&panicked())).into())

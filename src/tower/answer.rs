@@ -22,18 +22,18 @@ use crate::wire::status::Status;
 /// Answers one call up to the head of the answer.
 pub(super) async fn answer<S: Service, B: Body + Send + 'static>(
     host: Arc<Host<S>>,
-    request: Request<B>,
+    mut request: Request<B>,
     body_timeout: Duration,
 ) -> Response<ResponseBody<S>> {
     let arrival = Instant::now();
-    let (mut parts, body) = request.into_parts();
-    let peer = Arc::new(parts.extensions.remove::<PeerInfo>().unwrap_or_default());
+    let peer = request.extensions_mut().remove::<PeerInfo>();
+    let peer = Arc::new(peer.unwrap_or_default());
     let clock = || Instant::now().into_std();
     let mut meters = Meters::new(&host.observers);
     let judge = || {
         call::accept(
             &host.service,
-            &mut parts,
+            &mut request,
             usize::MAX,
             &peer,
             clock,
@@ -45,6 +45,7 @@ pub(super) async fn answer<S: Service, B: Body + Send + 'static>(
         Ok(Err(refusal)) => return refuse(refusal),
         Err(_) => return only(call::trailers_only(&panicked())),
     };
+    let body = request.into_body();
     let deadline = call.timeout.and_then(|after| arrival.checked_add(after));
     if !call.is_decided() {
         if let Err(refusal) = decide(&host.service, &mut call, &peer, deadline).await {
