@@ -267,8 +267,8 @@ impl<S> Builder<S> {
     }
 
     /// Sets how many bytes one connection reads before it lets other tasks run. Range: 1 and more. Default: 65,536. The connection reads a
-    /// DATA frame to its end, up to 16 KiB more. While fewer than eight connections have more to read than that, DATA frames of at least 4 KiB
-    /// count only in part, half of them at the least. A client sees no difference.
+    /// DATA frame to its end, up to 16 KiB more. While fewer than eight connections have more to read than that, DATA frames of at least
+    /// 4 KiB count only in part, half of them at the least. A client sees no difference.
     pub const fn read_budget(mut self, bytes: usize) -> Self {
         self.connection.read_budget = bytes;
         self

@@ -5,7 +5,11 @@ use std::time::Duration;
 use clap::Args;
 use grpc_health::client::{ReportedStatus, Target};
 
-use crate::{place::Place, query::Connecting, values::duration};
+use crate::{
+    place::Place,
+    query::Connecting,
+    values::{self, duration},
+};
 
 #[derive(Debug, Args)]
 #[command(after_help = WATCH_NOTES)]
@@ -87,7 +91,7 @@ pub(super) enum Until {
 }
 
 fn until(text: &str) -> Result<Until, String> {
-    let status = match text {
+    let status = match values::spelled(text).as_str() {
         "serving" => ReportedStatus::SERVING,
         "not-serving" => ReportedStatus::NOT_SERVING,
         "unknown" => ReportedStatus::UNKNOWN,
