@@ -48,12 +48,14 @@ impl Tail {
         }
     }
 
+    /// Metadata for the answer's head, if there is any.
+    fn extra(&self) -> Option<&Metadata> {
+        let metadata = self.state.as_deref()?.metadata.as_deref()?;
+        (!metadata.is_empty()).then_some(metadata)
+    }
+
     fn head_with(&self, prebuilt: &Prebuilt, part: Option<&Part>) -> Response<()> {
-        let extra = self
-            .state
-            .as_deref()
-            .and_then(|state| state.metadata.as_deref());
-        let mut head = match (part, extra.filter(|extra| !extra.is_empty())) {
+        let mut head = match (part, self.extra()) {
             (None, None) => prebuilt.head(),
             (Some(part), None) => prebuilt.head_for(part),
             (part, Some(extra)) => prebuilt.head_with(part, extra),
@@ -65,11 +67,7 @@ impl Tail {
     /// The whole answer without a message, which ends the call.
     pub(crate) fn trailers_only(&mut self, status: &Status) -> Response<()> {
         self.end(status.code());
-        let extra = self
-            .state
-            .as_deref()
-            .and_then(|state| state.metadata.as_deref());
-        let mut answer = match extra.filter(|extra| !extra.is_empty()) {
+        let mut answer = match self.extra() {
             None => trailers_only(status),
             Some(extra) => {
                 let mut metadata = status.metadata().cloned().unwrap_or_default();

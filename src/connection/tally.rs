@@ -41,7 +41,7 @@ impl Tally {
     pub(super) fn tell(&mut self, counters: &Counters, read: u64, written: u64) {
         flush(&counters.calls, &mut self.calls);
         if self.cancelled | self.expired | self.stalled | self.panics | self.floods != 0 {
-            self.tell_of_trouble(counters);
+            self.tell_rare(counters);
         }
         difference(
             &counters.calls_waiting,
@@ -54,7 +54,7 @@ impl Tally {
 
     /// Adds what most turns have none of.
     #[cold]
-    fn tell_of_trouble(&mut self, counters: &Counters) {
+    fn tell_rare(&mut self, counters: &Counters) {
         flush(&counters.calls_cancelled, &mut self.cancelled);
         flush(&counters.deadlines_exceeded, &mut self.expired);
         flush(&counters.calls_stalled, &mut self.stalled);

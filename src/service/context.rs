@@ -67,8 +67,12 @@ impl RequestContext {
             path: uri.path_and_query,
             authority: uri.authority,
             metadata: Metadata::received(headers),
+            content_type: None,
+            timeout: None,
+            deadline: None,
             peer,
-            ..Fields::default()
+            extensions: Extensions::new(),
+            response_metadata: None,
         }))
     }
 
@@ -189,7 +193,7 @@ impl RequestContext {
         Arc::clone(&self.0.peer)
     }
 
-    /// Gives back what the request's headers have more memory than metadata, for a call that waits.
+    /// Gives memory of the request's headers back that nobody needs while the call waits.
     pub(crate) fn shrink(&mut self) {
         self.0.metadata.shrink();
     }

@@ -38,7 +38,7 @@ pub(super) struct Portion {
     busy: u32,
     /// The bytes of large frames that do not count.
     spared: u64,
-    /// Whether there is anything to say. Not so for a peer whose requests are small and whole.
+    /// Whether any of the above says something, so that a turn of small and whole requests tests one thing only.
     matters: bool,
 }
 
@@ -95,19 +95,21 @@ impl Portion {
     /// Called when a turn begins while so many connections have much to read, this one included.
     #[inline]
     pub(super) fn begin_turn(&mut self, busy: u32) {
-        let was_full = self.matters && self.is_full();
-        self.busy = busy;
         if self.matters {
-            self.begin(was_full);
+            self.begin(busy);
+        } else {
+            self.busy = busy;
         }
     }
 
-    fn begin(&mut self, was_full: bool) {
+    fn begin(&mut self, busy: u32) {
+        let was_full = self.is_full();
         let average = self.bytes / u64::from(self.frames.max(1));
+        self.busy = busy;
         let wanted = (u64::from(self.most()) * average).clamp(AT_ONCE.0, AT_ONCE.1);
         *self = Self {
             at_once: was_full.then_some(wanted),
-            busy: self.busy,
+            busy,
             matters: was_full,
             ..Self::new()
         };

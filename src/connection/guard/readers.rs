@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 pub(in crate::connection) struct Readers(Arc<AtomicU32>);
 
 /// A connection that may be busy.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Reader {
     all: Readers,
     is_busy: bool,

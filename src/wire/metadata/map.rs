@@ -185,13 +185,16 @@ impl Metadata {
             !is_reserved(name) || matches!(name, "host" | "grpc-accept-encoding")
         };
         let read = || self.fields.iter().filter(|(name, _)| is_read(name));
-        let mut kept = HeaderMap::with_capacity(read().count());
-        if kept.capacity() < self.fields.capacity() {
-            for (name, value) in read() {
-                kept.append(name, value.clone());
-            }
-            self.fields = kept;
+        let count = read().count();
+        // A map's capacity grows by doubling, so a map with more fields would not be smaller.
+        if 2 * count > self.fields.capacity() {
+            return;
         }
+        let mut kept = HeaderMap::with_capacity(count);
+        for (name, value) in read() {
+            kept.append(name, value.clone());
+        }
+        self.fields = kept;
     }
 
     /// Whether the sender of the request reads this encoding.

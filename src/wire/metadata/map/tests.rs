@@ -167,17 +167,19 @@ fn metadata_of_a_call_that_waits_keeps_what_is_read_and_gives_the_rest_back() {
     ] {
         fields.insert(name, HeaderValue::from_static(value));
     }
-    fields.append("x", HeaderValue::from_static("one"));
+    for value in ["one", "two"] {
+        fields.append("x", HeaderValue::from_static(value));
+    }
     let mut metadata = Metadata::received(fields);
     let before = metadata.fields.capacity();
     metadata.shrink();
     assert!(metadata.fields.capacity() < before);
     assert_eq!(metadata.host(), Some("shop.example"));
     assert!(metadata.fields.contains_key("grpc-accept-encoding"));
-    assert_eq!(metadata.get("x"), Some("one"));
-    assert_eq!(metadata.fields.len(), 3);
+    assert_eq!(metadata.get_all("x").collect::<Vec<_>>(), ["one", "two"]);
+    assert_eq!(metadata.fields.len(), 4);
     metadata.append("y", "more").unwrap();
-    assert_eq!(metadata.names().count(), 2);
+    assert_eq!(metadata.names().count(), 3);
 
     let mut long = HeaderMap::new();
     for value in ["one", "two", "three", "four", "five", "six"] {
