@@ -52,9 +52,6 @@ fn statuses_are_set_cleared_shut_down_and_resumed() {
             "NOT_SERVING",
         ),
         (&["set", "shop.Cart", "serving"], "SERVING"),
-        // As the command prints a status.
-        (&["set", "shop.Cart", "NOT_SERVING"], "NOT_SERVING"),
-        (&["set", "shop.Cart", "SERVING"], "SERVING"),
         (&["shutdown"], "NOT_SERVING"),
         (&["resume"], "SERVING"),
         (&["set", "shop.Cart", "unknown"], "UNKNOWN"),

@@ -15,7 +15,6 @@ fn what_has_the_status_is_not_waited_for() {
         ("not-serving", "b"),
         ("unknown", "c"),
         ("service-unknown", "absent"),
-        ("NOT_SERVING", "b"),
     ] {
         let args = ["wait", &served.addr, "--until", until, "--service", service];
         let (code, stdout, stderr) = run(args);

@@ -53,13 +53,8 @@ pub(crate) fn service(text: &str) -> Result<(String, ServingStatus), String> {
     Ok((name.to_owned(), self::status(status)?))
 }
 
-/// A status as arguments have it, `not-serving`, also if it is spelled as the command prints it, `NOT_SERVING`.
-pub(crate) fn spelled(status: &str) -> String {
-    status.to_ascii_lowercase().replace('_', "-")
-}
-
 pub(crate) fn status(text: &str) -> Result<ServingStatus, String> {
-    match spelled(text).as_str() {
+    match text {
         "serving" => Ok(ServingStatus::Serving),
         "not-serving" => Ok(ServingStatus::NotServing),
         "unknown" => Ok(ServingStatus::Unknown),

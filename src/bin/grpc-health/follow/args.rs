@@ -5,11 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use grpc_health::client::{ReportedStatus, Target};
 
-use crate::{
-    place::Place,
-    query::Connecting,
-    values::{self, duration},
-};
+use crate::{place::Place, query::Connecting, values::duration};
 
 #[derive(Debug, Args)]
 #[command(after_help = WATCH_NOTES)]
@@ -91,7 +87,7 @@ pub(super) enum Until {
 }
 
 fn until(text: &str) -> Result<Until, String> {
-    let status = match values::spelled(text).as_str() {
+    let status = match text {
         "serving" => ReportedStatus::SERVING,
         "not-serving" => ReportedStatus::NOT_SERVING,
         "unknown" => ReportedStatus::UNKNOWN,
