@@ -49,6 +49,8 @@ pub(super) struct Connection<S: Service, T> {
     pub(super) turns: Turns,
     pub(super) meters: Meters,
     pub(super) batch: Vec<Incoming>,
+    /// How many of the HEADERS frames that the guard has read have been accepted or refused.
+    pub(super) heads: u64,
     /// Whether many calls have been open at once.
     pub(super) crowded: bool,
     pub(super) waiting: Waiting<S>,
@@ -121,6 +123,7 @@ where
             link,
             peer: Arc::new(peer),
             batch: Vec::new(),
+            heads: 0,
             crowded: false,
             tally: Tally::default(),
             departure: Departure::Staying,

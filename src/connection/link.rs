@@ -36,6 +36,8 @@ pub(crate) struct Link {
     keeps_end: AtomicBool,
     /// Whether the input has ended, and the guard keeps the end from h2.
     end_kept: AtomicBool,
+    /// How many HEADERS frames the guard has read.
+    heads: AtomicU64,
     /// How many streams h2 has reset as malformed that the connection has not counted.
     malformed: AtomicU64,
     /// How many calls the peer has cancelled after they had been open for a while, since the guard last asked.
@@ -74,6 +76,7 @@ impl Link {
             late: AtomicBool::new(false),
             keeps_end: AtomicBool::new(false),
             end_kept: AtomicBool::new(false),
+            heads: AtomicU64::new(0),
             malformed: AtomicU64::new(0),
             excused_resets: AtomicU32::new(0),
             look: AtomicBool::new(false),
@@ -233,6 +236,16 @@ impl Link {
     pub(super) fn let_end_pass(&self) {
         self.keeps_end.store(false, Relaxed);
         self.end_kept.store(false, Relaxed);
+    }
+
+    /// Sets how many HEADERS frames the guard has read since the connection's beginning.
+    pub(super) fn set_heads(&self, heads: u64) {
+        self.heads.store(heads, Relaxed);
+    }
+
+    /// How many HEADERS frames the guard has read since the connection's beginning.
+    pub(super) fn heads(&self) -> u64 {
+        self.heads.load(Relaxed)
     }
 
     /// Adds `n` to the streams that h2 has reset as malformed.

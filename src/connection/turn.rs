@@ -133,12 +133,17 @@ where
         let mut cx = Context::from_waker(Waker::noop());
         while *budget > 0 {
             let Poll::Ready(next) = poll_accept(&mut self.http2, &mut cx) else {
+                self.heads = self.link.heads();
                 break;
             };
             if let Some(closed) = self.take(next) {
                 return Poll::Ready(closed);
             }
             *budget -= 1;
+            // Every request that has been read is accepted: asking h2 for one more would be in vain.
+            if self.heads == self.link.heads() {
+                break;
+            }
         }
         Poll::Pending
     }
@@ -147,6 +152,7 @@ where
     fn take(&mut self, next: Option<Result<Accepted, h2::Error>>) -> Option<Closed> {
         match next {
             Some(Ok((mut request, respond))) => {
+                self.heads += 1;
                 let call = self.judge(&mut request);
                 self.batch.push(Incoming {
                     stream: request.into_body(),
