@@ -6,8 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
 
 use bytes::Bytes;
-use h2::server::SendResponse;
-use h2::{PingPong, RecvStream};
+use h2::PingPong;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
@@ -22,9 +21,9 @@ use super::standing::Doing;
 use super::stream::{Bodies, Conditions, Turn};
 use super::tally::Tally;
 use super::timers::Timer;
-use super::waiting::{FEW, Waiting};
+use super::waiting::Waiting;
 use crate::buffers;
-use crate::call::{Call, Refusal, Turns};
+use crate::call::Turns;
 use crate::observe::Meters;
 use crate::service::{PeerInfo, Service};
 
@@ -32,13 +31,6 @@ use crate::service::{PeerInfo, Service};
 pub(super) const MANY: usize = 64;
 
 pub(super) type Http2<T> = h2::server::Connection<Guard<T>, Bytes>;
-
-/// A request whose head has been checked.
-pub(super) struct Incoming {
-    pub(super) stream: RecvStream,
-    pub(super) respond: SendResponse<Bytes>,
-    pub(super) call: Result<Call, Refusal>,
-}
 
 /// A connection after its handshake: a future that completes when the connection is closed.
 pub(super) struct Connection<S: Service, T> {
@@ -48,7 +40,6 @@ pub(super) struct Connection<S: Service, T> {
     pub(super) peer: Arc<PeerInfo>,
     pub(super) turns: Turns,
     pub(super) meters: Meters,
-    pub(super) batch: Vec<Incoming>,
     /// How many of the HEADERS frames that the guard has read have been accepted or refused.
     pub(super) heads: u64,
     /// Whether many calls have been open at once.
@@ -122,7 +113,6 @@ where
             tickets: 0,
             link,
             peer: Arc::new(peer),
-            batch: Vec::new(),
             heads: 0,
             crowded: false,
             tally: Tally::default(),
@@ -164,12 +154,11 @@ impl<S: Service, T> Connection<S, T> {
 
     /// Whether the connection keeps memory that it does not need without calls.
     pub(super) fn is_swollen(&self) -> bool {
-        self.batch.capacity() > FEW || self.waiting.is_swollen() || self.sending.is_swollen()
+        self.waiting.is_swollen() || self.sending.is_swollen()
     }
 
     /// Gives back what the connection does not need without calls.
     pub(super) fn shrink(&mut self) {
-        self.batch.shrink_to_fit();
         self.bodies.shrink();
         self.waiting.shrink();
         self.sending.shrink();

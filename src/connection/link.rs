@@ -22,8 +22,10 @@ pub(crate) struct Link {
     stands: Stands,
     /// The guard writes these three, and the connection reads them. Both run in one task, so the orderings are relaxed.
     pub(super) write_blocked: AtomicBool,
-    /// Whether the guard has gathered bytes that the socket has not been given, and whether the guard has to give the socket all of them.
+    /// Whether the guard has gathered bytes that the socket has not been given, whether the guard has to gather small writes, too, and
+    /// whether the guard has to give the socket all bytes.
     gathered: AtomicBool,
+    gathers_all: AtomicBool,
     writes_all: AtomicBool,
     pub(super) bytes_read: AtomicU64,
     pub(super) bytes_written: AtomicU64,
@@ -68,6 +70,7 @@ impl Link {
             stands: Stands::new(),
             write_blocked: AtomicBool::new(false),
             gathered: AtomicBool::new(false),
+            gathers_all: AtomicBool::new(false),
             writes_all: AtomicBool::new(false),
             bytes_read: AtomicU64::new(0),
             bytes_written: AtomicU64::new(0),
@@ -312,6 +315,15 @@ impl Link {
     /// Whether the guard has gathered bytes that the socket has not been given.
     pub(super) fn has_gathered(&self) -> bool {
         self.gathered.load(Relaxed)
+    }
+
+    /// From now on the guard gathers, or does not gather, small writes as well as large ones.
+    pub(super) fn set_gathers_all(&self, all: bool) {
+        self.gathers_all.store(all, Relaxed);
+    }
+
+    pub(super) fn is_to_gather_all(&self) -> bool {
+        self.gathers_all.load(Relaxed)
     }
 
     /// From now on the guard gives, or does not give, gathered bytes to the socket whenever h2 flushes.

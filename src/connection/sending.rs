@@ -17,6 +17,9 @@ use super::link::Link;
 /// A reply of up to this many bytes is small: the reply does not count, waits for no budget and is never ended for a budget.
 pub(super) const SMALL: usize = 1 << 10;
 
+/// The length of the largest frame that every peer takes.
+const FRAME: usize = 16 << 10;
+
 /// How many bytes h2 may queue for a connection between two flushes, at first.
 const QUEUE: usize = 128 << 10;
 
@@ -140,6 +143,12 @@ impl Sending {
     /// How many bytes of replies h2 may get before the next flush.
     pub(super) const fn room(&self) -> usize {
         self.queue.saturating_sub(self.queued)
+    }
+
+    /// Whether h2 has so few bytes of replies that h2 writes them with one system call.
+    #[inline]
+    pub(super) const fn is_short(&self) -> bool {
+        self.queued <= FRAME
     }
 
     /// How many bytes h2 may queue between two flushes.

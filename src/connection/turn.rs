@@ -15,7 +15,7 @@ use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::connection::{Connection, Http2, Incoming, MANY};
+use super::connection::{Connection, Http2, MANY};
 use super::link::yield_to_others;
 use super::phase::Phase;
 use super::stream::{Finished, Inbox, Reading, Turn, begin, read, send_refusal};
@@ -78,7 +78,6 @@ where
             if !self.link.has_gathered() {
                 self.sending.flushed();
             }
-            self.answer();
             polls -= self.with_waiting(|waiting, turn| waiting.poll_ready(polls, turn));
             self.receive();
             // The server counts the calls before the peer can see an answer.
@@ -115,12 +114,16 @@ where
         Poll::Pending
     }
 
-    /// Polls h2 with the task's waker, and writes everything. The guard has gathered large replies until all of them were there: a second
-    /// poll of h2 makes the guard give the replies to the socket.
+    /// Polls h2 with the task's waker, and writes everything.
     fn poll_last(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Accepted, h2::Error>>> {
-        let next = poll_accept(&mut self.http2, cx);
-        if next.is_ready() || !self.link.has_gathered() {
-            return next;
+        self.link.set_gathers_all(false);
+        // Large replies are gathered until all of them are there: a second poll of h2 makes the guard give the replies to the socket.
+        let is_short = self.sending.is_short();
+        if !is_short {
+            let next = poll_accept(&mut self.http2, cx);
+            if next.is_ready() || !self.link.has_gathered() {
+                return next;
+            }
         }
         self.link.set_writes_all(true);
         let next = poll_accept(&mut self.http2, cx);
@@ -128,10 +131,15 @@ where
         next
     }
 
-    /// Accepts every request that is ready, up to `budget`.
+    /// Accepts every request that is ready, up to `budget`, and answers the requests whose answers are ready.
     fn accept(&mut self, budget: &mut usize) -> Poll<Closed> {
         let mut cx = Context::from_waker(Waker::noop());
+        let before = *budget;
         while *budget > 0 {
+            if !self.sending.is_short() {
+                // The guard may have to write large replies before all are there.
+                self.tell();
+            }
             let Poll::Ready(next) = poll_accept(&mut self.http2, &mut cx) else {
                 self.heads = self.link.heads();
                 break;
@@ -145,20 +153,23 @@ where
                 break;
             }
         }
+        self.crowded |= self.waiting.len() + before - *budget > MANY;
+        self.meters.end_batch();
         Poll::Pending
     }
 
-    /// Puts an accepted request into the batch, without the request's head.
+    /// Takes a request that h2 has accepted, and answers the request if the answer is ready. Otherwise the call joins the waiting calls.
     fn take(&mut self, next: Option<Result<Accepted, h2::Error>>) -> Option<Closed> {
         match next {
             Some(Ok((mut request, respond))) => {
                 self.heads += 1;
+                self.tally.calls += 1;
+                self.called = true;
+                // h2 writes the answer when it is asked for the next request.
+                self.link.set_gathers_all(true);
                 let call = self.judge(&mut request);
-                self.batch.push(Incoming {
-                    stream: request.into_body(),
-                    respond,
-                    call,
-                });
+                let stream = request.into_body();
+                self.with_waiting(|waiting, turn| answer(waiting, turn, stream, respond, call));
                 None
             }
             Some(Err(error)) if is_farewell(&error) => Some(Closed::ByPeer),
@@ -196,66 +207,49 @@ where
             Err(Box::new(call::trailers_only(&panicked())).into())
         })
     }
-
-    /// Answers the batch. A call that cannot be answered now joins the waiting calls.
-    fn answer(&mut self) {
-        let mut batch = std::mem::take(&mut self.batch);
-        self.tally.calls += batch.len() as u64;
-        self.called |= !batch.is_empty();
-        let calls = self.waiting.len() + batch.len();
-        let crowded = calls > self.host.config.streams();
-        self.crowded |= calls > MANY;
-        self.with_waiting(|waiting, turn| {
-            // There are more calls than streams, so some of the waiting calls have been reset. These calls end first, so that there are
-            // never more handlers than streams.
-            if crowded {
-                waiting.poll_ready(usize::MAX, turn);
-            }
-            for incoming in batch.drain(..) {
-                incoming.answer(waiting, turn);
-            }
-        });
-        self.batch = batch;
-        self.meters.end_batch();
-    }
 }
 
-impl Incoming {
-    fn answer<S: Service>(self, waiting: &mut Waiting<S>, turn: &mut Turn<'_, S>) {
-        let Self {
-            stream,
-            mut respond,
-            call,
-        } = self;
-        let mut call = match call {
-            Ok(call) => call,
-            Err(refusal) => return send_refusal(&mut respond, refusal),
-        };
-        if let Err(refusal) = waiting.admit(&mut call, turn) {
-            return send_refusal(&mut respond, refusal);
+/// Answers a request, if the answer is ready. Otherwise the call joins the waiting calls.
+fn answer<S: Service>(
+    waiting: &mut Waiting<S>,
+    turn: &mut Turn<'_, S>,
+    stream: RecvStream,
+    mut respond: SendResponse<Bytes>,
+    call: Result<Call, Refusal>,
+) {
+    // There are more calls than streams, so some of the waiting calls have been reset. These calls end first, so that there are never more
+    // handlers than streams.
+    if waiting.len() >= turn.host.config.streams() {
+        waiting.poll_ready(usize::MAX, turn);
+    }
+    let mut call = match call {
+        Ok(call) => call,
+        Err(refusal) => return send_refusal(&mut respond, refusal),
+    };
+    if let Err(refusal) = waiting.admit(&mut call, turn) {
+        return send_refusal(&mut respond, refusal);
+    }
+    let terms = Terms::of(&call);
+    let begun = if !call.is_decided() {
+        // The body is not read before the service has decided whether the call may begin.
+        Err(Reading::new(stream, respond, call))
+    } else if call.method.is_streaming() {
+        Ok(begin(turn, Inbox::new(stream), respond, call))
+    } else {
+        read(turn, stream, respond, call)
+    };
+    let finished = match begun {
+        Ok(finished) => finished,
+        Err(reading) => {
+            waiting.insert(State::Reading(Box::new(reading)), terms, turn);
+            return;
         }
-        let terms = Terms::of(&call);
-        let begun = if !call.is_decided() {
-            // The body is not read before the service has decided whether the call may begin.
-            Err(Reading::new(stream, respond, call))
-        } else if call.method.is_streaming() {
-            Ok(begin(turn, Inbox::new(stream), respond, call))
-        } else {
-            read(turn, stream, respond, call)
-        };
-        let finished = match begun {
-            Ok(finished) => finished,
-            Err(reading) => {
-                waiting.insert(State::Reading(Box::new(reading)), terms, turn);
-                return;
-            }
-        };
-        match finished {
-            Finished::Done => {}
-            Finished::Gone => turn.tally.cancelled += 1,
-            Finished::Replying(replying) => {
-                waiting.insert(State::Replying(Box::new(replying)), terms, turn);
-            }
+    };
+    match finished {
+        Finished::Done => {}
+        Finished::Gone => turn.tally.cancelled += 1,
+        Finished::Replying(replying) => {
+            waiting.insert(State::Replying(Box::new(replying)), terms, turn);
         }
     }
 }
@@ -276,7 +270,7 @@ where
         closed.map(|closed| {
             let is_error = match &closed {
                 Closed::Cleanly => false,
-                Closed::ByPeer => !this.batch.is_empty() || this.waiting.has_open_calls(),
+                Closed::ByPeer => this.waiting.has_open_calls(),
                 Closed::WithError => {
                     this.link.failed.store(true, Relaxed);
                     true

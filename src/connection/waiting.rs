@@ -25,7 +25,7 @@ use crate::service::{Drain, Service};
 const A_WHILE: Duration = Duration::from_millis(100);
 
 /// How many calls a quiet connection may have room for.
-pub(super) const FEW: usize = 8;
+const FEW: usize = 8;
 
 /// The waiting calls. The cost of a poll depends on the number of ready calls, not of all calls.
 pub(super) struct Waiting<S: Service> {

@@ -100,8 +100,8 @@ impl<T: AsyncWrite + Unpin> Guard<T> {
         self.note_write(result)
     }
 
-    /// Gathers a large write, and any write after a large one, until the connection asks for all. Returns `None` if the socket has to take
-    /// the write; the socket has been given everything before the write then.
+    /// Gathers a large write, any write after a large one, and any write at all if the link says so, until the connection asks for all.
+    /// Returns `None` if the socket has to take the write; the socket has been given everything before the write then.
     #[inline]
     fn poll_gather(
         &mut self,
@@ -111,10 +111,11 @@ impl<T: AsyncWrite + Unpin> Guard<T> {
         if self.link.is_write_blocked() || self.link.is_flooded() {
             return self.poll_write_gathered(cx).map_ok(|()| None);
         }
-        let mut taken = self.gathered.take(bufs);
+        let all = self.link.is_to_gather_all();
+        let mut taken = self.gathered.take(bufs, all);
         if taken.is_none() && !self.gathered.is_empty() {
             ready!(self.poll_write_all(cx))?;
-            taken = self.gathered.take(bufs);
+            taken = self.gathered.take(bufs, all);
         }
         if let Some(taken) = taken {
             self.offer(bufs);
@@ -138,6 +139,9 @@ impl<T: AsyncWrite + Unpin> Guard<T> {
         while !self.gathered.is_empty() {
             let io = self.io.as_mut().ok_or(io::ErrorKind::NotConnected)?;
             let result = Pin::new(io).poll_write(cx, self.gathered.bytes());
+            if result.is_pending() && !self.link.is_write_blocked() {
+                self.gathered.fit();
+            }
             let n = ready!(self.note(result))?;
             if n == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
