@@ -52,10 +52,11 @@ pub(crate) fn accept<S: Service, B>(
 ) -> Result<Call, Refusal> {
     #[cfg(feature = "__internals")]
     if service.is_bare_http() {
-        return Ok(Call::bare());
+        return Ok(Call::bare(clock));
     }
     // Changed in place: a call is large, and each move copies the call.
-    let mut judged = judge(service, request, max_list, peer.options.as_deref(), meters);
+    let options = peer.options.as_deref();
+    let mut judged = judge(service, request, max_list, options, clock, meters);
     match &mut judged {
         Ok(call) if call.method.keeps_metadata() => call.admit(service, request, peer, clock)?,
         Err(Refusal::Answer(answer)) => meters.refused(answer.headers()),
@@ -69,6 +70,7 @@ fn judge<S: Service, B>(
     request: &Request<B>,
     max_list: usize,
     options: Option<&ListenOptions>,
+    clock: fn() -> Instant,
     meters: &mut Meters,
 ) -> Result<Call, Refusal> {
     let fields = Fields::read(request.headers());
@@ -79,11 +81,11 @@ fn judge<S: Service, B>(
     let subtype = fields
         .content_type
         .map(|value| content_type::parse_any(value.as_bytes()));
-    match subtype {
-        Some(Ok(None)) => {}
-        Some(Ok(Some(name))) if takes(service, request.uri(), name) => {}
+    let is_foreign = match subtype {
+        Some(Ok(None)) => false,
+        Some(Ok(Some(name))) if takes(service, request.uri(), name) => true,
         _ => return Err(unsupported_media_type(fields.content_type).into()),
-    }
+    };
     let list = fields.size + pseudo_fields(request);
     if list > max_list {
         return Err(Box::new(trailers_only(&too_many_headers(list, max_list))).into());
@@ -114,7 +116,8 @@ fn judge<S: Service, B>(
         },
     };
     let timeout = [timeout, method.time_limit()].into_iter().flatten().min();
-    let mut call = Call::new(method, timeout, encoding, probing);
+    let mut call = Call::new(method, timeout, encoding, probing, clock);
+    call.is_foreign = is_foreign;
     let path = if call.is_alias() {
         CHECK
     } else {

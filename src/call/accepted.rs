@@ -10,9 +10,9 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 
 use super::probing::{Probing, spell_out};
-use super::tail::{State, Tail};
+use super::tail::Tail;
 use crate::service::{
-    Admission, CHECK, Head, Kept, Method, PeerInfo, Rejection, RequestContext, Service,
+    Admission, CHECK, Head, Method, PeerInfo, Rejection, RequestContext, Service,
 };
 use crate::wire::code::Code;
 use crate::wire::content_type;
@@ -32,6 +32,10 @@ pub(crate) struct Call {
     #[cfg(feature = "__internals")]
     pub(super) bare: bool,
     pub(super) probing: Option<Box<Probing>>,
+    /// Whether the codec of the request is not protobuf's.
+    pub(super) is_foreign: bool,
+    /// Only of a method that needs metadata, until the service has the call.
+    context: Option<RequestContext>,
     pub(crate) tail: Tail,
 }
 
@@ -56,6 +60,7 @@ impl Call {
         timeout: Option<Duration>,
         encoding: Option<Encoding>,
         probing: Option<Box<Probing>>,
+        clock: fn() -> Instant,
     ) -> Self {
         Self {
             method,
@@ -64,14 +69,16 @@ impl Call {
             #[cfg(feature = "__internals")]
             bare: false,
             probing,
-            tail: Tail::default(),
+            is_foreign: false,
+            context: None,
+            tail: Tail::new(clock),
         }
     }
 
     /// A request whose head and body are not checked.
     #[cfg(feature = "__internals")]
-    pub(super) fn bare() -> Self {
-        let call = Self::new(Method::new(0), None, Some(Encoding::Identity), None);
+    pub(super) fn bare(clock: fn() -> Instant) -> Self {
+        let call = Self::new(Method::new(0), None, Some(Encoding::Identity), None, clock);
         Self { bare: true, ..call }
     }
 
@@ -85,25 +92,26 @@ impl Call {
     ) -> Result<(), Refusal> {
         let uri = std::mem::take(request.uri_mut());
         let headers = std::mem::take(request.headers_mut());
-        let content_type = foreign(&headers);
+        let content_type = if self.is_foreign {
+            foreign(&headers)
+        } else {
+            None
+        };
+        if content_type.is_some() {
+            self.tail.extra().content_type.clone_from(&content_type);
+        }
         let deadline = self
             .timeout
             .and_then(|timeout| clock().checked_add(timeout));
         let mut context = RequestContext::arrived(uri, headers, Arc::clone(peer))
             .with_time(self.timeout, deadline)
-            .with_content_type(content_type.clone())
+            .with_content_type(content_type)
             .with_extensions(std::mem::take(request.extensions_mut()));
         // Interceptors decide about the method that the alias stands for.
         if self.is_alias() {
             context = context.with_path(CHECK);
         }
-        self.tail.state = Some(Box::new(State {
-            context: Some(context),
-            decision: None,
-            kept: Kept::new(clock),
-            content_type,
-            metadata: None,
-        }));
+        self.context = Some(context);
         self.ask(service, peer)
     }
 
@@ -115,19 +123,18 @@ impl Call {
         let admission = service.admit(&mut head);
         let context = head.into_context();
         self.tail.end(Code::CANCELLED);
-        if let Some(state) = &mut self.tail.state {
-            state.context = context;
-            state.metadata = match &mut state.context {
-                Some(context) => context.take_response_metadata(),
-                None => state.kept.take_said(),
-            };
+        self.context = context;
+        let metadata = match &mut self.context {
+            Some(context) => context.take_response_metadata(),
+            None => self.tail.kept.take_said(),
+        };
+        if metadata.is_some() || self.tail.extra.is_some() {
+            self.tail.extra().metadata = metadata;
         }
         match admission {
             Ok(Admission::Granted) => Ok(()),
             Ok(Admission::Later(decision)) => {
-                if let Some(state) = &mut self.tail.state {
-                    state.decision = Some(decision);
-                }
+                self.tail.extra().decision = Some(decision);
                 Ok(())
             }
             Err(rejection) => Err(self.refuse(rejection)),
@@ -146,8 +153,8 @@ impl Call {
 
     /// Whether the service has said that the call may begin.
     pub(crate) fn is_decided(&self) -> bool {
-        let state = self.tail.state.as_deref();
-        state.is_none_or(|state| state.decision.is_none())
+        let extra = self.tail.extra.as_deref();
+        extra.is_none_or(|extra| extra.decision.is_none())
     }
 
     /// Waits until the service has said whether the call may begin.
@@ -158,20 +165,20 @@ impl Call {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Refusal>> {
         loop {
-            let Some(state) = self.tail.state.as_deref_mut() else {
+            let Some(extra) = self.tail.extra.as_deref_mut() else {
                 return Poll::Ready(Ok(()));
             };
-            let Some(decision) = &mut state.decision else {
+            let Some(decision) = &mut extra.decision else {
                 return Poll::Ready(Ok(()));
             };
-            state.kept.end(Code::UNKNOWN);
+            self.tail.kept.end(Code::UNKNOWN);
             let decided = Pin::new(decision).poll(cx);
-            state.kept.end(Code::CANCELLED);
+            self.tail.kept.end(Code::CANCELLED);
             let decided = ready!(decided);
-            state.decision = None;
+            extra.decision = None;
             match decided {
                 Ok(context) => {
-                    state.context = Some(context);
+                    self.context = Some(context);
                     if let Err(refusal) = self.ask(service, peer) {
                         return Poll::Ready(Err(refusal));
                     }
@@ -183,8 +190,7 @@ impl Call {
 
     /// Gives back memory that a call does not need while the call waits for its request.
     pub(crate) fn shrink(&mut self) {
-        let state = self.tail.state.as_deref_mut();
-        if let Some(context) = state.and_then(|state| state.context.as_mut()) {
+        if let Some(context) = &mut self.context {
             context.shrink();
         }
     }
@@ -196,9 +202,10 @@ impl Call {
         let head = Head::new(self.method, self.timeout, peer)
             .mirrored(mirror)
             .metered(metering);
-        match self.tail.state.as_deref_mut() {
-            None => head,
-            Some(state) => head.with_context(state.context.take(), &mut state.kept),
+        if self.method.keeps_metadata() {
+            head.with_context(self.context.take(), &mut self.tail.kept)
+        } else {
+            head
         }
     }
 
@@ -226,11 +233,6 @@ impl Call {
             say_what_is_accepted(answer.headers_mut());
         }
         answer
-    }
-
-    /// Takes what must be kept until the call is over.
-    pub(crate) fn take_tail(&mut self) -> Tail {
-        std::mem::take(&mut self.tail)
     }
 }
 

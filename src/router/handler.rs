@@ -8,10 +8,10 @@ use futures_core::Stream;
 
 use super::codec::{Decode, Encode, Format};
 use super::replies::{Replies, dress, watch};
-use super::request::{Request, RequestParts};
+use super::request::Request;
 use super::response::Response;
 use super::streaming::Streaming;
-use crate::service::{Message, Part, Reply, Requests};
+use crate::service::{Message, Part, Reply, RequestContext, Requests};
 use crate::wire::status::Status;
 
 pub(super) type BoxFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;
@@ -19,7 +19,7 @@ pub(super) type BoxStream = Pin<Box<dyn Stream<Item = Reply> + Send>>;
 
 /// A call on its way to its handler.
 pub(super) struct Arrival {
-    pub(super) parts: RequestParts,
+    pub(super) context: RequestContext,
     pub(super) format: Format,
     pub(super) input: Input,
 }
@@ -90,20 +90,20 @@ impl Handler {
     where
         A: Ask,
         U: Encode,
-        F: Fn(A, RequestParts) -> Fut + Send + Sync + 'static,
+        F: Fn(A, RequestContext) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Response<U>, Status>> + Send + 'static,
     {
         Self(Box::new(move |arrival| {
             let Arrival {
-                parts,
+                context,
                 format,
                 input,
             } = arrival;
-            let response = A::ask(input).map(|asked| handler(asked, parts));
+            let response = A::ask(input).map(|asked| handler(asked, context));
             Output::One(Box::pin(async move {
-                let (message, initial, trailing) = response?.await?.into_parts();
+                let (message, ends) = response?.await?.split();
                 let part = Part::from(format.envelope(&message)?);
-                Ok(dress(part, format.encoding, initial, trailing))
+                Ok(dress(part, format.encoding, ends))
             }))
         }))
     }
@@ -113,13 +113,13 @@ impl Handler {
     where
         A: Ask,
         U: Encode,
-        F: Fn(A, RequestParts) -> Fut + Send + Sync + 'static,
+        F: Fn(A, RequestContext) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Response<St>, Status>> + Send + 'static,
         St: Stream<Item = Result<U, Status>> + Send + 'static,
     {
         Self(Box::new(move |arrival| {
             let Arrival {
-                parts,
+                context,
                 format,
                 input,
             } = arrival;
@@ -130,7 +130,7 @@ impl Handler {
                     (Input::Many(requests), Some(waits))
                 }
             };
-            let opening = A::ask(input).map(|asked| handler(asked, parts));
+            let opening = A::ask(input).map(|asked| handler(asked, context));
             Output::Many(Box::pin(Replies::new(opening, format, waits)))
         }))
     }
@@ -139,13 +139,13 @@ impl Handler {
 /// A handler given one message.
 pub(super) fn given_one<T, R>(
     handler: impl Fn(Request<T>) -> R + Send + Sync + 'static,
-) -> impl Fn(One<T>, RequestParts) -> R + Send + Sync + 'static {
-    move |One(message), parts| handler(Request::arrived(message, parts))
+) -> impl Fn(One<T>, RequestContext) -> R + Send + Sync + 'static {
+    move |One(message), context| handler(Request::arrived(message, context))
 }
 
 /// A handler given a stream of messages.
 pub(super) fn given_many<T, R>(
     handler: impl Fn(Request<Streaming<T>>) -> R + Send + Sync + 'static,
-) -> impl Fn(Streaming<T>, RequestParts) -> R + Send + Sync + 'static {
-    move |messages, parts| handler(Request::arrived(messages, parts))
+) -> impl Fn(Streaming<T>, RequestContext) -> R + Send + Sync + 'static {
+    move |messages, context| handler(Request::arrived(messages, context))
 }

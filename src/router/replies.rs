@@ -10,10 +10,9 @@ use atomic_waker::AtomicWaker;
 use futures_core::Stream;
 
 use super::codec::{Block, Encode, Format};
-use super::response::Response;
+use super::response::{Ends, Response};
 use crate::service::{Message, Part, Reply, Requests};
 use crate::wire::encoding::Encoding;
-use crate::wire::metadata::Metadata;
 use crate::wire::status::Status;
 
 /// The replies of a handler that answers with a stream.
@@ -32,40 +31,28 @@ enum State<Fut, St> {
     /// The handler's future has not completed.
     Opening(Pin<Box<Fut>>),
     /// The head has not been sent.
-    First(Pin<Box<St>>, Box<Head>),
+    First(Pin<Box<St>>, Option<Box<Ends>>),
     Open(Pin<Box<St>>),
     /// All is sent but this error. A stream that has ended is never polled again.
     Over(Option<Status>),
 }
 
-/// The metadata for the beginning and the end of an answer.
-#[derive(Default)]
-struct Head {
-    initial: Metadata,
-    trailing: Metadata,
+/// The status that is sent in place of the head and all replies.
+fn refuse(ends: Option<Box<Ends>>, status: Status) -> Status {
+    let Some(ends) = ends.filter(|ends| !ends.is_empty()) else {
+        return status;
+    };
+    let mut metadata = status.metadata().unwrap_or(&ends.trailing).clone();
+    metadata.absorb(&ends.initial);
+    status.with_metadata(metadata)
 }
 
-impl Head {
-    /// The status that is sent in place of the head and all replies.
-    fn refuse(self, status: Status) -> Status {
-        if self.initial.is_empty() && self.trailing.is_empty() {
-            return status;
-        }
-        let mut metadata = status.metadata().unwrap_or(&self.trailing).clone();
-        metadata.absorb(&self.initial);
-        status.with_metadata(metadata)
-    }
-
-    fn dress(self, part: Part, encoding: Encoding) -> Part {
-        dress(part, encoding, self.initial, self.trailing)
-    }
-
-    /// A part with the head alone, which is sent at once.
-    fn alone(self, encoding: Encoding) -> Part {
-        with_encoding(Part::default(), encoding)
-            .with_initial(self.initial)
-            .with_trailing(self.trailing)
-    }
+/// A part with the head alone, which is sent at once.
+fn head_alone(ends: Option<Box<Ends>>, encoding: Encoding) -> Part {
+    let Ends { initial, trailing } = ends.map_or_else(Ends::default, |ends| *ends);
+    with_encoding(Part::default(), encoding)
+        .with_initial(initial)
+        .with_trailing(trailing)
 }
 
 impl<T> Response<T> {
@@ -112,20 +99,19 @@ where
                 State::Opening(opening) => {
                     let response = ready!(opening.as_mut().poll(cx))?;
                     let at_once = response.head_first;
-                    let (stream, initial, trailing) = response.into_parts();
-                    let head = Head { initial, trailing };
+                    let (stream, ends) = response.split();
                     if at_once {
                         self.state = State::Open(Box::pin(stream));
-                        return Poll::Ready(Some(Ok(head.alone(format.encoding))));
+                        return Poll::Ready(Some(Ok(head_alone(ends, format.encoding))));
                     }
-                    self.state = State::First(Box::pin(stream), Box::new(head));
+                    self.state = State::First(Box::pin(stream), ends);
                 }
-                State::First(stream, head) => {
+                State::First(stream, ends) => {
                     let first = stream.as_mut().poll_next(cx);
                     if first.is_pending() && !self.waits.as_ref().is_some_and(|w| w.poll(cx)) {
                         return Poll::Pending;
                     }
-                    let head = std::mem::take(&mut **head);
+                    let ends = ends.take();
                     let state = std::mem::replace(&mut self.state, State::Over(None));
                     let State::First(stream, _) = state else {
                         return Poll::Ready(None);
@@ -135,16 +121,16 @@ where
                     });
                     let part = match first {
                         Poll::Ready(Some(Ok(envelope))) => {
-                            head.dress(envelope.into(), format.encoding)
+                            dress(envelope.into(), format.encoding, ends)
                         }
                         Poll::Ready(Some(Err(status))) => {
-                            return Poll::Ready(Some(Err(head.refuse(status))));
+                            return Poll::Ready(Some(Err(refuse(ends, status))));
                         }
                         // Nothing follows the head.
                         Poll::Ready(None) => {
-                            return Poll::Ready(Some(Ok(head.alone(format.encoding))));
+                            return Poll::Ready(Some(Ok(head_alone(ends, format.encoding))));
                         }
-                        Poll::Pending => head.alone(format.encoding),
+                        Poll::Pending => head_alone(ends, format.encoding),
                     };
                     self.state = State::Open(stream);
                     return Poll::Ready(Some(Ok(part)));
@@ -239,13 +225,12 @@ pub(super) fn watch(requests: Requests) -> (Requests, Arc<Waits>) {
 }
 
 /// Adds the encoding and the metadata to a part of an answer, if there are any.
-pub(super) fn dress(part: Part, encoding: Encoding, initial: Metadata, trailing: Metadata) -> Part {
-    if encoding == Encoding::Identity && initial.is_empty() && trailing.is_empty() {
-        return part;
+pub(super) fn dress(part: Part, encoding: Encoding, ends: Option<Box<Ends>>) -> Part {
+    let part = with_encoding(part, encoding);
+    match ends.filter(|ends| !ends.is_empty()) {
+        None => part,
+        Some(ends) => part.with_initial(ends.initial).with_trailing(ends.trailing),
     }
-    with_encoding(part, encoding)
-        .with_initial(initial)
-        .with_trailing(trailing)
 }
 
 /// An answer without `grpc-encoding` is not compressed, so identity is left out.

@@ -1,13 +1,11 @@
 //! The request that a handler is given.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::Extensions;
 use http::uri::Authority;
-use http::{Extensions, HeaderValue};
 
-use crate::service::{Head, PeerInfo, RequestContext};
-use crate::wire::content_type;
+use crate::service::{PeerInfo, RequestContext};
 use crate::wire::metadata::Metadata;
 
 /// A call as its handler sees it: the request message, or the [stream](super::Streaming) of request messages, with metadata, deadline, peer
@@ -15,43 +13,7 @@ use crate::wire::metadata::Metadata;
 #[derive(Debug, Clone)]
 pub struct Request<T> {
     message: T,
-    parts: RequestParts,
-}
-
-/// Everything in a request but its messages.
-#[derive(Debug, Clone, Default)]
-pub(super) struct RequestParts {
-    metadata: Metadata,
-    authority: Option<Authority>,
-    timeout: Option<Duration>,
-    deadline: Option<Instant>,
-    peer: Arc<PeerInfo>,
-    /// The content type, if it is not protobuf's.
-    content_type: Option<HeaderValue>,
-    extensions: Extensions,
-}
-
-impl RequestParts {
-    pub(super) fn new(mut head: Head<'_>) -> Self {
-        Self {
-            timeout: head.timeout(),
-            deadline: head.deadline(),
-            authority: head.authority_of_uri(),
-            content_type: head
-                .context()
-                .and_then(RequestContext::content_type)
-                .cloned(),
-            extensions: head
-                .context_mut()
-                .map(RequestContext::take_extensions)
-                .unwrap_or_default(),
-            metadata: head.take_metadata().unwrap_or_default(),
-            peer: match head.context() {
-                Some(context) => context.shared_peer(),
-                None => Arc::new(head.peer().clone()),
-            },
-        }
-    }
+    context: RequestContext,
 }
 
 impl<T> Request<T> {
@@ -76,17 +38,17 @@ impl<T> Request<T> {
     /// ```
     #[must_use]
     pub fn new(message: T) -> Self {
-        Self::arrived(message, RequestParts::default())
+        Self::arrived(message, RequestContext::default())
     }
 
-    pub(super) const fn arrived(message: T, parts: RequestParts) -> Self {
-        Self { message, parts }
+    pub(super) const fn arrived(message: T, context: RequestContext) -> Self {
+        Self { message, context }
     }
 
     /// Replaces the request's metadata.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
-        self.parts.metadata = metadata;
+        self.context = self.context.with_metadata(metadata);
         self
     }
 
@@ -94,8 +56,8 @@ impl<T> Request<T> {
     /// deadlines: a handler that a test calls runs on after the deadline.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.parts.timeout = Some(timeout);
-        self.parts.deadline = Instant::now().checked_add(timeout);
+        let deadline = Instant::now().checked_add(timeout);
+        self.context = self.context.with_time(Some(timeout), deadline);
         self
     }
 
@@ -103,22 +65,22 @@ impl<T> Request<T> {
     /// deadlines: a handler that a test calls runs on after the deadline.
     #[must_use]
     pub fn with_deadline(mut self, deadline: Instant) -> Self {
-        self.parts.timeout = Some(deadline.saturating_duration_since(Instant::now()));
-        self.parts.deadline = Some(deadline);
+        let timeout = deadline.saturating_duration_since(Instant::now());
+        self.context = self.context.with_time(Some(timeout), Some(deadline));
         self
     }
 
     /// Sets the name by which the client calls the server, for example `"shop.example:443".parse()`.
     #[must_use]
     pub fn with_authority(mut self, authority: Authority) -> Self {
-        self.parts.authority = Some(authority);
+        self.context = self.context.with_authority(authority);
         self
     }
 
     /// Replaces what is known of the connection's other end.
     #[must_use]
     pub fn with_peer(mut self, peer: PeerInfo) -> Self {
-        self.parts.peer = Arc::new(peer);
+        self.context = self.context.with_peer(peer);
         self
     }
 
@@ -144,33 +106,33 @@ impl<T> Request<T> {
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Request<U> {
         Request {
             message: f(self.message),
-            parts: self.parts,
+            context: self.context,
         }
     }
 
     /// The metadata that the client sent.
     #[must_use]
-    pub const fn metadata(&self) -> &Metadata {
-        &self.parts.metadata
+    pub fn metadata(&self) -> &Metadata {
+        self.context.metadata()
     }
 
     /// The metadata that the client sent, for changes.
-    pub const fn metadata_mut(&mut self) -> &mut Metadata {
-        &mut self.parts.metadata
+    pub fn metadata_mut(&mut self) -> &mut Metadata {
+        self.context.metadata_mut()
     }
 
     /// The client's `grpc-timeout`, counted from the request's arrival; `None` if the client sent none. The server ends the call with
     /// `DEADLINE_EXCEEDED` (4) when the timeout is over.
     #[must_use]
-    pub const fn timeout(&self) -> Option<Duration> {
-        self.parts.timeout
+    pub fn timeout(&self) -> Option<Duration> {
+        self.context.timeout()
     }
 
     /// The time at which the client's `grpc-timeout` is over; `None` if the client sent none. Pass the deadline on to calls that the
     /// handler makes.
     #[must_use]
-    pub const fn deadline(&self) -> Option<Instant> {
-        self.parts.deadline
+    pub fn deadline(&self) -> Option<Instant> {
+        self.context.deadline()
     }
 
     /// The name by which the client calls the server, with a port if the client sent one: the request's `:authority`, or else its `host`.
@@ -179,14 +141,13 @@ impl<T> Request<T> {
     /// The client chooses the name, so the name proves nothing.
     #[must_use]
     pub fn authority(&self) -> Option<&str> {
-        let authority = self.parts.authority.as_ref().map(Authority::as_str);
-        authority.or_else(|| self.parts.metadata.host())
+        self.context.authority()
     }
 
     /// The client's `user-agent`, such as `grpc-go/1.80.0`.
     #[must_use]
     pub fn user_agent(&self) -> Option<&str> {
-        self.parts.metadata.get("user-agent")
+        self.context.user_agent()
     }
 
     /// How many times the client has tried this call before, as the client says in `grpc-previous-rpc-attempts` ([gRFC A6][spec]). 0 for a
@@ -195,13 +156,13 @@ impl<T> Request<T> {
     /// [spec]: https://github.com/grpc/proposal/blob/master/A6-client-retries.md#exposed-retry-metadata
     #[must_use]
     pub fn previous_attempts(&self) -> u32 {
-        self.parts.metadata.previous_attempts()
+        self.context.previous_attempts()
     }
 
     /// The client at the other end of the connection: its address, its credentials on a Unix socket, and its certificates in mutual TLS.
     #[must_use]
     pub fn peer(&self) -> &PeerInfo {
-        &self.parts.peer
+        self.context.peer()
     }
 
     /// Values that interceptors, or the layers around a mounted router, have added to the request: at most one of each type.
@@ -217,13 +178,13 @@ impl<T> Request<T> {
     /// assert_eq!(request.extensions().get(), Some(&User("ada")));
     /// ```
     #[must_use]
-    pub const fn extensions(&self) -> &Extensions {
-        &self.parts.extensions
+    pub fn extensions(&self) -> &Extensions {
+        self.context.extensions()
     }
 
     /// The request's [extensions](Self::extensions), for changes.
-    pub const fn extensions_mut(&mut self) -> &mut Extensions {
-        &mut self.parts.extensions
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        self.context.extensions_mut()
     }
 
     /// The subtype of the request's `content-type`, in lower case: `json` for `application/grpc+json`. `None` for `application/grpc` and
@@ -231,6 +192,6 @@ impl<T> Request<T> {
     /// [accepts](super::Decode::SUBTYPE).
     #[must_use]
     pub fn content_subtype(&self) -> Option<&str> {
-        content_type::subtype(self.parts.content_type.as_ref()?)
+        self.context.content_subtype()
     }
 }

@@ -11,7 +11,6 @@ use super::codec::Format;
 use super::handler::{Arrival, BoxFuture, BoxStream, Input, Output};
 use super::interceptors::forgotten;
 use super::nested::{INNER, METHODS, Nested, ROUTE_BITS, nest};
-use super::request::RequestParts;
 use super::router::{Entry, Router};
 use super::spawned::spawn;
 use crate::service::{
@@ -90,7 +89,7 @@ impl<S: Service> Router<S> {
                 encoding: encoding(&head, entry.route.compress),
                 max_reply: entry.route.max_reply,
             },
-            parts: RequestParts::new(head),
+            context: head.into_request(),
             input,
         };
         let mut output = entry.handler.answer(arrival);

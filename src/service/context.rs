@@ -1,6 +1,6 @@
 //! What a host knows of a request, for the code that decides about the request.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::uri::{Authority, PathAndQuery};
@@ -95,6 +95,11 @@ impl RequestContext {
         self
     }
 
+    pub(crate) fn with_authority(mut self, authority: Authority) -> Self {
+        self.0.authority = Some(authority);
+        self
+    }
+
     pub(crate) fn with_time(
         mut self,
         timeout: Option<Duration>,
@@ -130,10 +135,6 @@ impl RequestContext {
         authority.or_else(|| self.0.metadata.host())
     }
 
-    pub(crate) fn authority_of_uri(&self) -> Option<Authority> {
-        self.0.authority.clone()
-    }
-
     /// The client's `user-agent`, such as `grpc-go/1.80.0`.
     #[must_use]
     pub fn user_agent(&self) -> Option<&str> {
@@ -155,6 +156,10 @@ impl RequestContext {
         &self.0.metadata
     }
 
+    pub(crate) fn metadata_mut(&mut self) -> &mut Metadata {
+        &mut self.0.metadata
+    }
+
     pub(crate) fn take_metadata(&mut self) -> Metadata {
         std::mem::take(&mut self.0.metadata)
     }
@@ -164,10 +169,6 @@ impl RequestContext {
     #[must_use]
     pub fn content_subtype(&self) -> Option<&str> {
         content_type::subtype(self.0.content_type.as_ref()?)
-    }
-
-    pub(crate) fn content_type(&self) -> Option<&HeaderValue> {
-        self.0.content_type.as_ref()
     }
 
     /// How long the call may take, counted from the request's arrival: the client's `grpc-timeout` or the method's timeout, whichever is
@@ -189,10 +190,6 @@ impl RequestContext {
         &self.0.peer
     }
 
-    pub(crate) fn shared_peer(&self) -> Arc<PeerInfo> {
-        Arc::clone(&self.0.peer)
-    }
-
     /// Gives memory of the request's headers back that nobody needs while the call waits.
     pub(crate) fn shrink(&mut self) {
         self.0.metadata.shrink();
@@ -210,16 +207,14 @@ impl RequestContext {
         &mut self.0.extensions
     }
 
-    pub(crate) fn take_extensions(&mut self) -> Extensions {
-        std::mem::take(&mut self.0.extensions)
-    }
-
     /// Metadata that the server adds to the response's head, next to the handler's own metadata. A response that is only a status, such as
     /// a refusal, carries this metadata with the status.
     #[must_use]
     pub fn response_metadata(&self) -> &Metadata {
-        static NONE: LazyLock<Metadata> = LazyLock::new(Metadata::new);
-        self.0.response_metadata.as_deref().unwrap_or(&NONE)
+        match &self.0.response_metadata {
+            None => Metadata::none(),
+            Some(metadata) => metadata,
+        }
     }
 
     /// The added [response metadata](Self::response_metadata), for changes.

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use http::uri::Authority;
-
 use super::context::RequestContext;
 use super::kept::{CallEnd, Kept, Step};
 use super::method::Method;
@@ -201,11 +199,6 @@ impl<'a> Head<'a> {
         Some(self.context.as_mut()?.take_metadata())
     }
 
-    /// The request's `:authority`.
-    pub(crate) fn authority_of_uri(&self) -> Option<Authority> {
-        self.context.as_ref()?.authority_of_uri()
-    }
-
     /// All that the host knows of the request. `None` for methods that do not [need metadata](Method::needs_metadata).
     #[must_use]
     pub const fn context(&self) -> Option<&RequestContext> {
@@ -229,6 +222,16 @@ impl<'a> Head<'a> {
 
     pub(crate) fn into_context(self) -> Option<RequestContext> {
         self.context
+    }
+
+    /// All that the handler of the call learns of the request.
+    pub(crate) fn into_request(self) -> RequestContext {
+        let (timeout, peer) = (self.timeout, self.peer);
+        let new = || {
+            let context = RequestContext::default().with_peer(peer.clone());
+            context.with_time(timeout, None)
+        };
+        self.context.unwrap_or_else(new)
     }
 
     /// Makes the host keep `permit` until the call is over, next to the permits that the host keeps already. For methods that do not [need

@@ -61,11 +61,16 @@ pub(crate) struct Step {
 
 /// What a host keeps of a call until the call is over. Dropping `Kept` ends the call: observers are told, and permits are given back.
 pub(crate) struct Kept {
+    clock: fn() -> Instant,
+    /// Boxed, since most calls keep nothing.
+    more: Option<Box<More>>,
+}
+
+struct More {
+    code: Code,
     permit: Option<Permit>,
     steps: Vec<Step>,
-    clock: fn() -> Instant,
-    code: Code,
-    observed: Option<Box<Observed>>,
+    observed: Option<Observed>,
     /// The response metadata at the time when the context was taken out.
     said: Option<Box<Metadata>>,
 }
@@ -78,61 +83,77 @@ struct Observed {
 
 impl Kept {
     /// Makes the state of a call that has just arrived. `clock` tells the host's time.
-    pub(crate) fn new(clock: fn() -> Instant) -> Self {
-        Self {
-            permit: None,
-            steps: Vec::new(),
-            clock,
-            code: Code::CANCELLED,
-            observed: None,
-            said: None,
-        }
+    #[inline]
+    pub(crate) const fn new(clock: fn() -> Instant) -> Self {
+        Self { clock, more: None }
+    }
+
+    #[cold]
+    fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_with(|| {
+            Box::new(More {
+                // The code if the service that keeps something panics.
+                code: Code::UNKNOWN,
+                permit: None,
+                steps: Vec::new(),
+                observed: None,
+                said: None,
+            })
+        })
     }
 
     pub(super) fn say(&mut self, metadata: &Metadata) {
-        let said = || Box::new(metadata.clone());
-        self.said = (!metadata.is_empty()).then(said);
+        let said = (!metadata.is_empty()).then(|| Box::new(metadata.clone()));
+        if said.is_some() || self.more.is_some() {
+            self.more().said = said;
+        }
     }
 
     pub(crate) fn take_said(&mut self) -> Option<Box<Metadata>> {
-        self.said.take()
+        self.more.as_mut()?.said.take()
     }
 
     /// Sets the code with which the call ends, unless a later code replaces this one.
-    pub(crate) const fn end(&mut self, code: Code) {
-        self.code = code;
+    #[inline]
+    pub(crate) fn end(&mut self, code: Code) {
+        if let Some(more) = &mut self.more {
+            more.code = code;
+        }
     }
 
     pub(super) fn keep(&mut self, permit: Permit) {
-        self.permit = Some(match self.permit.take() {
+        let kept = &mut self.more().permit;
+        *kept = Some(match kept.take() {
             None => permit,
             Some(first) => Permit::new((permit, first)),
         });
     }
 
     pub(super) fn permit(&self) -> Option<Permit> {
-        self.permit.clone()
+        self.more.as_ref()?.permit.clone()
     }
 
     pub(super) fn observe(&mut self, context: Option<&RequestContext>, observer: Observer) {
-        let observed = self.observed.get_or_insert_with(|| {
+        let clock = self.clock;
+        let observed = self.more().observed.get_or_insert_with(|| {
             let context = context.map(|context| (context.path().into(), context.peer().clone()));
-            Box::new(Observed {
+            Observed {
                 context: context.unwrap_or_default(),
-                begun: (self.clock)(),
+                begun: clock(),
                 observers: Vec::new(),
-            })
+            }
         });
         observed.observers.push(observer);
     }
 
     /// How far a router has come with the call. `true` if the router has only begun.
     pub(super) fn step(&mut self, router: u64) -> (&mut Step, bool) {
-        let found = self.steps.iter().position(|step| step.router == router);
+        let steps = &mut self.more().steps;
+        let found = steps.iter().position(|step| step.router == router);
         let is_new = found.is_none();
-        let at = found.unwrap_or(self.steps.len());
+        let at = found.unwrap_or(steps.len());
         if is_new {
-            self.steps.push(Step {
+            steps.push(Step {
                 router,
                 asked: 0,
                 placed: false,
@@ -143,18 +164,28 @@ impl Kept {
             clippy::indexing_slicing,
             reason = "it was found, or pushed, at that place"
         )]
-        (&mut self.steps[at], is_new)
+        (&mut steps[at], is_new)
     }
 
     pub(super) fn is_admitted(&self, router: u64) -> bool {
-        let mut steps = self.steps.iter();
+        let mut steps = self.more.iter().flat_map(|more| &more.steps);
         steps.any(|step| step.router == router && step.admitted)
     }
 }
 
 impl Drop for Kept {
+    #[inline]
     fn drop(&mut self) {
-        let Some(observed) = self.observed.take() else {
+        if let Some(more) = self.more.take() {
+            more.end(self.clock);
+        }
+    }
+}
+
+impl More {
+    #[cold]
+    fn end(self, clock: fn() -> Instant) {
+        let Some(observed) = self.observed else {
             return;
         };
         let (path, peer) = &observed.context;
@@ -162,7 +193,7 @@ impl Drop for Kept {
             path,
             peer,
             code: self.code,
-            elapsed: (self.clock)().saturating_duration_since(observed.begun),
+            elapsed: clock().saturating_duration_since(observed.begun),
         };
         for observer in observed.observers {
             let _ = contain(|| observer(&end));

@@ -61,7 +61,7 @@ impl<S: Service> Open<S> {
     pub(super) fn new(
         host: Arc<Host<S>>,
         source: Source<S>,
-        mut call: Call,
+        call: Call,
         deadline: Option<Instant>,
     ) -> Self {
         let ends = call.method.on_drain() == Drain::End && matches!(source, Source::Stream(_));
@@ -74,7 +74,7 @@ impl<S: Service> Open<S> {
             deadline,
             sleep: None,
             closing: Closing::No,
-            tail: call.take_tail(),
+            tail: call.tail,
         }
     }
 

@@ -5,24 +5,26 @@
 
 use std::io::IoSlice;
 
-use bytes::{Buf, BufMut};
+use bytes::BufMut;
 
 use crate::buffers::Buffer;
 
 /// A write of at least this many bytes is worth gathering.
 const LARGE: usize = 4 << 10;
-/// The first capacity of a buffer for small writes, in bytes.
-const FEW: usize = 16 << 10;
 /// How many bytes are gathered at most: a reply of 64 KiB with its head, its trailers and the heads of its frames.
 const MOST: usize = 80 << 10;
 
 /// The bytes that h2 has written and the socket has not been given.
 #[derive(Debug, Default)]
-pub(super) struct Gathered(Buffer);
+pub(super) struct Gathered {
+    buffer: Buffer,
+    /// How many bytes of the buffer the socket has taken. Nothing is gathered before the socket has taken all.
+    taken: usize,
+}
 
 impl Gathered {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.buffer.is_empty()
     }
 
     /// Takes all bytes of a write, and returns their number. `None` if there is no room, or if the write is small and the first one, unless
@@ -38,40 +40,46 @@ impl Gathered {
 
     #[inline(never)]
     fn put(&mut self, bufs: &[IoSlice<'_>], len: usize) -> Option<usize> {
-        if len > MOST - self.0.len().min(MOST) {
+        let have = self.buffer.len();
+        if len > MOST - have.min(MOST) {
             return None;
         }
-        if self.0.capacity() == 0 {
-            self.0 = Buffer::with_capacity(if len < LARGE { FEW } else { MOST });
+        if self.buffer.capacity() - have < len {
+            let few = LARGE.max(2 * have).min(MOST).max(have + len);
+            self.hold(if len < LARGE { few } else { MOST });
         }
-        self.0.grow(len);
         for buf in bufs {
-            self.0.put_slice(buf);
+            self.buffer.put_slice(buf);
         }
         Some(len)
     }
 
     /// The bytes that the socket has to be given next.
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// Gives back the room that the bytes do not need. Called when the socket takes no bytes, since the bytes may stay for long.
-    #[cold]
-    pub(super) fn fit(&mut self) {
-        let mut fitting = Buffer::default();
-        fitting.grow(self.0.len());
-        fitting.put_slice(&self.0);
-        self.0 = fitting;
+        self.buffer.get(self.taken..).unwrap_or_default()
     }
 
     /// Called when the socket has taken `n` of the bytes.
     pub(super) fn wrote(&mut self, n: usize) {
-        let all = self.0.len();
-        if n >= all {
-            self.0 = Buffer::default();
-        } else {
-            self.0.advance(n);
+        self.taken += n;
+        if self.taken >= self.buffer.len() {
+            *self = Self::default();
         }
+    }
+
+    /// Gives back the room that the bytes do not need. Called when the socket takes no bytes, since the bytes may then stay for long.
+    #[cold]
+    pub(super) fn fit(&mut self) {
+        let left = self.bytes().len();
+        if self.buffer.capacity() > 2 * left {
+            self.hold(left);
+        }
+    }
+
+    /// Moves the bytes into a buffer of this capacity.
+    fn hold(&mut self, capacity: usize) {
+        let mut buffer = Buffer::with_capacity(capacity);
+        buffer.put_slice(self.bytes());
+        *self = Self { buffer, taken: 0 };
     }
 }

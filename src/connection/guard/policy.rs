@@ -55,8 +55,8 @@ pub(super) struct Policy {
     headers: u64,
     /// The stream of the last header block, and the bytes of that block; 0 bytes after the stream's reset.
     last_headers: (u32, u64),
-    /// How many HEADERS frames have begun.
-    heads: u64,
+    /// How many HEADERS frames have begun since the connection's beginning.
+    pub(super) heads: u64,
     /// How many streams the peer has reset since the last [`begin_turn`](Self::begin_turn).
     resets: u32,
     portion: Portion,
@@ -126,11 +126,6 @@ impl Policy {
     /// subtracts the bytes of the last block, if that block and the reset have the same stream.
     pub(super) const fn headers(&self) -> u64 {
         self.headers
-    }
-
-    /// How many HEADERS frames have begun since the connection's beginning.
-    pub(super) const fn heads(&self) -> u64 {
-        self.heads
     }
 
     /// Forgets the headers, resets and DATA frames of the turn before. `busy` connections have much to read, this one included.

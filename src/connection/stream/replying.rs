@@ -76,7 +76,7 @@ pub(in crate::connection) enum Progress {
 }
 
 impl<S: Service> Replying<S> {
-    pub(super) fn new(source: Source<S>, sink: Sink, mut call: Call) -> Self {
+    pub(super) fn new(source: Source<S>, sink: Sink, call: Call) -> Self {
         Self {
             source,
             sink,
@@ -89,7 +89,7 @@ impl<S: Service> Replying<S> {
             stall: call.method.time_for_room(),
             queued: 0,
             trailing: None,
-            tail: call.take_tail(),
+            tail: call.tail,
         }
     }
 

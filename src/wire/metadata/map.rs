@@ -1,6 +1,7 @@
 //! A call's custom metadata, as an application reads and writes it.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -71,6 +72,12 @@ impl Metadata {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Empty metadata to refer to.
+    pub(crate) fn none() -> &'static Self {
+        static NONE: LazyLock<Metadata> = LazyLock::new(Metadata::new);
+        &NONE
     }
 
     /// The first value of `name`. `None` if there is no value, if the name is binary or reserved, or if the value is not printable ASCII.

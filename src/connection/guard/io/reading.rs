@@ -259,7 +259,7 @@ fn admit(policy: &mut Policy, link: &Link, start: Instant, bytes: &[u8]) -> bool
         link.set_flooded();
         return false;
     }
-    link.set_heads(policy.heads());
+    link.set_heads(policy.heads);
     true
 }
 
