@@ -58,12 +58,15 @@ impl<B: Chunks> Incoming<B> {
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Status>> {
         loop {
-            let next = self.messages.poll_next(cx, &mut self.chunk, &self.turns);
-            if let Some(message) = ready!(next)? {
-                if std::mem::take(&mut self.torn) {
-                    self.body.end_message();
+            // Many messages end with their chunk: the decoder has nothing to look at then.
+            if !self.chunk.is_empty() || self.messages.is_inflating() {
+                let next = self.messages.poll_next(cx, &mut self.chunk, &self.turns);
+                if let Some(message) = ready!(next)? {
+                    if std::mem::take(&mut self.torn) {
+                        self.body.end_message();
+                    }
+                    return Poll::Ready(Ok(Some(message)));
                 }
-                return Poll::Ready(Ok(Some(message)));
             }
             let partial = self.messages.partial();
             self.torn = partial.is_some();

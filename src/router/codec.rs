@@ -192,7 +192,7 @@ impl Format {
         if block.capacity() < len {
             block.reserve(if block.capacity() == 0 { BLOCK } else { len });
         }
-        block.put_bytes(0, PREFIX_LEN);
+        block.extend_from_slice(&[0; PREFIX_LEN]);
         let encoded = self.encode(message, block);
         let mut envelope = block.split();
         declare(&mut envelope, encoded?);
@@ -204,7 +204,7 @@ impl Format {
         let known = message.encoded_len();
         self.check(known.unwrap_or(0))?;
         let mut encoded = Buffer::with_capacity(PREFIX_LEN + known.unwrap_or(0));
-        encoded.put_bytes(0, PREFIX_LEN);
+        encoded.extend_from_slice(&[0; PREFIX_LEN]);
         let len = self.encode(message, &mut encoded)?;
         if self.encoding != Encoding::Identity && message.compress() {
             let body = encoded.split_off(PREFIX_LEN).freeze();
@@ -232,15 +232,22 @@ impl Format {
         Ok(len)
     }
 
+    #[inline]
     fn check(self, len: usize) -> Result<(), Status> {
         // A prefix cannot declare a longer reply.
         let most = self.max_reply.min(u32::MAX as usize);
         if len <= most {
-            return Ok(());
+            Ok(())
+        } else {
+            Err(too_large(len, most))
         }
-        let message = format!("trying to send a message larger than max ({len} vs. {most})");
-        Err(Status::new(Code::RESOURCE_EXHAUSTED, message))
     }
+}
+
+#[cold]
+fn too_large(len: usize, most: usize) -> Status {
+    let message = format!("trying to send a message larger than max ({len} vs. {most})");
+    Status::new(Code::RESOURCE_EXHAUSTED, message)
 }
 
 /// Writes the length of an uncompressed reply into its prefix.

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 
 use super::super::sending::{SMALL as UNCOUNTED, Sending};
@@ -49,7 +49,7 @@ const PER_REPLY: usize = 32;
 const SMALL: usize = 1 << 10;
 
 /// How many replies may share a frame, and the length of the frame in bytes: the largest that every peer accepts.
-const GATHERED: usize = 64;
+const GATHERED: usize = 256;
 const FRAME: usize = 16 << 10;
 
 /// The source of the replies.
@@ -238,9 +238,7 @@ impl<S: Service> Replying<S> {
                 goes_out = true;
             }
         }
-        if let Some(trailing) = part.into_trailing() {
-            self.trailing = Some(trailing);
-        }
+        keep_trailing(part, &mut self.trailing);
         Ok(goes_out)
     }
 
@@ -255,31 +253,45 @@ impl<S: Service> Replying<S> {
         }
         stream.reserve_capacity(most);
         let most = most.min(stream.capacity());
+        let Source::Stream(replies) = &mut self.source else {
+            return;
+        };
         let mut gathered = BytesMut::new();
-        for _ in 1..GATHERED {
-            let len = gathered.len().max(self.unsent.len());
-            if len >= most || !matches!(self.source, Source::Stream(_)) {
-                break;
-            }
-            match self.next(cx, panics) {
-                Poll::Pending => break,
-                Poll::Ready(Some(Ok(mut part))) => {
-                    if gathered.is_empty() {
-                        gathered.put(std::mem::take(&mut self.unsent));
-                    }
-                    gathered.put(part.take_envelope());
-                    self.queued += PER_REPLY;
-                    if let Some(trailing) = part.into_trailing() {
-                        self.trailing = Some(trailing);
-                    }
+        let (unsent, trailing) = (&mut self.unsent, &mut self.trailing);
+        // The result is the end of the replies, if they have ended.
+        let polled = contain(|| {
+            for _ in 1..GATHERED {
+                if gathered.len().max(unsent.len()) >= most {
+                    break;
                 }
-                Poll::Ready(Some(Err(status))) => self.end(Some(status), panics),
-                Poll::Ready(None) => self.end(None, panics),
+                match Pin::new(&mut *replies).poll_next(cx) {
+                    Poll::Pending => break,
+                    Poll::Ready(Some(Ok(mut part))) => {
+                        if gathered.is_empty() {
+                            gathered.reserve(SMALL);
+                            gathered.extend_from_slice(&std::mem::take(unsent));
+                        }
+                        gathered.extend_from_slice(&part.take_envelope());
+                        self.queued += PER_REPLY;
+                        keep_trailing(part, trailing);
+                    }
+                    Poll::Ready(Some(Err(status))) => return Some(Some(status)),
+                    Poll::Ready(None) => return Some(None),
+                }
             }
-        }
+            None
+        });
         if !gathered.is_empty() {
             self.unsent = gathered.freeze();
             self.size = self.unsent.len();
+        }
+        match polled {
+            Ok(None) => {}
+            Ok(Some(end)) => self.end(end, panics),
+            Err(_) => {
+                *panics += 1;
+                self.end(Some(panicked()), panics);
+            }
         }
     }
 
@@ -354,5 +366,16 @@ impl<S: Service> Replying<S> {
     /// How many bytes of the current reply wait for the peer's window.
     pub(in crate::connection) const fn unsent(&self) -> usize {
         self.unsent.len()
+    }
+}
+
+/// Keeps the metadata for the trailers, if the part has any.
+#[inline]
+fn keep_trailing(part: Part, trailing: &mut Option<Box<Metadata>>) {
+    if part.is_plain() {
+        return;
+    }
+    if let Some(new) = part.into_trailing() {
+        *trailing = Some(new);
     }
 }
