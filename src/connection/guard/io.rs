@@ -36,6 +36,8 @@ pub(in crate::connection) struct Guard<T> {
     /// Whether the next read may return something else than the socket's bytes: after a flood, while bytes are kept from h2, or at the end
     /// of the input.
     detour: bool,
+    /// Whether the socket had no bytes when it was last asked.
+    drained: bool,
     end: End,
     repairer: Repairer,
     /// The GOAWAY that the guard writes in place of h2's, and how many of its bytes have been written.
@@ -75,6 +77,7 @@ impl<T> Guard<T> {
             heir: Some(heir),
             ended: false,
             detour: false,
+            drained: false,
             end: End::default(),
             repairer: Repairer::new(),
             farewell: (Vec::new(), 0),

@@ -32,6 +32,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
             // The rest of a frame follows at once: h2 must not reset a stream after half of the stream's frame.
             return this.pass_held(cx, buf);
         }
+        if this.drained && this.link.is_to_gather_all() {
+            // The connection answers what has been read, and asks again before it waits.
+            return Poll::Pending;
+        }
         let most = this.allowance();
         if most == 0 {
             yield_to_others(cx);
@@ -42,7 +46,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
         }
         let before = buf.filled().len();
         let result = poll_read_at_most(this.io()?, cx, buf, most);
-        if result.is_pending() {
+        this.drained = result.is_pending();
+        if this.drained {
             this.wait(cx);
             return Poll::Pending;
         }
