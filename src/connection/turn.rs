@@ -152,6 +152,8 @@ where
             if self.heads == self.link.heads() {
                 break;
             }
+            // h2 writes the answer when it is asked for the next request.
+            self.link.set_gathers_all(true);
         }
         self.crowded |= self.waiting.len() + before - *budget > MANY;
         self.meters.end_batch();
@@ -165,8 +167,6 @@ where
                 self.heads += 1;
                 self.tally.calls += 1;
                 self.called = true;
-                // h2 writes the answer when it is asked for the next request.
-                self.link.set_gathers_all(true);
                 let call = self.judge(&mut request);
                 let stream = request.into_body();
                 self.with_waiting(|waiting, turn| answer(waiting, turn, stream, respond, call));

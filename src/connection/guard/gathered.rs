@@ -11,6 +11,8 @@ use crate::buffers::Buffer;
 
 /// A write of at least this many bytes is worth gathering.
 const LARGE: usize = 4 << 10;
+/// The capacity of a buffer for small writes in bytes, at first: the smallest that is kept for the next turn.
+const FEW: usize = 16 << 10;
 /// How many bytes are gathered at most: a reply of 64 KiB with its head, its trailers and the heads of its frames.
 const MOST: usize = 80 << 10;
 
@@ -45,8 +47,7 @@ impl Gathered {
             return None;
         }
         if self.buffer.capacity() - have < len {
-            let few = LARGE.max(2 * have).min(MOST).max(have + len);
-            self.hold(if len < LARGE { few } else { MOST });
+            self.hold(if len < LARGE && have == 0 { FEW } else { MOST });
         }
         for buf in bufs {
             self.buffer.put_slice(buf);
@@ -67,11 +68,11 @@ impl Gathered {
         }
     }
 
-    /// Gives back the room that the bytes do not need. Called when the socket takes no bytes, since the bytes may then stay for long.
+    /// Gives the buffer back if the bytes need little of it. Called when the socket takes no bytes, since the bytes may then stay for long.
     #[cold]
     pub(super) fn fit(&mut self) {
         let left = self.bytes().len();
-        if self.buffer.capacity() > 2 * left {
+        if left < LARGE {
             self.hold(left);
         }
     }
