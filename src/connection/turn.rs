@@ -1,7 +1,6 @@
-//! One turn of a connection's task: the turn accepts the requests that are ready, answers them, and writes all answers at once.
+//! One turn of a connection's task: the turn accepts the requests that are ready, answers each, and writes all answers at once.
 //!
-//! The order saves writes: h2 writes everything pending whenever the connection asks for the next request, so a reply queued between two
-//! requests would cost a write of its own.
+//! h2 writes everything pending whenever the connection asks for the next request. The guard gathers these writes until the turn's end.
 
 use std::future::Future;
 use std::pin::Pin;

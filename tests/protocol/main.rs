@@ -35,3 +35,4 @@ mod shutdown;
 #[path = "../support/mod.rs"]
 mod support;
 mod timers;
+mod writes;

@@ -62,6 +62,8 @@ mod shutdown;
 mod support;
 #[path = "../protocol/timers.rs"]
 mod timers;
+#[path = "../protocol/writes.rs"]
+mod writes;
 
 /// A file of the suite that is not listed here would be run with a full budget alone.
 #[test]

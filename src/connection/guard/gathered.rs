@@ -83,4 +83,10 @@ impl Gathered {
         buffer.put_slice(self.bytes());
         *self = Self { buffer, taken: 0 };
     }
+
+    /// The buffer's capacity in bytes.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        self.buffer.capacity()
+    }
 }

@@ -50,7 +50,7 @@ pub(in crate::connection) struct Guard<T> {
     /// The beginning of an incomplete frame, if late frames are possible.
     held: Held,
     largest_frame: usize,
-    gathered: Gathered,
+    pub(super) gathered: Gathered,
     /// How many bytes h2 has offered and the socket has not taken. h2 offers these bytes again.
     offered: usize,
     start: Instant,

@@ -4,7 +4,7 @@ use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::{
     AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, DuplexStream, ReadBuf,
@@ -284,4 +284,63 @@ async fn gathered_bytes_for_a_full_socket_block_the_connection() {
     read_all.unwrap();
     assert_eq!(read, reply);
     assert!(!link.is_write_blocked() && !link.has_gathered());
+}
+
+#[tokio::test]
+async fn the_small_answers_of_a_turn_reach_the_socket_together() {
+    let (mut guard, link, mut peer) = greeted(1 << 20).await;
+    link.set_gathers_all(true);
+    // More than the first buffer holds.
+    let answers: Vec<_> = (0..500)
+        .map(|i| format!("the answer to request {i}, and its trailers"))
+        .collect();
+    for answer in &answers {
+        guard.write_all(answer.as_bytes()).await.unwrap();
+        guard.flush().await.unwrap();
+    }
+    assert!(link.has_gathered());
+    assert_eq!(link.bytes_written.load(Relaxed), 1);
+    link.set_gathers_all(false);
+    link.set_writes_all(true);
+    // The last answer comes with the poll that writes all.
+    guard.write_all(b"the last").await.unwrap();
+    assert_eq!(link.bytes_written.load(Relaxed), 1);
+    guard.flush().await.unwrap();
+    assert!(!link.has_gathered());
+    let all = answers.concat() + "the last";
+    let mut read = vec![0; all.len()];
+    peer.read_exact(&mut read).await.unwrap();
+    assert_eq!(String::from_utf8(read).unwrap(), all);
+}
+
+/// The buffer of a turn's answers is not kept for a peer that does not read its socket.
+#[tokio::test]
+async fn answers_for_a_full_socket_keep_little_room() {
+    let (mut guard, link, _peer) = greeted(100).await;
+    let mut cx = Context::from_waker(Waker::noop());
+    link.set_gathers_all(true);
+    guard.write_all(&[7; 1_000]).await.unwrap();
+    assert!(guard.gathered.room() >= 16 << 10);
+    link.set_writes_all(true);
+    assert!(Pin::new(&mut guard).poll_flush(&mut cx).is_pending());
+    assert!(guard.gathered.room() <= 900, "{}", guard.gathered.room());
+}
+
+/// While the connection accepts requests, the guard does not ask a socket again that had no more bytes.
+#[tokio::test]
+async fn the_socket_is_asked_again_when_the_requests_are_accepted() {
+    let (mut guard, link, mut peer) = greeted(1 << 20).await;
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut bytes = [0; 64];
+    let mut read = |guard: &mut Guard<DuplexStream>| {
+        let mut buf = ReadBuf::new(&mut bytes);
+        let polled = Pin::new(guard).poll_read(&mut cx, &mut buf);
+        polled.map(|read| read.map(|()| buf.filled().len()).unwrap())
+    };
+    assert_eq!(read(&mut guard), Poll::Pending);
+    peer.write_all(b"PRI * HTTP/2.0").await.unwrap();
+    link.set_gathers_all(true);
+    assert_eq!(read(&mut guard), Poll::Pending);
+    link.set_gathers_all(false);
+    assert_eq!(read(&mut guard), Poll::Ready(14));
 }
