@@ -2,6 +2,9 @@
 //!
 //! Each iteration is one call, as a server has it: a new decoder (or encoder), then every message
 //! of the call. Neither side parses the message: both hand over its bytes.
+//!
+//! `envelope/parse` has prost parse the message, too, from one buffer, as this crate does, and from
+//! the chunks as they are.
 #![allow(
     clippy::unwrap_used,
     reason = "a benchmark has nobody to report an error to"
@@ -64,6 +67,143 @@ fn decode(criterion: &mut Criterion) {
         });
     }
     group.finish();
+}
+
+/// A message whose field shares the buffer of the message.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Shared {
+    #[prost(bytes = "bytes", tag = "1")]
+    body: Bytes,
+}
+
+/// A message whose field is a copy.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Copied {
+    #[prost(bytes = "vec", tag = "1")]
+    body: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Text {
+    #[prost(string, tag = "1")]
+    body: String,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Row {
+    #[prost(uint64, tag = "1")]
+    number: u64,
+    #[prost(string, tag = "2")]
+    name: String,
+}
+
+/// A message of many small fields.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Rows {
+    #[prost(message, repeated, tag = "1")]
+    rows: Vec<Row>,
+}
+
+fn parse(criterion: &mut Criterion) {
+    for size in [64 << 10, 1 << 20] {
+        let body = vec![b'x'; size - 8];
+        parse_one(
+            criterion,
+            size,
+            "bytes",
+            &Shared {
+                body: Bytes::from(body.clone()),
+            },
+        );
+        parse_one(criterion, size, "Vec<u8>", &Copied { body: body.clone() });
+        parse_one(
+            criterion,
+            size,
+            "String",
+            &Text {
+                body: String::from_utf8(body).unwrap(),
+            },
+        );
+        let row = |number| Row {
+            number,
+            name: "a name of some 40 bytes, as they often are".to_owned(),
+        };
+        let rows = (0..size as u64 / 50).map(row).collect();
+        parse_one(criterion, size, "rows", &Rows { rows });
+    }
+}
+
+fn parse_one<M: prost::Message + Default + PartialEq>(
+    criterion: &mut Criterion,
+    size: usize,
+    kind: &str,
+    message: &M,
+) {
+    let mut wire = BytesMut::new();
+    envelope::encode(&mut wire, false, size, |dst| message.encode(dst).unwrap());
+    let chunks: VecDeque<Bytes> = wire.chunks(16 << 10).map(Bytes::copy_from_slice).collect();
+    let mut group = criterion.benchmark_group("envelope/parse");
+    let name = format!("{} KiB of {kind}", size >> 10);
+    group.bench_function(BenchmarkId::new("one buffer", &name), |bencher| {
+        bencher.iter_batched(
+            || chunks.clone(),
+            |chunks| {
+                let mut decoder = envelope::Decoder::new(LIMIT);
+                let mut parsed = None;
+                for mut chunk in chunks {
+                    if let Some(envelope) = decoder.decode(&mut chunk).unwrap() {
+                        parsed = Some(M::decode(envelope.message).unwrap());
+                    }
+                }
+                parsed.unwrap()
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    group.bench_function(BenchmarkId::new("chunks", &name), |bencher| {
+        bencher.iter_batched(
+            || chunks.clone(),
+            |mut chunks| {
+                chunks.front_mut().unwrap().advance(PREFIX_LEN);
+                M::decode(Queue(chunks)).unwrap()
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+}
+
+/// The chunks of one message, one after the other.
+struct Queue(VecDeque<Bytes>);
+
+impl Buf for Queue {
+    fn remaining(&self) -> usize {
+        self.0.iter().map(Bytes::len).sum()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.0.front().map_or(&[], |chunk| chunk)
+    }
+
+    fn advance(&mut self, mut n: usize) {
+        while let Some(first) = self.0.front_mut() {
+            if n < first.len() {
+                first.advance(n);
+                return;
+            }
+            n -= first.len();
+            self.0.pop_front();
+        }
+    }
+
+    fn copy_to_bytes(&mut self, len: usize) -> Bytes {
+        if let Some(first) = self.0.front_mut().filter(|first| first.len() >= len) {
+            return first.split_to(len);
+        }
+        let mut bytes = BytesMut::with_capacity(len);
+        bytes.put(self.take(len));
+        bytes.freeze()
+    }
 }
 
 fn encode(criterion: &mut Criterion) {
@@ -177,5 +317,5 @@ impl Body for Chunks {
     }
 }
 
-criterion_group!(benches, decode, encode);
+criterion_group!(benches, decode, parse, encode);
 criterion_main!(benches);
