@@ -1,9 +1,17 @@
 //! The servers that the scripts measure: ours alone, with a recorder of metrics (feature `metrics`) and behind a router, tonic-health and
 //! the floor, on the same runtime. The router and tonic have an echo service, too.
 //!
-//! `bench_server ours|recorded|router|wide|tonic|floor [--listen ADDR] [--max-streams N] [--rash] [--tls]` prints `listening on ADDR`. With
-//! `--rash` a Check of `panic` panics. With `--tls` (features `gzip` and `tls`) the server listens with TLS and with mutual TLS, too,
-//! prints both addresses before ADDR, and reads gzip. The end of stdin ends the process; each line of it is answered by one:
+//! `bench_server ours|recorded|router|wide|tonic|floor [OPTION...]` prints `listening on ADDR`. The options:
+//! * `--listen ADDR`: where, instead of a free port of 127.0.0.1;
+//! * `--max-streams N`: how many calls a connection may have open;
+//! * `--names N`: a name of our registry for each of the numbers below N, of 110 digits;
+//! * `--rash`: a Check of `panic` panics, and one of `grenade` with a payload that panics when it is dropped;
+//! * `--reflection` (feature `reflection`): the router tells clients what it serves, and has a file of 1 MiB for them;
+//! * `--probes`: the server has another listener, whose address it prints before ADDR;
+//! * `--tls` (features `gzip` and `tls`): the server listens with TLS and with mutual TLS, too, prints both addresses before ADDR, and
+//!   reads gzip.
+//!
+//! The end of stdin ends the process; each line of it is answered by one:
 //! * `cpu`: the nanoseconds of CPU that the process has used so far;
 //! * `tasks`: how many tasks of its runtime have not ended;
 //! * `flip TIMES PAUSE`: the status of `""` is changed so many times, with so many microseconds between; `flipped`;
@@ -15,6 +23,9 @@ mod cpu;
 mod echo;
 mod floor;
 mod host;
+#[cfg(feature = "reflection")]
+#[path = "../../tests/support/protobuf.rs"]
+mod protobuf;
 mod rash;
 #[cfg(all(feature = "gzip", feature = "tls"))]
 mod secure;
@@ -39,13 +50,18 @@ use tonic_health::server::HealthReporter;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-const USAGE: &str = "usage: bench_server ours|recorded|router|wide|tonic|floor [--listen ADDR] [--max-streams N] [--rash] [--tls]";
+const USAGE: &str = "usage: bench_server ours|recorded|router|wide|tonic|floor [--listen ADDR] [--max-streams N] [--names N] [--rash] \
+    [--reflection] [--probes] [--tls]";
 
+#[derive(Default)]
 struct Options {
     server: String,
     listen: String,
     max_streams: u32,
+    names: usize,
     rash: bool,
+    reflection: bool,
+    probes: bool,
     tls: bool,
 }
 
@@ -56,22 +72,18 @@ impl Options {
             server,
             listen: "127.0.0.1:0".to_owned(),
             max_streams: floor::MAX_STREAMS,
-            rash: false,
-            tls: false,
+            ..Self::default()
         };
         while let Some(option) = args.next() {
-            if option == "--rash" {
-                options.rash = true;
-                continue;
-            }
-            if option == "--tls" {
-                options.tls = true;
-                continue;
-            }
-            let value = args.next().ok_or(USAGE)?;
+            let mut value = || args.next().ok_or(USAGE);
             match option.as_str() {
-                "--listen" => options.listen = value,
-                "--max-streams" => options.max_streams = value.parse()?,
+                "--listen" => options.listen = value()?,
+                "--max-streams" => options.max_streams = value()?.parse()?,
+                "--names" => options.names = value()?.parse()?,
+                "--rash" => options.rash = true,
+                "--reflection" => options.reflection = true,
+                "--probes" => options.probes = true,
+                "--tls" => options.tls = true,
                 _ => return Err(USAGE.into()),
             }
         }
@@ -90,6 +102,9 @@ fn main() -> Result<(), BoxError> {
         .enable_all()
         .build()?;
     let registry = Registry::new();
+    for n in 0..options.names {
+        registry.set_service_status(&format!("{n:0110}"), ServingStatus::Serving)?;
+    }
     let reporter = HealthReporter::new();
     let stop = Arc::new(Notify::new());
     let host = Host {
@@ -171,6 +186,16 @@ async fn serve(
     if options.tls {
         return Err("--tls needs the features gzip and tls".into());
     }
+    let probes = match options.probes {
+        true => Some(listen("127.0.0.1:0".parse()?)?),
+        false => None,
+    };
+    if let Some(probes) = &probes {
+        print!("probes {} ", probes.local_addr()?);
+    }
+    if options.reflection && cfg!(not(feature = "reflection")) {
+        return Err("--reflection needs the feature reflection".into());
+    }
     println!("listening on {plain}");
     match options.server.as_str() {
         "floor" => floor::serve(listener, options.max_streams).await?,
@@ -184,35 +209,52 @@ async fn serve(
             } else {
                 server.add_service(HealthServer::new(health))
             };
-            let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+            let router = router.add_service(echo::TonicEcho);
+            let incoming = |listener| TcpIncoming::from(listener).with_nodelay(Some(true));
+            if let Some(probes) = probes {
+                tokio::spawn(router.clone().serve_with_incoming(incoming(probes)));
+            }
             router
-                .add_service(echo::TonicEcho)
-                .serve_with_incoming_shutdown(incoming, stop.notified())
+                .serve_with_incoming_shutdown(incoming(listener), stop.notified())
                 .await?;
         }
         "ours" | "recorded" => {
             let health = HealthService::new(registry);
             if options.rash {
-                serve_ours(&options, listener, Rash(health), stop).await;
+                serve_ours(&options, listener, probes, Rash(health), stop).await?;
             } else {
-                serve_ours(&options, listener, health, stop).await;
+                serve_ours(&options, listener, probes, health, stop).await?;
             }
         }
         "router" | "wide" => {
             let router = echo::router(HealthService::new(registry));
-            serve_ours(&options, listener, router, stop).await;
+            #[cfg(feature = "reflection")]
+            let router = match options.reflection {
+                true => router.service(reflection()?),
+                false => router,
+            };
+            serve_ours(&options, listener, probes, router, stop).await?;
         }
         _ => return Err(USAGE.into()),
     }
     Ok(())
 }
 
+/// Reflection with a file of 1 MiB.
+#[cfg(feature = "reflection")]
+fn reflection() -> Result<grpc_health::reflection::Reflection, BoxError> {
+    let index =
+        grpc_health::reflection::Index::builder().descriptors(protobuf::large_file(1 << 20));
+    Ok(grpc_health::reflection::Reflection::new(index.build()?))
+}
+
 async fn serve_ours(
     options: &Options,
     listener: TcpListener,
+    probes: Option<TcpListener>,
     service: impl Service,
     stop: &Notify,
-) {
+) -> Result<(), BoxError> {
     let mut builder = Server::builder().max_concurrent_streams(options.max_streams);
     if options.server == "wide" {
         // As tonic has them.
@@ -221,7 +263,12 @@ async fn serve_ours(
             .max_send_buffer_size(400 << 10);
     }
     let server = builder.service(service).build();
-    tokio::spawn(server.serve_on(listener));
+    if let Some(probes) = probes {
+        server.add_listener(probes)?;
+    }
+    server.add_listener(listener)?;
+    tokio::spawn(server.serve());
     stop.notified().await;
     server.shutdown().await;
+    Ok(())
 }

@@ -25,6 +25,8 @@ mod messages;
 mod quiet;
 mod readers;
 mod receiving;
+#[cfg(feature = "reflection")]
+mod reflections;
 mod replies;
 mod rows;
 mod sending;

@@ -43,7 +43,14 @@ impl Stage {
                 let replies = iter(0..10).map(move |_| Ok::<_, Status>(Raw(made(&call))));
                 Ok(Response::new(replies))
             });
-        Self(limits(Server::builder().service(router)).build())
+        Self::of(router, limits)
+    }
+
+    pub(crate) fn of(
+        service: Service,
+        limits: impl FnOnce(Builder<Service>) -> Builder<Service>,
+    ) -> Self {
+        Self(limits(Server::builder().service(service)).build())
     }
 
     pub(crate) fn dial(&self, pipe: usize) -> (DuplexStream, JoinHandle<()>) {

@@ -3,6 +3,7 @@
 use super::frame::{self, Frame};
 use super::hpack::{self, Fields};
 use super::peer::Peer;
+use super::protobuf::field;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -108,19 +109,6 @@ pub(crate) fn prefix(flag: u8, len: u32) -> Vec<u8> {
 /// A `HealthCheckRequest` for `service`, in its envelope.
 pub(crate) fn health_request(service: &str) -> Vec<u8> {
     envelope(0, &field(1, service.as_bytes()))
-}
-
-/// One length-delimited protobuf field.
-pub(crate) fn field(number: u8, value: &[u8]) -> Vec<u8> {
-    let mut field = vec![number << 3 | 2];
-    let mut len = value.len();
-    while len >= 128 {
-        field.push((len % 128) as u8 | 0x80);
-        len /= 128;
-    }
-    field.push(len as u8);
-    field.extend(value);
-    field
 }
 
 /// `grpc-message` is printable ASCII, well escaped and at most 1 KiB (row 56).

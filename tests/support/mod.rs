@@ -9,5 +9,6 @@ pub(crate) mod host;
 pub(crate) mod hpack;
 pub(crate) mod io;
 pub(crate) mod peer;
+pub(crate) mod protobuf;
 pub(crate) mod rows;
 pub(crate) mod slow_gzip;
