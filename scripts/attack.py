@@ -18,8 +18,8 @@ import time
 
 sys.dont_write_bytecode = True
 from peer import (CONTINUATION, DATA, GOAWAY, HEADERS, LIMIT, PING, PREFACE, PRIORITY, RST, SETTINGS, WINDOW, Neighbour, Peer, Server,
-                  block, call, frame)
-from attacks import door, echo, receiving, sending, turns
+                  block, call, connected, frame)
+from attacks import door, echo, good, receiving, sending, sockets, timers, turns, untaken
 
 
 def flood(server, frames, count=1_000_000, before=b""):
@@ -80,11 +80,14 @@ def made_you_reset(server, attack):
     return outcome(peer, f"{peer.frames.get(RST, 0):,} resets by the server")
 
 
-def bomb(server):
+def bomb(server, between=b""):
+    """Small blocks that become long lists. `between` two of them come frames for stream 1, which is over."""
     peer, attack = Peer(server), b""
+    peer.send(call(1, "Missing"))
+    peer.ping()
     for n in range(256):
         entry = b"\x40\x01a\0" if n == 0 else b""
-        attack += frame(HEADERS, 4, 1 + 2 * n, block("Check") + entry + bytes([0x80 | 62]) * 220)
+        attack += frame(HEADERS, 4, 3 + 2 * n, block("Check") + entry + bytes([0x80 | 62]) * 220) + between
     peer.send(attack)
     peer.ping()
     return outcome(peer, "256 streams of 220 fields held open")
@@ -158,14 +161,7 @@ def not_taken(server, window, reading):
     return f"{over}; RSS +{grown / 1024:.2f} MiB while the status changes 100,000 times"
 
 
-def connected(server, peer):
-    """Whether the kernel still has the server's end of a connection in state ESTABLISHED."""
-    ours, theirs = (f"0100007F:{port:04X}" for _, port in (peer.socket.getsockname(), server.address))
-    with open("/proc/net/tcp") as table:
-        return any(line.split()[1:4] == [theirs, ours, "01"] for line in table)
-
-
-def panics(server):
+def panics(server, service):
     peer, ends, stream = Peer(server), [], 3
     peer.send(call(1, "Watch"))
     peer.until(lambda: peer.frames.get(DATA))
@@ -178,7 +174,7 @@ def panics(server):
 
     peer.seen, outcomes, good = seen, {}, 0
     for _ in range(100):
-        peer.send(call(stream, "Check", service="panic") + call(stream + 2, "Check"))
+        peer.send(call(stream, "Check", service=service) + call(stream + 2, "Check"))
         peer.until(lambda: {stream, stream + 2} <= {at for at, _ in ends})
         for at, how in ends:
             if at == stream:
@@ -189,12 +185,13 @@ def panics(server):
         stream += 4
         if peer.closed or lost:
             break
+    time.sleep(0.5)
     told = ", ".join(f"{count} × {how}" for how, count in outcomes.items())
     return outcome(peer, f"panics end with {told}; {good} of 100 Checks beside them answered, the Watch {'ended' if lost else 'stays'}")
 
 
 # What the server is started with.
-OPTIONS = {"S15 panic": ["--rash"]}
+OPTIONS = {"S15 panic": ["--rash"], "S15 grenade": ["--rash"]}
 ATTACKS = {
     "S5 rapid reset": rapid_reset,
     "S5 reset after accept": reset_after_accept,
@@ -204,6 +201,7 @@ ATTACKS = {
     "S6 connection header": lambda s: made_you_reset(s, lambda n: call(n, "Check", ("connection", "close"))),
     "S7 CONTINUATION": continuation,
     "S7 header bomb": bomb,
+    "S7 header bomb between resets": lambda s: bomb(s, frame(RST, 0, 1, bytes([0, 0, 0, 8]))),
     "S8 no window": lambda s: not_taken(s, 0, True),
     "S8 not read": lambda s: not_taken(s, 0x7fffffff, False),
     "S9 silent": silent,
@@ -215,14 +213,19 @@ ATTACKS = {
     "S13 PRIORITY": lambda s: flood(s, frame(PRIORITY, 0, 1, bytes([0, 0, 0, 3, 9]))),
     "S13 unknown": lambda s: flood(s, frame(0xfa, 0, 0)),
     "S13 PING, nothing read": unread,
-    "S15 panic": panics,
+    "S15 panic": lambda s: panics(s, "panic"),
+    "S15 grenade": lambda s: panics(s, "grenade"),
     **receiving.ATTACKS,
     **sending.ATTACKS,
     **turns.ATTACKS,
+    **sockets.ATTACKS,
+    **timers.ATTACKS,
+    **good.ATTACKS,
+    **untaken.ATTACKS,
 }
 # Attacks on another server than `Server`.
-SERVERS = dict.fromkeys([*receiving.ATTACKS, *sending.ATTACKS], echo.Echo) \
-    | dict.fromkeys(turns.ATTACKS, turns.Secured)
+SERVERS = dict.fromkeys([*receiving.ATTACKS, *sending.ATTACKS, *good.ATTACKS], echo.Echo) \
+    | dict.fromkeys(turns.ATTACKS, turns.Secured) | sockets.SERVERS | timers.SERVERS | untaken.SERVERS
 
 
 def descriptors(which):
@@ -287,6 +290,10 @@ def measure(which, name):
     start = time.monotonic()
     result = ATTACKS[name](server)
     took = time.monotonic() - start
+    if server.process.poll() is not None:
+        neighbour.end()
+        print(f"| {name} | the server's process ENDED with {server.process.returncode}; {took:.1f} s | | | |", flush=True)
+        return
     cpu = server.cpu() - cpu
     grown = server.memory("VmHWM") - rss
     under, failed = neighbour.take()

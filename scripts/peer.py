@@ -26,8 +26,8 @@ def frame(kind, flags, stream, payload=b""):
     return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
 
 
-def block(method, *more):
-    fields = [(":path", "/grpc.health.v1.Health/" + method), (":authority", "a"), ("te", "trailers"),
+def block(method, *more, of="grpc.health.v1.Health"):
+    fields = [(":path", f"/{of}/{method}"), (":authority", "a"), ("te", "trailers"),
               ("content-type", "application/grpc"), *more]
     text = b"\x83\x86"
     for name, value in fields:
@@ -46,9 +46,13 @@ class Server:
         self.process = subprocess.Popen([SERVER, which, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL,
                                         preexec_fn=limit, env={**os.environ, "RUST_BACKTRACE": "0"})
         words = self.process.stdout.readline().split()
-        # Of a server with TLS: "TLS ADDR mutual ADDR listening on ADDR".
-        self.addresses = {"plain": words[-1], "tls": words[1], "mutual": words[3 % len(words)]}
-        host, port = words[-1].rsplit(":", 1)
+        # Of a server with more listeners: "tls ADDR mutual ADDR listening on ADDR".
+        self.addresses = {"plain": words[-1], **dict(zip(words[:-3:2], words[1:-3:2]))}
+        self.move("plain")
+
+    def move(self, listener):
+        """Makes clients connect to another listener from now on."""
+        host, port = self.addresses[listener].rsplit(":", 1)
         self.address = (host, int(port))
 
     def pin(self):
@@ -94,8 +98,10 @@ class Server:
 class Peer:
     """One connection; `code` is that of the GOAWAY that it ended with, `closed` whether it has ended, `seen` is told of every frame."""
 
-    def __init__(self, server, settings=b"", hello=True, receive_buffer=None):
+    def __init__(self, server, settings=b"", hello=True, receive_buffer=None, source=None):
         self.socket = socket.socket()
+        if source:
+            self.socket.bind((source, 0))
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.connect(server.address)
@@ -167,6 +173,13 @@ class Peer:
         self.last = None
         self.send(frame(PING, 0, 0, payload))
         self.until(lambda: self.last == payload or self.code)
+
+
+def connected(server, peer):
+    """Whether the kernel still has the server's end of a connection in state ESTABLISHED."""
+    ours, theirs = (f"0100007F:{port:04X}" for _, port in (peer.socket.getsockname(), server.address))
+    with open("/proc/net/tcp") as table:
+        return any(line.split()[1:4] == [theirs, ours, "01"] for line in table)
 
 
 class Neighbour:

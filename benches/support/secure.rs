@@ -57,7 +57,7 @@ pub(crate) async fn serve(
     let tls = TcpListener::bind("127.0.0.1:0").await?;
     let mutual = TcpListener::bind("127.0.0.1:0").await?;
     println!(
-        "TLS {} mutual {} listening on {}",
+        "tls {} mutual {} listening on {}",
         tls.local_addr()?,
         mutual.local_addr()?,
         plain.local_addr()?

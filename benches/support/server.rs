@@ -4,7 +4,7 @@
 //! `bench_server ours|recorded|router|wide|tonic|floor [OPTION...]` prints `listening on ADDR`. The options:
 //! * `--listen ADDR`: where, instead of a free port of 127.0.0.1;
 //! * `--max-streams N`: how many calls a connection may have open;
-//! * `--names N`: a name of our registry for each of the numbers below N, of 110 digits;
+//! * `--names N`: a name of our registry for each of the numbers below N, of 190 digits;
 //! * `--rash`: a Check of `panic` panics, and one of `grenade` with a payload that panics when it is dropped;
 //! * `--reflection` (feature `reflection`): the router tells clients what it serves, and has a file of 1 MiB for them;
 //! * `--probes`: the server has another listener, whose address it prints before ADDR;
@@ -103,7 +103,7 @@ fn main() -> Result<(), BoxError> {
         .build()?;
     let registry = Registry::new();
     for n in 0..options.names {
-        registry.set_service_status(&format!("{n:0110}"), ServingStatus::Serving)?;
+        registry.set_service_status(&format!("{n:0190}"), ServingStatus::Serving)?;
     }
     let reporter = HealthReporter::new();
     let stop = Arc::new(Notify::new());

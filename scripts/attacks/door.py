@@ -14,6 +14,7 @@ import time
 from peer import DATA, LIMIT, PREFACE, SETTINGS, Peer, Server, ahead, call, frame
 
 HELLO = PREFACE + frame(SETTINGS, 0, 0) + frame(SETTINGS, 1, 0)
+WATCHES = b"".join(call(1 + 2 * n, "Watch") for n in range(256))
 
 
 def hoard(address, source, count, first, come, over, result):
@@ -30,7 +31,7 @@ def hoard(address, source, count, first, come, over, result):
             peer.bind((source, 0))
             peer.settimeout(5)
             peer.connect(address)
-            peer.send(first)
+            peer.sendall(first)
         except OSError:
             failed += 1
             peer.close()
@@ -67,10 +68,10 @@ def hoard(address, source, count, first, come, over, result):
     result.put((len(held), opened, failed))
 
 
-def attack(which, name, attackers, count, first):
-    """The attackers come and stay for 5 s more; new clients come all the while."""
+def attack(which, name, attackers, count, first, method="Check", options=(), listener="plain"):
+    """The attackers come and stay for 5 s more; new clients call a method through a listener all the while."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    server = Server(which, descriptors=limit)
+    server = Server(which, *options, descriptors=limit)
     over, result, come, processes = multiprocessing.Event(), multiprocessing.Queue(), [], []
     rss, cpu, start = server.memory("VmRSS"), server.cpu(), time.monotonic()
     for n in range(attackers):
@@ -78,6 +79,7 @@ def attack(which, name, attackers, count, first):
         arguments = (server.address, f"127.0.0.{n + 2}", count // attackers, first, come[-1], over, result)
         processes.append(multiprocessing.Process(target=hoard, args=arguments, daemon=True))
         processes[-1].start()
+    server.move(listener)
     # The server and the new clients go ahead of the attackers.
     ahead(0)
     server.ahead()
@@ -86,7 +88,7 @@ def attack(which, name, attackers, count, first):
     while end is None or time.monotonic() < end:
         if end is None and (all(event.is_set() for event in come) or time.monotonic() > start + 180):
             end = time.monotonic() + 5
-        took = check(server)
+        took = check(server, method)
         refused += took is None
         times += [took] if took is not None else []
         time.sleep(0.01)
@@ -103,12 +105,12 @@ def attack(which, name, attackers, count, first):
     server.end()
 
 
-def check(server):
-    """How long a new client's Check takes, from the connect on; `None` if it fails."""
+def check(server, method):
+    """How long a new client's call takes until its first message, from the connect on; `None` if it fails."""
     start = time.monotonic()
     try:
         peer = Peer(server)
-        peer.send(call(1, "Check"))
+        peer.send(call(1, method))
         while not peer.frames.get(DATA) and not peer.closed and time.monotonic() < start + LIMIT:
             peer.receive(1)
         answered = peer.frames.get(DATA)
@@ -122,4 +124,8 @@ ATTACKS = {
     "S21 2,100 silent sockets": lambda which, name: attack(which, name, 1, 2_100, b""),
     "S21 10,100 with a Watch": lambda which, name: attack(which, name, 1, 10_100, HELLO + call(1, "Watch")),
     "S21 20,000 idle, two addresses": lambda which, name: attack(which, name, 2, 20_000, HELLO),
+    # New clients watch, too.
+    "S21 256 with 256 Watches": lambda which, name: attack(which, name, 1, 256, HELLO + WATCHES, "Watch"),
+    "S21 a listener beside one for probes": lambda which, name: attack(
+        which, name, 1, 10_100, HELLO + call(1, "Watch"), options=["--probes"], listener="probes"),
 }

@@ -1,6 +1,6 @@
 """The echo service of benches/support/echo.rs, as attackers call it."""
 
-from peer import HEADERS, Server, frame
+from peer import HEADERS, Server, block, frame
 
 
 class Echo(Server):
@@ -11,8 +11,4 @@ class Echo(Server):
 
 
 def head(stream, method):
-    fields = [(":path", "/bench.Echo/" + method), (":authority", "a"), ("te", "trailers"), ("content-type", "application/grpc")]
-    text = b"\x83\x86"
-    for name, value in fields:
-        text += b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
-    return frame(HEADERS, 4, stream, text)
+    return frame(HEADERS, 4, stream, block(method, of="bench.Echo"))

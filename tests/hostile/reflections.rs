@@ -57,12 +57,14 @@ async fn a31_answers_of_reflection_that_nobody_takes_stay_within_the_budget() {
         let most = share + MIB + connections * each * 512;
         assert!(held > share / 2, "{held} bytes: nothing was answered");
         memory.assert_peak_below(most);
-        // Each answer has 30 s from the moment it is made, and the next answers are made then.
-        let (asked, start) = ((connections * each) as u64, Instant::now());
+        // The answers that had waited longest have made room for others, and these end after 30 s.
+        let asked = (connections * each) as u64;
+        assert!(stage.stalled() >= asked - (share / MIB) as u64);
+        let start = Instant::now();
         while stage.stalled() < asked {
             sleep(10 * SECOND).await;
             assert_eq!(neighbour.check("").await, SERVING);
-            assert!(start.elapsed() < 10_000 * SECOND, "for ever");
+            assert!(start.elapsed() <= 30 * SECOND, "for ever");
         }
         memory.assert_peak_below(most);
         drop(peers);
