@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Attacks a server as the tests do, but over loopback, and measures what it costs: RELIABILITY.md.
 
-    cargo build --release --example bench_server
+    cargo build --release --features gzip,tls,reflection --example bench_server --example bench_turns
     scripts/attack.py ours|tonic [ATTACK...]
 
 Each attack has a server of its own. While it lasts a neighbour asks for the overall status, one Check after the other. Bounded:
-counts are those below, and no attack goes on for longer than LIMIT seconds, or 45 where a server has 30 to act. Python 3 and Linux,
-nothing else.
+counts are those below, and no attack goes on for longer than LIMIT seconds, or 45 where a server has 30 to act. The good clients of S27
+are here for GOOD_SECONDS. Python 3 and Linux, nothing else; one attack on the door needs root.
 """
 
 import resource

@@ -8,8 +8,8 @@ use tokio::time::{Instant, sleep};
 use crate::arena::{MIB, SECOND, count};
 use crate::memory::Memory;
 use crate::stage::{KIB, Stage};
-use crate::support::grpc::{Request, SERVING, envelope};
-use crate::support::protobuf::{field, large_file};
+use crate::support::grpc::{Request, SERVING, envelope, field};
+use crate::support::protobuf::large_file;
 
 const PATH: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 

@@ -6,11 +6,10 @@ use grpc_health::{HealthService, Status};
 use tokio_stream::StreamExt as _;
 
 use crate::fixture::{Answer, polled, raw, router, serve};
-use crate::support::grpc::envelope;
+use crate::support::grpc::{envelope, field};
 use crate::support::host;
 use crate::support::io::Trickle;
 use crate::support::peer::{PIPE, Peer};
-use crate::support::protobuf::field;
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct Text {

@@ -9,9 +9,8 @@ use tokio::sync::Semaphore;
 
 use crate::fixture::{Answer, Count, polled, reply, router, serve, serve_with};
 use crate::support::frame::{self, Frame};
-use crate::support::grpc::{Request as Call, SERVING, envelope, prefix};
+use crate::support::grpc::{Request as Call, SERVING, envelope, field, prefix};
 use crate::support::peer::Peer;
-use crate::support::protobuf::field;
 
 type One = Request<Raw>;
 type Many = Request<Streaming<Raw>>;

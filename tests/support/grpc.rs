@@ -3,7 +3,7 @@
 use super::frame::{self, Frame};
 use super::hpack::{self, Fields};
 use super::peer::Peer;
-use super::protobuf::field;
+pub(crate) use super::protobuf::field;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 
