@@ -15,7 +15,10 @@ from peer import DATA, HEADERS, PING, RST, WINDOW, Peer, call, frame
 
 SECONDS = float(os.environ.get("GOOD_SECONDS", "10"))
 RATE = 1_000
+# How many calls a client has open at most: fewer than the server allows.
+OPEN = 100
 CANCEL = bytes([0, 0, 0, 8])
+PART = bytes(100)
 WIDE = struct.pack(">HI", 4, 1 << 20)
 WIDEN = frame(WINDOW, 0, 0, struct.pack(">I", 1 << 30))
 
@@ -26,6 +29,7 @@ class Client(Peer):
     def __init__(self, server):
         super().__init__(server, WIDE)
         self.stream, self.calls, self.good, self.room, self.start = 1, 0, 0, 65_535, time.monotonic()
+        self.answered = []
         self.seen = self.note
         self.send(WIDEN)
 
@@ -48,12 +52,13 @@ class Client(Peer):
     def goes_on(self):
         return time.monotonic() < self.start + SECONDS and not self.is_cut()
 
-    def paced(self, each):
-        """Calls `each` RATE times a second, and reads meanwhile."""
+    def paced(self, begin, end):
+        """Begins RATE calls a second, and ends each that is answered. Whoever is late calls as often as it may."""
         while self.goes_on():
-            if self.calls < (time.monotonic() - self.start) * RATE:
-                each()
-            self.receive(0 if self.calls < (time.monotonic() - self.start) * RATE else 0.001)
+            answered, self.answered = self.answered, []
+            may = self.calls < (time.monotonic() - self.start) * RATE and self.calls - self.good < OPEN
+            self.send(b"".join(map(end, answered)) + (begin(self.next()) if may else b""))
+            self.receive(0 if may else 0.001)
         return self.finish()
 
     def rest(self, seconds):
@@ -63,6 +68,7 @@ class Client(Peer):
 
     def finish(self):
         """Waits for what is on its way, and asks whether the server is there."""
+        self.until(lambda: self.good >= self.calls)
         if not self.is_cut():
             self.ping()
         return self.calls, self.good, self.is_cut() or self.last is None, self.code
@@ -70,42 +76,34 @@ class Client(Peer):
 
 def early(server):
     """Uploads for a method that is not there: the answer comes before the request's end, which the client sends all the same."""
-    client, late = Client(server), []
+    client = Client(server)
 
     def note(kind, flags, stream, payload):
         client.note(kind, flags, stream, payload)
         if kind == HEADERS and flags & 1:
-            late.append(stream)
+            client.answered.append(stream)
 
-    def upload():
-        if client.room < 1_000:
-            return
-        client.send(head(client.next(), "Missing") + frame(DATA, 0, client.stream, bytes(100)))
-        client.room -= 100
-        while late:
-            client.send(frame(DATA, 1, late.pop(), bytes(100)))
-            client.room -= 100
+    def part(stream, flags):
+        payload = PART if client.room >= len(PART) else b""
+        client.room -= len(payload)
+        return frame(DATA, flags, stream, payload) if payload or flags else b""
 
     client.seen = note
-    return client.paced(upload)
+    return client.paced(lambda stream: head(stream, "Missing") + part(stream, 0), lambda stream: part(stream, 1))
 
 
 def cancels(server):
     """Watches that are cancelled as soon as they have been answered."""
-    client, told = Client(server), []
+    client = Client(server)
 
     def note(kind, flags, stream, payload):
         client.note(kind, flags, stream, payload)
         if kind == DATA:
             client.good += 1
-            told.append(stream)
-
-    def watch():
-        client.send(call(client.next(), "Watch") + b"".join(frame(RST, 0, stream, CANCEL) for stream in told))
-        told.clear()
+            client.answered.append(stream)
 
     client.seen = note
-    return client.paced(watch)
+    return client.paced(lambda stream: call(stream, "Watch"), lambda stream: frame(RST, 0, stream, CANCEL))
 
 
 def keepalive(server):
