@@ -136,15 +136,19 @@ CLIENTS = {"early answers": early, "cancels": cancels, "keepalive": keepalive, "
 
 def run(server):
     results = multiprocessing.Queue()
-    processes = [multiprocessing.Process(target=lambda name=name: results.put((name, *CLIENTS[name](server))), daemon=True) for name in CLIENTS]
+
+    def client(name):
+        results.put((name, *CLIENTS[name](server)))
+
+    processes = [multiprocessing.Process(target=client, args=(name,), daemon=True) for name in CLIENTS]
     for process in processes:
         process.start()
     told = sorted(results.get(timeout=SECONDS + 60) for _ in processes)
     for process in processes:
         process.join(10)
     cut = sum(is_cut for *_, is_cut, _ in told)
-    each = "; ".join(f"{name}: {good:,} of {calls:,} answered" + f", CUT, GOAWAY {code}" * is_cut for name, calls, good, is_cut, code in told)
-    return f"{cut} of {len(told)} connections cut; {each}"
+    each = [f"{name}: {good:,} of {calls:,} answered" + f", CUT, GOAWAY {code}" * is_cut for name, calls, good, is_cut, code in told]
+    return f"{cut} of {len(told)} connections cut; {'; '.join(each)}"
 
 
 ATTACKS = {"S27 good clients": run}

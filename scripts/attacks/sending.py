@@ -96,10 +96,9 @@ def bytewise(server, size, replies):
     return f"{len(peers)} connections, {most:,} calls at once at most: {ended:,} ended in {SECONDS} s, {left:,} left"
 
 
-def kept(server):
-    """255 open calls of 215 fields on one connection after the other: what the server keeps of each."""
-    rest = [(f"x-{n}", "v") for n in range(209)]
-    before, peers = server.memory("VmRSS"), []
+def crowd(server):
+    """255 open calls of 215 fields, all of them reset, on one connection after the other."""
+    rest, peers = [(f"x-{n}", "v") for n in range(209)], []
     for _ in range(CONNECTIONS):
         peer = Peer(server)
         for n in range(255):
@@ -111,6 +110,13 @@ def kept(server):
             peer.send(frame(RST, 0, 1 + 2 * n, bytes([0, 0, 0, 8])))
         peer.ping()
         peers.append(peer)
+    return peers
+
+
+def kept(server):
+    """What the server keeps of connections that had many calls, and whether it uses that memory for the next ones."""
+    before = server.memory("VmRSS")
+    peers = crowd(server)
     most = server.memory("VmRSS") - before
     figures = [f"{most / CONNECTIONS:.0f} KiB a connection"]
     for wait in (5, 62):
@@ -120,6 +126,13 @@ def kept(server):
                 pass
         left, closed = server.memory("VmRSS") - before, sum(peer.closed or peer.code is not None for peer in peers)
         figures.append(f"{left / CONNECTIONS:.0f} KiB {wait} s later ({closed} closed with NO_ERROR)")
+    for peer in peers:
+        peer.socket.close()
+    time.sleep(2)
+    left = server.memory("VmRSS")
+    figures.append(f"{(left - before) / CONNECTIONS:.0f} KiB when all are gone")
+    peers = crowd(server)
+    figures.append(f"{(server.memory('VmRSS') - left) / CONNECTIONS:+.0f} KiB with as many connections again")
     return ", ".join(figures)
 
 
