@@ -91,7 +91,7 @@ pub trait Service: Send + Sync + 'static {
     /// [`ListenOptions::http1`](crate::server::ListenOptions) passes on. The answer must be ready at once. `None` means that the
     /// service has nothing at the probe's path; the client gets 404. Default: `None`. No [`admit`](Self::admit) is asked before.
     ///
-    /// A service around another service must pass `probe` on to the inner service.
+    /// A service around another service must pass `probe` on to the inner service, as [`Wrapper`](super::Wrapper) does.
     fn probe(&self, probe: Probe<'_>) -> Option<ProbeAnswer> {
         let _ = probe;
         None

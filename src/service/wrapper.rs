@@ -4,14 +4,15 @@ use super::admission::Admission;
 use super::answer::Answer;
 use super::head::{Head, Lifecycle, Unimplemented};
 use super::method::Method;
+use super::probe::{Probe, ProbeAnswer};
 use super::request::{Message, Rejection, Requests};
 use super::service::{Background, Service};
 
 /// A service around another service. Every `Wrapper` is a [`Service`].
 ///
 /// Each method passes on to the [inner](Self::inner) service unless the wrapper has a method of its own, so a wrapper that changes one
-/// method loses nothing of the others: no admission, no announcement of a drain, no background work. A method of the wrapper's own calls
-/// the method of the inner service, before or after the wrapper's work.
+/// method loses nothing of the others: no admission, no probe, no announcement of a drain, no background work. A method of the wrapper's
+/// own calls the method of the inner service, before or after the wrapper's work.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -85,6 +86,11 @@ pub trait Wrapper: Send + Sync + 'static {
         self.inner().call_streaming(head, requests)
     }
 
+    /// Answers a health probe over HTTP/1, as [`Service::probe`] does.
+    fn probe(&self, probe: Probe<'_>) -> Option<ProbeAnswer> {
+        self.inner().probe(probe)
+    }
+
     /// Tells the service of a step in the server's life, as [`Service::lifecycle`] does.
     fn lifecycle(&self, event: Lifecycle) {
         self.inner().lifecycle(event);
@@ -96,6 +102,8 @@ pub trait Wrapper: Send + Sync + 'static {
     }
 }
 
+// A method with a default must be passed on, too: without this the default would hide the inner service's method.
+#[deny(clippy::missing_trait_methods)]
 impl<W: Wrapper> Service for W {
     type Stream = <W::Inner as Service>::Stream;
     type Future = <W::Inner as Service>::Future;
@@ -118,6 +126,10 @@ impl<W: Wrapper> Service for W {
         requests: Requests,
     ) -> Answer<Self::Stream, Self::Future> {
         Wrapper::call_streaming(self, head, requests)
+    }
+
+    fn probe(&self, probe: Probe<'_>) -> Option<ProbeAnswer> {
+        Wrapper::probe(self, probe)
     }
 
     #[cfg(feature = "__internals")]

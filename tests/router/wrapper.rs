@@ -5,14 +5,18 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use grpc_health::router::Router;
 use grpc_health::service::{
-    Admission, Answer, Background, Head, Lifecycle, Message, Method, Part, Rejection, Reply,
-    Requests, Service, Unimplemented, Wrapper,
+    Admission, Answer, Background, Head, Lifecycle, Message, Method, Part, Probe, ProbeAnswer,
+    Rejection, Reply, Requests, Service, Unimplemented, Wrapper,
 };
 use grpc_health::{HealthService, Registry, ServingStatus};
+#[cfg(feature = "http1")]
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_stream::Empty;
 
 use crate::fixture::serve;
 use crate::support::grpc::{NOT_SERVING, SERVING};
+#[cfg(feature = "http1")]
+use crate::support::{host, peer::PIPE};
 
 /// A service around another one that changes nothing.
 struct Around<S>(S);
@@ -34,6 +38,8 @@ impl Noting {
     }
 }
 
+// Clippy refuses a method of the trait that is not noted here.
+#[deny(clippy::missing_trait_methods)]
 impl Service for Noting {
     type Stream = Empty<Reply>;
     type Future = std::future::Pending<Reply>;
@@ -58,6 +64,19 @@ impl Service for Noting {
         self.note("call_streaming");
         Answer::Now(Ok(Part::from(Bytes::from_static(&[0; 5]))))
     }
+    fn probe(&self, _: Probe<'_>) -> Option<ProbeAnswer> {
+        self.note("probe");
+        None
+    }
+    #[cfg(feature = "__internals")]
+    fn is_bare_http(&self) -> bool {
+        self.note("is_bare_http");
+        false
+    }
+    fn routers(&self) -> u32 {
+        self.note("routers");
+        0
+    }
     fn lifecycle(&self, _: Lifecycle) {
         self.note("lifecycle");
     }
@@ -67,26 +86,70 @@ impl Service for Noting {
     }
 }
 
+/// The methods of [`Service`].
+fn methods() -> Vec<&'static str> {
+    let source = include_str!("../../src/service/service.rs");
+    let (_, methods) = source.split_once("\npub trait Service").unwrap();
+    let methods = methods
+        .lines()
+        .filter_map(|line| line.strip_prefix("    fn "));
+    let names = methods.map(|method| method.split_once('(').unwrap().0);
+    names
+        .filter(|name| cfg!(feature = "__internals") || *name != "is_bare_http")
+        .collect()
+}
+
 /// The server asks the inner service everything, through two wrappers that have no method of their own.
 #[tokio::test(start_paused = true)]
 async fn a_wrapper_passes_everything_on() {
     let noted = Arc::<Mutex<Vec<_>>>::default();
-    let host = serve(Around(Around(Noting(Arc::clone(&noted)))));
+    let take = || std::mem::take(&mut *noted.lock().unwrap());
+    let service = Around(Around(Noting(Arc::clone(&noted))));
+    assert_eq!(Service::probe(&service, Probe::new("/readyz", None)), None);
+    assert_eq!(service.routers(), 0);
+    assert!(Service::background(&service).is_none());
+    let first = take();
+    assert_eq!(first, ["probe", "routers", "background"]);
+
+    let host = serve(service);
     let mut peer = host.connect().await;
     for path in ["/s.S/One", "/s.S/Many"] {
         let stream = peer.ask(path, b"").await;
         assert_eq!(peer.messages(stream).await, [b""]);
     }
     host.shut_down().await.unwrap();
-    let mut noted = std::mem::take(&mut *noted.lock().unwrap());
-    let background = noted.iter().position(|method| *method == "background");
-    noted.remove(background.unwrap());
+    let served = take();
     let expected = [
         &["method", "admit", "call"][..],
         &["method", "admit", "call_streaming"],
         &["lifecycle", "lifecycle"],
     ];
-    assert_eq!(noted, expected.concat());
+    let ordered = served.iter().copied();
+    let ordered: Vec<_> = ordered
+        .filter(|method| !["is_bare_http", "background"].contains(method))
+        .collect();
+    assert_eq!(ordered, expected.concat());
+    for method in methods() {
+        let noted = first.contains(&method) || served.contains(&method);
+        assert!(noted, "{method} is not passed on");
+    }
+}
+
+#[cfg(feature = "http1")]
+#[tokio::test(start_paused = true)]
+async fn a_wrapped_health_service_answers_probes_over_http_1() {
+    let host = serve(Around(Around(HealthService::new(Registry::new()))));
+    let options = grpc_health::server::ListenOptions::new().http1();
+    let server = host.0.with_listen_options(options);
+    let (mut io, theirs) = tokio::io::duplex(PIPE);
+    host::spawn(server.serve_connection(theirs));
+    let request = b"GET /readyz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    io.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    io.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert_eq!(body, "SERVING\n");
 }
 
 /// A wrapper keeps the announcement of a drain, and the driver that wakes Watches.
