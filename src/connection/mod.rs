@@ -23,6 +23,8 @@ mod plain;
 mod receiving;
 mod room;
 mod sending;
+#[cfg(test)]
+mod sending_tests;
 #[cfg(feature = "http1")]
 mod sniff;
 mod standing;

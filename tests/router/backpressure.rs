@@ -2,13 +2,14 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use grpc_health::Status;
 use grpc_health::router::{Raw, Request, Response, Route, Router, Streaming};
 use grpc_health::service::Service;
 use tokio_stream::Stream;
 
-use crate::fixture::{Answer, Count, polled, raw, router, serve, settle};
+use crate::fixture::{Answer, Count, polled, raw, reply, router, serve, serve_with, settle};
 use crate::support::frame::{self, Frame, Head};
 use crate::support::grpc::{Request as Call, envelope};
 use crate::support::peer::{PIPE, Peer};
@@ -98,6 +99,43 @@ async fn a_socket_that_is_not_read_stops_the_handler() {
             let most = (4_096 + buffer as usize + 32_768) / (LEN + Head::LEN) + 3;
             assert!(before <= most, "{before} of {most}, buffer {buffer}");
         }
+    }
+}
+
+/// The queue of replies grows for a client that takes everything, and is short again after a quiet time.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_everything_has_a_longer_queue_until_it_is_quiet() {
+    const KIB: usize = 1 << 10;
+    const LEN: usize = 8 * KIB - 5;
+    // A whole reply of 800 KiB fits in, and makes the queue 512 KiB long.
+    const PIPE: usize = 910 * KIB;
+    let first = (128 + 256 + 512 + 1_024) * KIB;
+    for (budget, takes_a_reply, quiet, queued) in [
+        (64 << 20, false, 0, first),
+        (64 << 20, true, 0, (512 + 1_024) * KIB),
+        (64 << 20, true, 15, first),
+        // A small budget keeps the queue at 128 KiB.
+        (8 << 20, false, 0, 8 * 128 * KIB),
+    ] {
+        let asked = Count::default();
+        let route = Route::new("/t.T/S").send_buffer(u32::MAX);
+        let service = endless(router(), route, LEN, &asked);
+        let service = service.unary("/t.T/U", async |_: One| reply(vec![0; 800 * KIB]));
+        let host = serve_with(service, |builder| builder.send_budget(budget));
+        let mut peer = host.connect_with(PIPE, &windows(i32::MAX as u32)).await;
+        open(&mut peer).await;
+        if takes_a_reply {
+            let stream = peer.ask("/t.T/U", b"").await;
+            peer.messages(stream).await;
+            tokio::time::sleep(Duration::from_secs(quiet)).await;
+        }
+        peer.expect_alive().await;
+        peer.ask("/t.T/S", b"").await;
+        settle().await;
+        let made = asked.get() * (LEN + 5);
+        // One message is too many.
+        let context = format!("{made} of {queued} after {quiet} s");
+        assert!(made.abs_diff(queued) <= 2 * LEN, "{context}");
     }
 }
 
