@@ -232,6 +232,23 @@ async fn a_header_block_has_the_time_that_was_set() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_handshake_has_the_time_that_was_set() {
+    for said in [&frame::PREFACE[..12], frame::PREFACE] {
+        let server = serve(builder().handshake_timeout(3 * SECOND));
+        let start = Instant::now();
+        let (mut peer, task) = dial(&server, PIPE, 1);
+        peer.send(said).await;
+        if said == frame::PREFACE {
+            peer.expect_goaway(ENHANCE_YOUR_CALM).await;
+        }
+        peer.recv_to_end().await;
+        assert_eq!(start.elapsed(), 3 * SECOND, "{said:?}");
+        task.await.unwrap();
+        assert_eq!(server.stats().connections_open, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_peer_that_does_not_read_has_the_time_that_was_set() {
     let server = serve(builder().write_stall_timeout(5 * SECOND));
     let (ours, theirs) = tokio::io::duplex(256);
