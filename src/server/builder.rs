@@ -83,6 +83,10 @@ impl<S> Builder<S> {
     ///
     /// The window grows by the bytes that the connection's requests hold, as far as the [`receive_budget`](Self::receive_budget) has room.
     /// So handlers that do not read do not stop the other calls of the connection.
+    ///
+    /// # Panics
+    ///
+    /// [`build`](Self::build) panics if `bytes` is out of range.
     pub const fn initial_connection_window(mut self, bytes: u32) -> Self {
         self.connection.initial_connection_window = Some(bytes);
         self
