@@ -5,6 +5,7 @@ use std::{
     io,
     pin::{Pin, pin},
     process,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -49,27 +50,7 @@ pub(crate) fn run(args: &ServeArgs) -> Exit {
     }
     let sidecar = Sidecar::new(registry.clone());
     let services = args.service.iter().map(|(name, _)| name.clone());
-    let source = Source::new(&args.sidecar, services);
-    if let Err(errors) = sidecar.load(&source) {
-        report(&errors);
-        return Exit::Arguments;
-    }
-    let is_service = |name: &String| {
-        let mut services = args.service.iter();
-        name.is_empty() || services.any(|(service, _)| service == name) || sidecar.decides(name)
-    };
-    for name in &args.pin {
-        if !is_service(name) || registry.pin(name).is_err() {
-            log(format_args!("error: --pin \"{name}\": no such --service"));
-            return Exit::Arguments;
-        }
-    }
-    if let Some(name) = args.watchdog.as_ref().filter(|name| !is_service(name)) {
-        log(format_args!(
-            "error: --watchdog \"{name}\": no such --service"
-        ));
-        return Exit::Arguments;
-    }
+    let source = Arc::new(Source::new(&args.sidecar, services));
     let runtime = match runtime(args) {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -97,7 +78,12 @@ fn runtime(args: &ServeArgs) -> io::Result<Runtime> {
     }
 }
 
-async fn serve(args: &ServeArgs, registry: Registry, sidecar: &Sidecar, source: Source) -> Exit {
+async fn serve(
+    args: &ServeArgs,
+    registry: Registry,
+    sidecar: &Sidecar,
+    source: Arc<Source>,
+) -> Exit {
     // Before the first line on stdout, since its reader may send a signal at once.
     let (mut signals, hangups) = match Signals::new().and_then(|all| Ok((all, tls::hangups()?))) {
         Ok(signals) => signals,
@@ -106,6 +92,12 @@ async fn serve(args: &ServeArgs, registry: Registry, sidecar: &Sidecar, source: 
             return Exit::Connect;
         }
     };
+    let starting = start_sidecar(args, &registry, sidecar, &source);
+    match signals.before(pin!(starting)).await {
+        Some(Ok(())) => {}
+        Some(Err(exit)) => return exit,
+        None => return stopped_early(),
+    }
     // Before the server is made, which keeps the recorder's handles.
     let probers = Probers::default();
     let page = match &args.metrics {
@@ -150,10 +142,7 @@ async fn serve(args: &ServeArgs, registry: Registry, sidecar: &Sidecar, source: 
     let tls = match signals.before(listening).await {
         Some(Ok(tls)) => tls,
         Some(Err(exit)) => return exit,
-        None => {
-            log("stopped before the server listened");
-            return Exit::Serving;
-        }
+        None => return stopped_early(),
     };
     let control = match &args.sidecar.control {
         None => None,
@@ -240,6 +229,42 @@ fn feed(
         };
         systemd.feed(is_alive).await;
     }
+}
+
+/// Called when a signal comes before the server listens.
+fn stopped_early() -> Exit {
+    log("stopped before the server listened");
+    Exit::Serving
+}
+
+/// Reads what the sidecar is to do, runs it, and pins services. The read may take for ever, and may be given up.
+async fn start_sidecar(
+    args: &ServeArgs,
+    registry: &Registry,
+    sidecar: &Sidecar,
+    source: &Arc<Source>,
+) -> Result<(), Exit> {
+    if let Err(errors) = sidecar.load(source).await {
+        report(&errors);
+        return Err(Exit::Arguments);
+    }
+    let is_service = |name: &String| {
+        let mut services = args.service.iter();
+        name.is_empty() || services.any(|(service, _)| service == name) || sidecar.decides(name)
+    };
+    for name in &args.pin {
+        if !is_service(name) || registry.pin(name).is_err() {
+            log(format_args!("error: --pin \"{name}\": no such --service"));
+            return Err(Exit::Arguments);
+        }
+    }
+    if let Some(name) = args.watchdog.as_ref().filter(|name| !is_service(name)) {
+        log(format_args!(
+            "error: --watchdog \"{name}\": no such --service"
+        ));
+        return Err(Exit::Arguments);
+    }
+    Ok(())
 }
 
 /// Reads the certificates and adds the listeners. Both may take for ever, and may be given up.

@@ -91,9 +91,15 @@ impl Sidecar {
         self.draining.load(SeqCst)
     }
 
-    /// Reads `source`, and runs what it says. The error has a line for each thing that is wrong; nothing has changed then.
-    pub(crate) fn load(&self, source: &Source) -> Result<(), Vec<String>> {
-        let errors = self.apply(source.read()?);
+    /// Reads `source`, and runs what it says. The error has a line for each thing that is wrong; nothing has changed then. The read may
+    /// take for ever, and may be given up.
+    pub(crate) async fn load(&self, source: &Arc<Source>) -> Result<(), Vec<String>> {
+        let reading = Arc::clone(source);
+        let prepared = match spawn_blocking(move || reading.read()).await {
+            Ok(read) => read?,
+            Err(error) => return Err(vec![format!("cannot read the configuration: {error}")]),
+        };
+        let errors = self.apply(prepared);
         if errors.is_empty() {
             Ok(())
         } else {
@@ -222,8 +228,7 @@ impl Sidecar {
     }
 
     /// Applies what `source` says now whenever the process gets SIGHUP, for ever.
-    pub(crate) async fn follow(self, source: Source, mut hangups: Signal) {
-        let source = Arc::new(source);
+    pub(crate) async fn follow(self, source: Arc<Source>, mut hangups: Signal) {
         while hangups.recv().await.is_some() {
             let read = Arc::clone(&source);
             // After a panic the next reload may succeed.
