@@ -2,6 +2,8 @@
 #![cfg(all(feature = "cli", unix))]
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/dir.rs"]
+mod dir;
 #[path = "support/command.rs"]
 mod support;
 
@@ -14,6 +16,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use dir::Dir;
 use http::Request;
 use support::{Running, command, line, listening, run, serve};
 
@@ -272,11 +275,12 @@ fn get(io: &mut (impl Read + Write), path: &str) -> (String, String) {
 
 #[test]
 fn probes_over_http_1_on_every_listener() {
-    let socket = std::env::temp_dir().join(format!("grpc-health-http1-{}", std::process::id()));
+    let dir = Dir::new();
+    let socket = dir.path("socket");
     let args = [
         "--http1",
         "--unix",
-        socket.to_str().unwrap(),
+        &socket,
         "--service",
         "down=not-serving",
         "--live-service",
@@ -299,6 +303,9 @@ fn probes_over_http_1_on_every_listener() {
     // The same port speaks gRPC.
     let (code, stdout, _) = run(["check", &addr]);
     assert_eq!((code, stdout.as_str()), (0, "SERVING\n"));
+    server.signal("TERM");
+    assert_eq!(server.end().0, 0);
+    assert!(dir.names().is_empty(), "the server removes its socket");
 }
 
 #[test]
