@@ -63,7 +63,8 @@ impl ClientPem {
     }
 
     /// Trusts servers whose certificate is signed by a CA that this machine trusts: the operating system's certificates, or those that the
-    /// environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+    /// environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name. [`ClientTls::from_pem`] reads the certificates, in blocking calls and
+    /// without a limit on their size: the system and whoever starts the process choose these files.
     #[cfg(feature = "native-roots")]
     pub const fn native_roots() -> Self {
         Self::trusting(Trusted::ByMachine)
