@@ -96,7 +96,7 @@ impl Peer {
     fn spawn(self) -> (SocketAddr, &'static Counter) {
         let allocations: &'static Counter = Box::leak(Box::default());
         let (bound, address) = mpsc::channel();
-        thread::spawn(move || {
+        let serve = move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build();
@@ -106,7 +106,9 @@ impl Peer {
                 COUNTER.set(Some(allocations));
                 self.serve(listener).await;
             });
-        });
+        };
+        let server = thread::Builder::new().name("server".to_owned());
+        server.spawn(serve).unwrap();
         (address.recv().unwrap(), allocations)
     }
 

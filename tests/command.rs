@@ -521,7 +521,10 @@ async fn a_status_message_does_nothing_to_the_terminal() {
 fn mute(say: impl Fn(TcpStream) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap().to_string();
-    std::thread::spawn(move || listener.incoming().for_each(|tcp| say(tcp.unwrap())));
+    // Not the test's name: the thread goes on after the test.
+    let server = std::thread::Builder::new().name("server".to_owned());
+    let serve = move || listener.incoming().for_each(|tcp| say(tcp.unwrap()));
+    server.spawn(serve).unwrap();
     addr
 }
 

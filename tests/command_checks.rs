@@ -82,7 +82,7 @@ fn an_http_check_follows_the_status() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     // Each answer is the next of these, and the last one is for ever.
-    thread::spawn(move || {
+    let answer = move || {
         let mut answers = ["200 OK", "503 Busy"].iter();
         let mut answer = answers.next().unwrap();
         for io in listener.incoming() {
@@ -95,7 +95,9 @@ fn an_http_check_follows_the_status() {
             let _ = write!(io, "HTTP/1.1 {answer}\r\ncontent-length: 0\r\n\r\n");
             answer = answers.next().unwrap_or(answer);
         }
-    });
+    };
+    let server = thread::Builder::new().name("server".to_owned());
+    server.spawn(answer).unwrap();
     let check = format!("web[period=20ms]=http://127.0.0.1:{port}/ready");
     let (mut server, addr) = serve(&["--check", &check]);
     let mut web = watch(&addr, "web");

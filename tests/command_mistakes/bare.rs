@@ -51,7 +51,7 @@ fn bare_server(
     let config = Arc::new(config);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
-    thread::spawn(move || {
+    let serve = move || {
         for tcp in listener.incoming() {
             let mut tcp = tcp.unwrap();
             let mut session = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
@@ -61,7 +61,9 @@ fn bare_server(
             }
             let _ = tcp.read_to_end(&mut Vec::new());
         }
-    });
+    };
+    let server = thread::Builder::new().name("server".to_owned());
+    server.spawn(serve).unwrap();
     addr
 }
 

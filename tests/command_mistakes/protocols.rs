@@ -17,7 +17,7 @@ use crate::{
 fn saying(answer: Option<&'static [u8]>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
-    thread::spawn(move || {
+    let serve = move || {
         for tcp in listener.incoming() {
             let mut tcp = tcp.unwrap();
             thread::spawn(move || {
@@ -29,7 +29,9 @@ fn saying(answer: Option<&'static [u8]>) -> SocketAddr {
                 let _ = tcp.read_to_end(&mut Vec::new());
             });
         }
-    });
+    };
+    let server = thread::Builder::new().name("server".to_owned());
+    server.spawn(serve).unwrap();
     addr
 }
 
