@@ -68,13 +68,6 @@ mod writes;
 /// A file of the suite that is not listed here would be run with a full budget alone.
 #[test]
 fn every_file_of_the_suite_is_run() {
-    let modules = |text: &str| -> Vec<String> {
-        text.lines()
-            .filter(|line| line.starts_with("mod ") && line.ends_with(';'))
-            .map(str::to_owned)
-            .collect()
-    };
-    let suite = modules(include_str!("../protocol/main.rs"));
-    assert!(suite.len() > 10, "{suite:?}");
-    assert_eq!(modules(include_str!("main.rs")), suite);
+    let suite = support::modules(include_str!("../protocol/main.rs"));
+    assert_eq!(support::modules(include_str!("main.rs")), suite);
 }

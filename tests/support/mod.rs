@@ -12,3 +12,13 @@ pub(crate) mod peer;
 pub(crate) mod protobuf;
 pub(crate) mod rows;
 pub(crate) mod slow_gzip;
+
+/// The modules that the root file of a suite names, so that the second build of the suite can be compared with the first.
+pub(crate) fn modules(root: &str) -> Vec<&str> {
+    let lines = root.lines();
+    let modules: Vec<_> = lines
+        .filter(|line| line.starts_with("mod ") && line.ends_with(';'))
+        .collect();
+    assert!(!modules.is_empty(), "{root}");
+    modules
+}
