@@ -7,9 +7,15 @@
 #[allow(dead_code)]
 #[path = "../tower/echo.rs"]
 mod echo;
+#[path = "../support/host.rs"]
+mod host;
 #[allow(dead_code)]
 #[path = "../tower/hosts.rs"]
 mod hosts;
+/// The part of `tests/support` that the hosts use.
+mod support {
+    pub(crate) use super::host;
+}
 #[path = "../../examples/support/test_service.rs"]
 mod test_service;
 

@@ -7,7 +7,7 @@ use axum::routing::get;
 use axum::serve::ListenerExt;
 use grpc_health::service::Service;
 use grpc_health::tower::Mount;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,6 +15,7 @@ use tonic::service::Routes;
 use tonic::transport::server::{Connected, TcpIncoming};
 
 use crate::echo::Echo;
+use crate::support::host;
 
 /// Where mounts are put in axum's router.
 const PATHS: [&str; 2] = [
@@ -40,10 +41,10 @@ impl Host {
     {
         match self {
             Self::Hyper => {
-                tokio::spawn(serve_hyper(mount, io));
+                host::spawn(serve_hyper(mount, io));
             }
             Self::Axum => {
-                tokio::spawn(serve_hyper(router(mount), io));
+                host::spawn(serve_hyper(router(mount), io));
             }
             Self::Tonic => {
                 let server = tonic::transport::Server::builder().add_routes(routes(mount));
@@ -68,7 +69,7 @@ impl Host {
                         socket = listener.accept() => {
                             let (mut socket, _) = socket.expect("a socket");
                             no_delay(&mut socket);
-                            tokio::spawn(serve_hyper(mount.clone(), socket));
+                            host::spawn(serve_hyper(mount.clone(), socket));
                         }
                         () = &mut stop => break,
                     }
@@ -108,6 +109,19 @@ fn add<S: Service>(router: Router, mount: Mount<S>) -> Router {
     PATHS.into_iter().fold(router, add)
 }
 
+/// Spawns the calls of a connection, as the connection itself was spawned. Tonic and axum's `serve` have executors of their own.
+#[derive(Clone)]
+struct Executor;
+
+impl<F> hyper::rt::Executor<F> for Executor
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        host::spawn(future);
+    }
+}
+
 async fn serve_hyper<S, B, T>(service: S, io: T)
 where
     S: tower_service::Service<
@@ -122,7 +136,7 @@ where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     // An error is the client's business.
-    let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+    let _ = hyper::server::conn::http2::Builder::new(Executor)
         .serve_connection(TokioIo::new(io), TowerToHyperService::new(service))
         .await;
 }
