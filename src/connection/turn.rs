@@ -73,10 +73,6 @@ where
             if let Poll::Ready(closed) = self.accept(&mut budget) {
                 return Poll::Ready(closed);
             }
-            // Gathered bytes wait in the guard.
-            if !self.link.has_gathered() {
-                self.sending.flushed();
-            }
             polls -= self.with_waiting(|waiting, turn| waiting.poll_ready(polls, turn));
             self.receive();
             // The server counts the calls before the peer can see an answer.
@@ -115,15 +111,16 @@ where
 
     /// Polls h2 with the task's waker, and writes everything.
     fn poll_last(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Accepted, h2::Error>>> {
-        self.link.set_gathers_all(false);
-        // Large replies are gathered until all of them are there: a second poll of h2 makes the guard give the replies to the socket.
-        let is_short = self.sending.is_short();
-        if !is_short {
+        if !self.sending.is_short() {
+            // Large replies are gathered until all of them are there.
+            self.link.set_gathers_all(true);
             let next = poll_accept(&mut self.http2, cx);
-            if next.is_ready() || !self.link.has_gathered() {
+            if next.is_ready() {
                 return next;
             }
         }
+        // The guard reads the socket, and gives the socket everything.
+        self.link.set_gathers_all(false);
         self.link.set_writes_all(true);
         let next = poll_accept(&mut self.http2, cx);
         self.link.set_writes_all(false);
@@ -139,7 +136,12 @@ where
                 // The guard may have to write large replies before all are there.
                 self.tell();
             }
-            let Poll::Ready(next) = poll_accept(&mut self.http2, &mut cx) else {
+            let next = poll_accept(&mut self.http2, &mut cx);
+            // Gathered bytes wait in the guard.
+            if !self.link.has_gathered() {
+                self.sending.flushed();
+            }
+            let Poll::Ready(next) = next else {
                 self.heads = self.link.heads();
                 break;
             };

@@ -10,8 +10,11 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
 use crate::fixture::Fixture;
 use crate::support::frame;
-use crate::support::grpc::{CHECK, NOT_FOUND, Request, SERVING, health_request};
+use crate::support::grpc::{
+    CHECK, LIST, NOT_FOUND, OK, Request, SERVING, envelope, health_request,
+};
 use crate::support::peer::{PIPE, Peer};
+use grpc_health::ServingStatus;
 
 /// A pipe that counts the writes.
 struct Counting(DuplexStream, Arc<AtomicUsize>);
@@ -85,6 +88,36 @@ async fn the_answers_of_one_turn_share_a_write() {
             }
         }
         assert_eq!(writes.load(Relaxed) - before, 1, "{calls} calls");
+    }
+}
+
+/// The reply takes two DATA frames, and the request one frame or two.
+#[tokio::test(start_paused = true)]
+async fn the_frames_of_a_large_answer_share_a_write() {
+    let fixture = Fixture::new();
+    for i in 0..90 {
+        fixture.set(&format!("{i}-{}", "n".repeat(190)), ServingStatus::Serving);
+    }
+    let (mut peer, writes) = connect(&fixture).await;
+    for in_two in [false, true] {
+        let stream = peer.open();
+        let mut call = frame::headers(stream, false, &Request::new(LIST).encode());
+        let body = frame::data(stream, true, &envelope(0, b""));
+        let before = writes.load(Relaxed);
+        if in_two {
+            peer.send(&call).await;
+            peer.send(&body).await;
+        } else {
+            call.extend(body);
+            peer.send(&call).await;
+        }
+        peer.expect_head(stream).await;
+        let mut len = 0;
+        while len < 18_000 {
+            len += peer.expect_data(stream).await.len();
+        }
+        peer.expect_trailers(stream, OK).await;
+        assert_eq!(writes.load(Relaxed) - before, 1, "in two: {in_two}");
     }
 }
 
