@@ -147,11 +147,19 @@ fn reserve_exact(buffer: &mut BytesMut, additional: usize) {
     *buffer = BytesMut::from(Bytes::from(bytes));
 }
 
-/// Appends `chunk` to `buffer`, whose capacity is a quarter more than its length at most while the length is below 64 KiB.
-pub(crate) fn append(buffer: &mut BytesMut, chunk: &[u8]) {
-    if buffer.capacity() - buffer.len() < chunk.len() {
-        let room = growth(buffer.len(), chunk.len());
-        reserve_exact(buffer, room);
+/// Appends `chunk` to `buffer`. From 16 KiB on the bytes move into a kept buffer, if there is one. Otherwise the capacity is a quarter more
+/// than the length at most, while the length is below 64 KiB.
+pub(crate) fn append(buffer: &mut Buffer, chunk: &[u8]) {
+    let len = buffer.len() + chunk.len();
+    if buffer.capacity() < len {
+        let kept = (len >= SMALLEST).then(|| Buffer::from_shelf(len.max(SMALL_STEPS)));
+        if let Some(mut kept) = kept.flatten() {
+            kept.extend_from_slice(buffer);
+            *buffer = kept;
+        } else {
+            let room = growth(buffer.len(), chunk.len());
+            reserve_exact(buffer, room);
+        }
     }
     buffer.extend_from_slice(chunk);
 }
@@ -328,15 +336,30 @@ mod tests {
 
     #[test]
     fn a_short_buffer_has_a_quarter_more_room_than_bytes_and_loses_none() {
-        let mut buffer = BytesMut::new();
+        let mut buffer = Buffer::default();
         let mut expected = Vec::new();
         for len in [1_usize, 7, 100, 16 << 10, 3, 16 << 10, 5_000] {
             let chunk = vec![len as u8; len];
             append(&mut buffer, &chunk);
             expected.extend_from_slice(&chunk);
-            assert_eq!(buffer, expected);
+            assert_eq!(*buffer, expected);
             assert!(buffer.capacity() <= buffer.len() + buffer.len() / 4 + LEAST_STEP);
         }
+    }
+
+    #[test]
+    fn bytes_move_into_a_kept_buffer_once_they_are_many() {
+        drop(Buffer::with_capacity(100_000));
+        let mut buffer = Buffer::default();
+        append(&mut buffer, &[1; 10_000]);
+        assert!(buffer.capacity() < SMALLEST);
+        append(&mut buffer, &[2; 10_000]);
+        assert_eq!(buffer.capacity(), 100_000);
+        assert_eq!(*buffer, [[1; 10_000], [2; 10_000]].concat());
+        // The kept buffer was the only one.
+        let mut other = Buffer::default();
+        append(&mut other, &[3; SMALLEST]);
+        assert_eq!(other.capacity(), SMALLEST);
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use h2::RecvStream;
 use tokio::time::Instant;
 
-use crate::buffers;
+use crate::buffers::{self, Buffer};
 use crate::wire::envelope::PREFIX_LEN;
 
 /// How many bytes of the window are returned at once while there is more to read. A smaller number would cost a call of h2 for every frame.
@@ -34,7 +34,7 @@ pub(in crate::connection) struct Partial {
 pub(in crate::connection) struct Inbox {
     stream: RecvStream,
     /// The bytes that nobody has asked for. These bytes are copies: a small DATA frame in h2's queue holds a whole read buffer.
-    early: BytesMut,
+    early: Buffer,
     /// How many bytes were given out whose window is not returned.
     handed: usize,
     partial: Option<Partial>,
@@ -61,7 +61,7 @@ impl Inbox {
     pub(in crate::connection) fn new(stream: RecvStream) -> Self {
         Self {
             stream,
-            early: BytesMut::new(),
+            early: Buffer::default(),
             handed: 0,
             partial: None,
             granted: 0,
@@ -207,7 +207,7 @@ impl Inbox {
     /// Gives up the bytes that nobody has asked for, and the room of the message.
     pub(in crate::connection) fn give_up(&mut self) {
         self.handed += self.early.len();
-        self.early = BytesMut::new();
+        self.early = Buffer::default();
         self.end_message();
     }
 }
