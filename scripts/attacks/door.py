@@ -1,7 +1,8 @@
 """The door, S21: peers that take all places, and the clients that come meanwhile. A part of attack.py.
 
-Each attacker is a process of its own, with an address of its own under 127/8. New clients come from a third address, each with a connection
-for one Check, as a kubelet's.
+Each attacker is a process of its own, with an address of its own. New clients come from a third address, each with a connection for one
+Check, as a kubelet's. The addresses are of 127/8, of which a connection counts a sixteenth. "Not local" they are of a network of the
+attack's own, which needs root.
 """
 
 import multiprocessing
@@ -11,6 +12,7 @@ import select
 import socket
 import time
 
+from attacks.sockets import Apart
 from peer import DATA, LIMIT, PREFACE, SETTINGS, Peer, Server, ahead, call, frame
 
 HELLO = PREFACE + frame(SETTINGS, 0, 0) + frame(SETTINGS, 1, 0)
@@ -68,15 +70,16 @@ def hoard(address, source, count, first, come, over, result):
     result.put((len(held), opened, failed))
 
 
-def attack(which, name, attackers, count, first, method="Check", options=(), listener="plain"):
+def attack(which, name, attackers, count, first, method="Check", options=(), listener="plain", local=True):
     """The attackers come and stay for 5 s more; new clients call a method through a listener all the while."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    server = Server(which, *options, descriptors=limit)
+    kind, network = (Server, "127.0.0") if local else (Apart, "198.18.0")
+    server = kind(which, *options, descriptors=limit)
     over, result, come, processes = multiprocessing.Event(), multiprocessing.Queue(), [], []
     rss, cpu, start = server.memory("VmRSS"), server.cpu(), time.monotonic()
     for n in range(attackers):
         come.append(multiprocessing.Event())
-        arguments = (server.address, f"127.0.0.{n + 2}", count // attackers, first, come[-1], over, result)
+        arguments = (server.address, f"{network}.{n + 2}", count // attackers, first, come[-1], over, result)
         processes.append(multiprocessing.Process(target=hoard, args=arguments, daemon=True))
         processes[-1].start()
     server.move(listener)
@@ -88,7 +91,7 @@ def attack(which, name, attackers, count, first, method="Check", options=(), lis
     while end is None or time.monotonic() < end:
         if end is None and (all(event.is_set() for event in come) or time.monotonic() > start + 180):
             end = time.monotonic() + 5
-        took = check(server, method)
+        took = check(server, method, None if local else "198.18.1.1")
         refused += took is None
         times += [took] if took is not None else []
         time.sleep(0.01)
@@ -105,11 +108,11 @@ def attack(which, name, attackers, count, first, method="Check", options=(), lis
     server.end()
 
 
-def check(server, method):
+def check(server, method, source):
     """How long a new client's call takes until its first message, from the connect on; `None` if it fails."""
     start = time.monotonic()
     try:
-        peer = Peer(server)
+        peer = Peer(server, source=source)
         peer.send(call(1, method))
         while not peer.frames.get(DATA) and not peer.closed and time.monotonic() < start + LIMIT:
             peer.receive(1)
@@ -124,6 +127,10 @@ ATTACKS = {
     "S21 2,100 silent sockets": lambda which, name: attack(which, name, 1, 2_100, b""),
     "S21 10,100 with a Watch": lambda which, name: attack(which, name, 1, 10_100, HELLO + call(1, "Watch")),
     "S21 20,000 idle, two addresses": lambda which, name: attack(which, name, 2, 20_000, HELLO),
+    "S21 not local: 2,100 silent sockets": lambda which, name: attack(which, name, 1, 2_100, b"", local=False),
+    "S21 not local: 10,100 with a Watch": lambda which, name: attack(
+        which, name, 1, 10_100, HELLO + call(1, "Watch"), local=False),
+    "S21 not local: 20,000 idle, two addresses": lambda which, name: attack(which, name, 2, 20_000, HELLO, local=False),
     # New clients watch, too.
     "S21 256 with 256 Watches": lambda which, name: attack(which, name, 1, 256, HELLO + WATCHES, "Watch"),
     "S21 a listener beside one for probes": lambda which, name: attack(

@@ -23,14 +23,14 @@ NEW_NETWORK = 0x40000000
 class Apart(Server):
     """A server in a network of its own. This process and those that it starts are in that network, too, until the server's end."""
 
-    def __init__(self, which, *options):
+    def __init__(self, which, *options, **settings):
         self.libc = ctypes.CDLL(None, use_errno=True)
         self.outside = os.open("/proc/self/ns/net", os.O_RDONLY)
         if self.libc.unshare(NEW_NETWORK):
             raise OSError(ctypes.get_errno(), "a network of its own needs root")
         for command in ("link set lo up", "addr add 198.18.0.1/15 dev lo"):
             subprocess.run(["ip", *command.split()], check=True)
-        super().__init__(which, *options, "--listen", "198.18.0.1:0")
+        super().__init__(which, *options, "--listen", "198.18.0.1:0", **settings)
 
     def end(self):
         super().end()
