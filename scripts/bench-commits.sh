@@ -24,7 +24,7 @@ old=$OUT/sources
 git worktree remove --force "$old" 2>/dev/null || true
 rm -rf "$OUT"
 mkdir -p "$OUT"
-trap 'stop_all; rm -rf "$WORK"; git worktree remove --force "$old" 2>/dev/null; rm -rf "$OUT"; git worktree prune' EXIT
+trap 'stop_all; rm -rf "$WORK"; git worktree remove --force "$old" 2>/dev/null || true; rm -rf "$OUT"; git worktree prune' EXIT
 
 [ -z "${RECORDER:-}" ] || LONGER=10
 

@@ -157,8 +157,7 @@ pub(crate) fn append(buffer: &mut Buffer, chunk: &[u8]) {
             kept.extend_from_slice(buffer);
             *buffer = kept;
         } else {
-            let room = growth(buffer.len(), chunk.len());
-            reserve_exact(buffer, room);
+            buffer.grow(growth(buffer.len(), chunk.len()));
         }
     }
     buffer.extend_from_slice(chunk);

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use super::probing::{Probing, spell_out};
 use super::tail::Tail;
 use crate::service::{
-    Admission, CHECK, Head, Method, PeerInfo, Rejection, RequestContext, Service,
+    Admission, CHECK, Head, Method, Panicked, PeerInfo, Rejection, RequestContext, Service, contain,
 };
 use crate::wire::code::Code;
 use crate::wire::content_type;
@@ -195,8 +195,21 @@ impl Call {
         }
     }
 
+    /// Gives the call to the service: `ask` calls the service. An error means that the service has panicked.
+    pub(crate) fn give<R>(
+        &mut self,
+        peer: &PeerInfo,
+        ask: impl FnOnce(Head<'_>) -> R,
+    ) -> Result<R, Panicked> {
+        let head = self.head(peer);
+        let answer = contain(|| ask(head));
+        // The code unless the call ends in another way. The service may have begun to observe the call.
+        self.tail.end(Code::CANCELLED);
+        answer
+    }
+
     /// The head that the service gets with the call.
-    pub(crate) fn head<'a>(&'a mut self, peer: &'a PeerInfo) -> Head<'a> {
+    fn head<'a>(&'a mut self, peer: &'a PeerInfo) -> Head<'a> {
         let mirror = peer.is_mirror() || self.is_empty_probe();
         let metering = self.tail.meter.metering();
         let head = Head::new(self.method, self.timeout, peer)

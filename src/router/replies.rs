@@ -106,14 +106,13 @@ where
                     }
                     self.state = State::First(Box::pin(stream), ends);
                 }
-                State::First(stream, ends) => {
+                State::First(stream, _) => {
                     let first = stream.as_mut().poll_next(cx);
                     if first.is_pending() && !self.waits.as_ref().is_some_and(|w| w.poll(cx)) {
                         return Poll::Pending;
                     }
-                    let ends = ends.take();
                     let state = std::mem::replace(&mut self.state, State::Over(None));
-                    let State::First(stream, _) = state else {
+                    let State::First(stream, ends) = state else {
                         return Poll::Ready(None);
                     };
                     let first = first.map(|first| {

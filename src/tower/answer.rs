@@ -127,8 +127,7 @@ fn ask<S: Service>(
     peer: &PeerInfo,
     ask: impl FnOnce(Head<'_>) -> Answer<S::Stream, S::Future>,
 ) -> Source<S> {
-    let head = call.head(peer);
-    match contain(|| ask(head)) {
+    match call.give(peer, ask) {
         Ok(Answer::Now(reply)) => Source::Now(Some(reply)),
         Ok(Answer::Stream(stream)) => Source::Stream(stream),
         Ok(Answer::Future(future)) => Source::Future(future),

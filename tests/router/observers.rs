@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use grpc_health::router::{CallEnd, Raw, Request, Response, Route, Router, Streaming};
-use grpc_health::service::Service;
+use grpc_health::service::{Answer as Answered, Head, Message, Requests, Service, Wrapper};
 use grpc_health::{Code, HealthService, Status};
 
 use crate::fixture::{Answer, raw, reply, router, serve, serve_with, settle};
@@ -22,12 +22,14 @@ struct Told(Arc<Mutex<Vec<(String, Code, u64)>>>);
 impl Told {
     fn observe<S: Service>(&self, router: Router<S>) -> Router<S> {
         let told = self.clone();
-        router.observe(move |end: &CallEnd<'_>| {
-            assert!(end.peer().remote_addr.is_some());
-            let method = end.path().rsplit('/').next().unwrap().to_owned();
-            let told = &mut *told.0.lock().unwrap();
-            told.push((method, end.code(), end.elapsed().as_secs()));
-        })
+        router.observe(move |end: &CallEnd<'_>| told.tell(end))
+    }
+
+    fn tell(&self, end: &CallEnd<'_>) {
+        assert!(end.peer().remote_addr.is_some());
+        let method = end.path().rsplit('/').next().unwrap().to_owned();
+        let told = &mut *self.0.lock().unwrap();
+        told.push((method, end.code(), end.elapsed().as_secs()));
     }
 
     #[track_caller]
@@ -213,4 +215,67 @@ async fn a_panic_of_an_observer_ends_nothing() {
     }
     let codes: Vec<_> = told.0.lock().unwrap().iter().map(|told| told.1).collect();
     assert_eq!(codes, [Code::OK, Code::UNKNOWN]);
+}
+
+/// Observes each call when the call is given to the service, and not before.
+struct Late(Router<HealthService>, Told);
+
+impl Late {
+    fn observe(&self, head: &mut Head<'_>) {
+        let told = self.1.clone();
+        head.on_end(move |end| told.tell(end));
+    }
+}
+
+impl Wrapper for Late {
+    type Inner = Router<HealthService>;
+
+    fn inner(&self) -> &Self::Inner {
+        &self.0
+    }
+
+    fn call(
+        &self,
+        mut head: Head<'_>,
+        message: Message,
+    ) -> Answered<<Self::Inner as Service>::Stream, <Self::Inner as Service>::Future> {
+        self.observe(&mut head);
+        self.0.call(head, message)
+    }
+
+    fn call_streaming(
+        &self,
+        mut head: Head<'_>,
+        requests: Requests,
+    ) -> Answered<<Self::Inner as Service>::Stream, <Self::Inner as Service>::Future> {
+        self.observe(&mut head);
+        self.0.call_streaming(head, requests)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_that_comes_with_the_call_is_told_that_the_client_has_cancelled() {
+    let told = Told::default();
+    // Nothing is kept of a call of this router before the call is given to the service.
+    let service = router()
+        .unary("/t.T/Ok", |_: One| async { reply("x") })
+        .unary("/t.T/Never", |_: One| std::future::pending::<Answer>())
+        .bidi("/t.T/Echo", |r: Many| async {
+            Ok(Response::new(r.into_inner()))
+        });
+    let host = serve(Late(service, told.clone()));
+    let mut peer = host.connect().await;
+    let stream = peer.ask("/t.T/Ok", b"").await;
+    assert_eq!(peer.whole(stream).await.code(), 0);
+    told.assert_one("Ok", Code::OK, 0);
+    let stream = peer.ask("/t.T/Never", b"").await;
+    settle().await;
+    peer.reset(stream).await;
+    settle().await;
+    told.assert_one("Never", Code::CANCELLED, 0);
+    let stream = peer.begin("/t.T/Echo").await;
+    settle().await;
+    peer.reset(stream).await;
+    settle().await;
+    told.assert_one("Echo", Code::CANCELLED, 0);
 }

@@ -261,9 +261,7 @@ fn dispatch<S: Service>(
     mut call: Call,
     ask: impl FnOnce(&S, Head<'_>) -> Answer<S::Stream, S::Future>,
 ) -> Finished<S> {
-    let head = call.head(at.peer);
-    let answer = contain(|| ask(&at.host.service, head));
-    let source = match answer {
+    let source = match call.give(at.peer, |head| ask(&at.host.service, head)) {
         Ok(Answer::Now(Ok(_))) if call.is_empty_probe() => {
             let answer = call.trailers_only(&Status::new(Code::OK, ""));
             let _ = respond.send_response(answer, true);
