@@ -4,15 +4,15 @@
 
 #[path = "support/dir.rs"]
 mod dir;
+#[path = "support/hanging.rs"]
+mod hanging;
 #[path = "support/command.rs"]
 mod support;
-
-use std::{fs, os::unix::fs::symlink};
 
 use bytes::Bytes;
 use dir::Dir;
 use http::Request;
-use support::{Running, serve};
+use support::serve;
 
 /// A Check of a client that calls itself `agent`.
 async fn check(addr: &str, agent: &str) {
@@ -83,36 +83,9 @@ async fn a_server_without_balancers_or_with_a_linger_time_does_not_warn() {
     );
 }
 
-/// A writer can open a named pipe only while somebody reads. So the read is under way when the signal is sent.
 #[test]
 fn a_configuration_whose_read_hangs_keeps_no_server_from_its_end() {
     let dir = Dir::new();
-    let pipe = dir.pipe("pipe");
-    let open = || fs::File::options().write(true).open(&pipe).unwrap();
-
-    // The first read.
-    let server = Running::new(["serve", "--listen", "127.0.0.1:0", "--config", &pipe]);
-    let writer = open();
-    server.signal("TERM");
-    let (code, stdout, stderr) = server.end();
-    assert_eq!((code, stdout.as_str()), (0, ""));
-    assert_eq!(stderr, "stopped before the server listened\n");
-    drop(writer);
-
-    // A later one.
     let config = dir.write("config.toml", "");
-    for threads in ["1", "2"] {
-        let link = dir.path("link");
-        let _ = fs::remove_file(&link);
-        symlink(&config, &link).unwrap();
-        let (server, _) = serve(&["--threads", threads, "--config", &link]);
-        fs::remove_file(&link).unwrap();
-        symlink(&pipe, &link).unwrap();
-        server.signal("HUP");
-        let writer = open();
-        server.signal("TERM");
-        let (code, _, stderr) = server.end();
-        assert_eq!((code, stderr.as_str()), (0, "draining\n"));
-        drop(writer);
-    }
+    hanging::ends(&dir, &config, &["--config"]);
 }

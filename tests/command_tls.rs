@@ -4,13 +4,16 @@
 
 #[path = "support/certs.rs"]
 mod certs;
+#[path = "support/dir.rs"]
+mod dir;
+#[path = "support/hanging.rs"]
+mod hanging;
 #[path = "support/command.rs"]
 mod support;
 
 use std::{
     fs,
     os::unix::fs::symlink,
-    path::{Path, PathBuf},
     process::Command,
     sync::mpsc::{self, RecvTimeoutError},
     thread,
@@ -18,40 +21,12 @@ use std::{
 };
 
 use certs::{Ca, Identity};
+use dir::Dir;
 use support::{Running, line, listening, run, serve};
 
-/// A directory of one test's own.
-struct Files(PathBuf);
-
-impl Files {
-    fn new(test: &str) -> Self {
-        let name = format!("command-tls-{test}-{}", std::process::id());
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        // Of another process that had the number.
-        let _ = fs::remove_dir_all(&dir);
-        fs::create_dir_all(&dir).unwrap();
-        Self(dir)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        fs::write(self.0.join(name), text).unwrap();
-        self.path(name)
-    }
-
-    fn identity(&self, name: &str, identity: &Identity) -> (String, String) {
-        let cert = self.write(&format!("{name}.crt"), &identity.cert);
-        (cert, self.write(&format!("{name}.key"), &identity.key))
-    }
-}
-
-impl Drop for Files {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+fn identity(files: &Dir, name: &str, identity: &Identity) -> (String, String) {
+    let cert = files.write(&format!("{name}.crt"), &identity.cert);
+    (cert, files.write(&format!("{name}.key"), &identity.key))
 }
 
 /// `check` with these arguments: its exit code, stdout and stderr.
@@ -63,11 +38,11 @@ const SERVING: &str = "SERVING\n";
 
 #[test]
 fn every_question_over_tls() {
-    let (files, ca) = (Files::new("questions"), Ca::new("ca"));
-    let (cert, key) = files.identity("server", &ca.server());
+    let (files, ca) = (Dir::new(), Ca::new("ca"));
+    let (cert, key) = identity(&files, "server", &ca.server());
     let (ca, other) = (
-        files.write("ca.crt", &ca.pem()),
-        files.write("other.crt", &Ca::new("other").pem()),
+        files.write("ca.crt", ca.pem()),
+        files.write("other.crt", Ca::new("other").pem()),
     );
     let (_server, addr) = serve(&["--tls-cert", &cert, "--tls-key", &key]);
     let tls = ["--tls", "--tls-ca", &ca];
@@ -100,10 +75,10 @@ fn every_question_over_tls() {
 
 #[test]
 fn mutual_tls_with_a_plain_listener_beside_it() {
-    let (files, ca, clients) = (Files::new("mutual"), Ca::new("ca"), Ca::new("clients"));
-    let (cert, key) = files.identity("server", &ca.server());
-    let client_ca = files.write("clients.crt", &clients.pem());
-    let ca = files.write("ca.crt", &ca.pem());
+    let (files, ca, clients) = (Dir::new(), Ca::new("ca"), Ca::new("clients"));
+    let (cert, key) = identity(&files, "server", &ca.server());
+    let client_ca = files.write("clients.crt", clients.pem());
+    let ca = files.write("ca.crt", ca.pem());
     let (mut server, addr) = serve(&[
         "--tls-cert",
         &cert,
@@ -117,7 +92,7 @@ fn mutual_tls_with_a_plain_listener_beside_it() {
     let plain = listening(&mut server).to_string();
     assert_eq!(check(&plain, &[]).0, 0);
 
-    let (cert, key) = files.identity("client", &clients.client());
+    let (cert, key) = identity(&files, "client", &clients.client());
     let tls = ["--tls", "--tls-ca", &ca];
     let with = |cert: &str, key: &str| {
         let identity = ["--tls-client-cert", cert, "--tls-client-key", key];
@@ -125,7 +100,7 @@ fn mutual_tls_with_a_plain_listener_beside_it() {
     };
     assert_eq!(with(&cert, &key), (0, SERVING.to_owned(), String::new()));
 
-    let (cert, key) = files.identity("stranger", &Ca::new("clients").client());
+    let (cert, key) = identity(&files, "stranger", &Ca::new("clients").client());
     for refused in [check(&addr, &tls), with(&cert, &key)] {
         // TLS 1.3 lets a client go on before it hears that it was refused.
         let (code, stdout, stderr) = refused;
@@ -136,9 +111,9 @@ fn mutual_tls_with_a_plain_listener_beside_it() {
 
 #[test]
 fn certificates_that_cannot_be_used() {
-    let (files, ca) = (Files::new("unusable"), Ca::new("ca"));
-    let (cert, key) = files.identity("server", &ca.server());
-    let (_, other_key) = files.identity("other", &ca.server());
+    let (files, ca) = (Dir::new(), Ca::new("ca"));
+    let (cert, key) = identity(&files, "server", &ca.server());
+    let (_, other_key) = identity(&files, "other", &ca.server());
     let empty = files.write("empty", "");
     let absent = files.path("absent");
     let no_client_ca = format!("error: the client CA ({empty}): the text holds no certificate");
@@ -192,10 +167,10 @@ fn certificates_that_cannot_be_used() {
 
 #[test]
 fn a_hangup_has_the_files_read_again() {
-    let (files, old, new) = (Files::new("hangup"), Ca::new("old"), Ca::new("new"));
-    let (cert, key) = files.identity("server", &old.server());
-    let old_ca = files.write("old.crt", &old.pem());
-    let new_ca = files.write("new.crt", &new.pem());
+    let (files, old, new) = (Dir::new(), Ca::new("old"), Ca::new("new"));
+    let (cert, key) = identity(&files, "server", &old.server());
+    let old_ca = files.write("old.crt", old.pem());
+    let new_ca = files.write("new.crt", new.pem());
     let tls = ["--tls-cert", &cert, "--tls-key", &key, "--tls-reload", "1h"];
     let (mut server, addr) = serve(&tls);
     let trusts = |ca: &str| check(&addr, &["--tls", "--tls-ca", ca]).0;
@@ -213,12 +188,12 @@ fn a_hangup_has_the_files_read_again() {
     assert_eq!(line(&mut server.stderr), "certificates unchanged");
     // One of two files: nothing is replaced until they agree.
     let identity = new.server();
-    files.write("server.crt", &identity.cert);
+    files.write("server.crt", identity.cert);
     server.signal("HUP");
     let said = line(&mut server.stderr);
     assert!(said.starts_with("error: certificates kept: "), "{said}");
     assert_eq!((trusts(&old_ca), trusts(&new_ca)), (0, 2));
-    files.write("server.key", &identity.key);
+    files.write("server.key", identity.key);
     server.signal("HUP");
     assert_eq!(line(&mut server.stderr), "certificates replaced");
     assert_eq!((trusts(&old_ca), trusts(&new_ca)), (2, 0));
@@ -232,8 +207,8 @@ fn a_hangup_has_the_files_read_again() {
 /// A complaint is said once, and said again when its cause has gone and comes back.
 #[test]
 fn a_complaint_that_comes_back_is_said_again() {
-    let (files, ca) = (Files::new("complaint"), Ca::new("ca"));
-    let (cert, key) = files.identity("server", &ca.server());
+    let (files, ca) = (Dir::new(), Ca::new("ca"));
+    let (cert, key) = identity(&files, "server", &ca.server());
     let away = files.path("away");
     let tls = [
         "--tls-cert",
@@ -270,17 +245,17 @@ fn a_complaint_that_comes_back_is_said_again() {
 /// As the kubelet does it: the files are links into a directory that is a link itself, and only that one changes.
 #[test]
 fn a_swapped_symlink_is_noticed() {
-    let (files, old, new) = (Files::new("symlink"), Ca::new("old"), Ca::new("new"));
+    let (files, old, new) = (Dir::new(), Ca::new("old"), Ca::new("new"));
     for (dir, ca) in [("..1", &old), ("..2", &new)] {
         fs::create_dir(files.path(dir)).unwrap();
-        files.identity(&format!("{dir}/tls"), &ca.server());
+        identity(&files, &format!("{dir}/tls"), &ca.server());
     }
     symlink("..1", files.path("..data")).unwrap();
     for name in ["tls.crt", "tls.key"] {
         symlink(format!("..data/{name}"), files.path(name)).unwrap();
     }
     let (cert, key) = (files.path("tls.crt"), files.path("tls.key"));
-    let new_ca = files.write("new.crt", &new.pem());
+    let new_ca = files.write("new.crt", new.pem());
     let tls = [
         "--tls-cert",
         &cert,
@@ -311,67 +286,31 @@ fn a_swapped_symlink_is_noticed() {
     assert!(stderr.lines().count() <= 2, "{stderr}");
 }
 
-/// A named pipe, which a writer can open only while somebody reads: the read is under way then, and has no end while the writer is there.
-fn pipe(files: &Files, name: &str) -> String {
-    let path = files.path(name);
-    assert!(
-        Command::new("mkfifo")
-            .arg(&path)
-            .status()
-            .unwrap()
-            .success()
-    );
-    path
-}
-
 #[test]
 fn a_read_that_hangs_keeps_no_server_from_its_end() {
-    let (files, ca) = (Files::new("hanging"), Ca::new("ca"));
-    let (cert, key) = files.identity("server", &ca.server());
-    let pipe = pipe(&files, "pipe");
-    let tls = ["--tls-key", &key, "--tls-reload", "1h", "--tls-cert"];
-    let open = || fs::File::options().write(true).open(&pipe).unwrap();
-
-    // The first read.
-    let server = Running::new([&["serve", "--listen", "127.0.0.1:0"], &tls[..], &[&pipe]].concat());
-    let writer = open();
-    server.signal("TERM");
-    let (code, stdout, stderr) = server.end();
-    assert_eq!((code, stdout.as_str()), (0, ""));
-    assert_eq!(stderr, "stopped before the server listened\n");
-    drop(writer);
-
-    // A later one.
-    for threads in ["1", "2"] {
-        let link = files.path("link");
-        let _ = fs::remove_file(&link);
-        symlink(&cert, &link).unwrap();
-        let (server, _) = serve(&[&tls[..], &[&link, "--threads", threads]].concat());
-        fs::remove_file(&link).unwrap();
-        symlink(&pipe, &link).unwrap();
-        server.signal("HUP");
-        let writer = open();
-        server.signal("TERM");
-        let (code, _, stderr) = server.end();
-        assert_eq!((code, stderr.as_str()), (0, "draining\n"));
-        drop(writer);
-    }
+    let (files, ca) = (Dir::new(), Ca::new("ca"));
+    let (cert, key) = identity(&files, "server", &ca.server());
+    hanging::ends(
+        &files,
+        &cert,
+        &["--tls-key", &key, "--tls-reload", "1h", "--tls-cert"],
+    );
 }
 
 /// A file without an end takes neither the memory nor for ever.
 #[test]
 fn files_are_read_up_to_a_limit() {
-    let (files, ca) = (Files::new("endless"), Ca::new("ca"));
-    let (cert, key) = files.identity("server", &ca.server());
-    let pipe = pipe(&files, "pipe");
+    let (files, ca) = (Dir::new(), Ca::new("ca"));
+    let (cert, key) = identity(&files, "server", &ca.server());
+    let pipe = files.pipe("pipe");
     let limit = 4 << 20;
     let cert = fs::read_to_string(&cert).unwrap();
     let padded = |name: &str, len: usize| {
-        files.write(name, &format!("{cert}{}", "#".repeat(len - cert.len())))
+        files.write(name, format!("{cert}{}", "#".repeat(len - cert.len())))
     };
     let (longest, longer) = (padded("longest", limit), padded("longer", limit + 1));
     let (_server, addr) = serve(&["--tls-cert", &longest, "--tls-key", &key]);
-    let ca = files.write("ca.crt", &ca.pem());
+    let ca = files.write("ca.crt", ca.pem());
     assert_eq!(check(&addr, &["--tls", "--tls-ca", &ca]).0, 0);
 
     let endless = thread::spawn({
