@@ -10,9 +10,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use super::accept_loop::accept_until;
 use super::arrival::Arrival;
 use super::drain::Hold;
-use super::listener::{Accept, accept_until, prepare};
+use super::listener::{Accept, prepare};
 use super::listeners::{Bound, Listener};
 use super::places::Places;
 use super::shared::Shared;
@@ -88,6 +89,7 @@ async fn accept<S, L, F, T>(
         shared.counters.accept_errors.fetch_add(1, Relaxed);
     };
     let closing = shared.drain.reached(Phase::Closing);
-    let most = shared.config.backlog;
-    accept_until(&listener, closing, most, connected, failed).await;
+    let backlog = shared.config.backlog;
+    let most = shared.config.max_connections;
+    accept_until(&listener, closing, backlog, most, connected, failed).await;
 }

@@ -2,6 +2,7 @@
 //!
 //! Each connection is one task, which serves the connection to its end.
 
+mod accept_loop;
 mod accepting;
 mod arrival;
 mod bind;
@@ -12,6 +13,7 @@ mod builder;
 mod config;
 mod crowd;
 mod drain;
+mod fair_queue;
 mod handle;
 mod ledger;
 mod limits;

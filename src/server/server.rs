@@ -132,7 +132,7 @@ impl<S: Service> Server<S> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes the listeners that it serves. Connections that were accepted go on.
+    /// Dropping the future closes the listeners that it serves. Connections that are open go on.
     pub fn serve(&self) -> impl Future<Output = io::Result<()>> + Send + use<S> {
         let taken = self.listeners.serve();
         let server = self.clone();
@@ -185,7 +185,7 @@ impl<S: Service> Server<S> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes the listeners. Connections that were accepted go on, and so does a shutdown that has begun.
+    /// Dropping the future closes the listeners. Connections that are open go on, and so does a shutdown that has begun.
     pub fn serve_with_shutdown<F>(
         &self,
         signal: F,

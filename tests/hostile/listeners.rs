@@ -45,6 +45,48 @@ async fn a18_a_listener_for_probes_is_not_filled_by_another() {
     served.await.unwrap().unwrap();
 }
 
+/// The crowd fills the system's queue, which is first come, first served, before the server accepts.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a18_a_crowd_that_connects_at_once_does_not_keep_a_new_client_waiting() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpSocket;
+
+    const CROWD: usize = 900;
+    let service = HealthService::new(Registry::new());
+    let server = Server::builder().service(service).build();
+    server.bind("127.0.0.1:0").await.unwrap();
+    let addr = server.local_addr().unwrap();
+    let hello = [frame::PREFACE, &frame::settings(&[])].concat();
+    let mut crowd = Vec::new();
+    for _ in 0..CROWD {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 2], 0).into()).unwrap();
+        let mut io = socket.connect(addr).await.unwrap();
+        io.write_all(&hello).await.unwrap();
+        crowd.push(io);
+    }
+    let mut client = TcpStream::connect(addr).await.unwrap();
+    client.write_all(&hello).await.unwrap();
+    let served = tokio::spawn(server.serve());
+    client.read_exact(&mut [0; 9]).await.unwrap();
+    let before = crowd
+        .iter()
+        .filter(|io| io.try_read(&mut [0; 9]).is_ok())
+        .count();
+    assert!(
+        before < CROWD / 2,
+        "{before} of the crowd had their turn before"
+    );
+    // All of the crowd are served in the end.
+    for io in &mut crowd[before..] {
+        io.read_exact(&mut [0; 9]).await.unwrap();
+    }
+    drop((crowd, client));
+    server.shutdown().await;
+    served.await.unwrap().unwrap();
+}
+
 #[cfg(feature = "tls")]
 #[path = "../support/certs.rs"]
 mod certs;

@@ -63,6 +63,7 @@ const ROWS: &[Row] = &[
         &["a18_connections_over_the_limit_are_closed_at_once",
           "a18_sockets_over_the_limit_make_room",
           "a18_a_listener_for_probes_is_not_filled_by_another",
+          "a18_a_crowd_that_connects_at_once_does_not_keep_a_new_client_waiting",
           "a18_connections_that_watch_make_room_for_whoever_comes",
           "a18_idle_connections_of_two_addresses_make_room_for_whoever_comes",
           "a18_who_makes_room_loses_no_call",

@@ -8,8 +8,8 @@ use crate::{
 };
 
 /// Sees SIGTERM end `serve` while the first read of a file hangs, and while a later read hangs. The last of `args` is the argument that
-/// takes the file's path; `readable` is a file that the command takes. A writer can open a named pipe only while somebody reads, so the read
-/// is under way when the signal is sent.
+/// takes the file's path; `readable` is a file that the command takes. A writer can open a named pipe only while somebody reads, so the
+/// read is under way when the signal is sent.
 pub(crate) fn ends(dir: &Dir, readable: &str, args: &[&str]) {
     let pipe = dir.pipe("hanging");
     let open = || fs::File::options().write(true).open(&pipe).unwrap();

@@ -14,6 +14,10 @@ impl<S> Builder<S> {
     /// An address is an IPv4 address, or the first 64 bits of an IPv6 address. A connection over loopback or a Unix socket counts as a
     /// sixteenth of a connection. A fiftieth of the places is only for connections that have not had a call yet. Connections that make room
     /// may stay for a while beside the others: a sixteenth of `connections` to complete their calls, and a quarter in all.
+    ///
+    /// While connections arrive faster than the server opens them, addresses take turns: a crowd of one address does not keep a connection
+    /// of another address waiting. Up to `connections` more sockets wait meanwhile. Each of them costs a file descriptor, and is no open
+    /// connection yet.
     pub const fn max_connections(mut self, connections: usize) -> Self {
         self.config.max_connections = connections;
         self
