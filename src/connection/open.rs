@@ -30,59 +30,63 @@ use crate::service::{PeerInfo, Service};
 /// `remote` is the peer's address as far as it is known before.
 /// `opened` is called when the HTTP/2 handshake has succeeded, and `over` when the connection has ended, before the server reads on for a
 /// while after an error.
-pub(crate) async fn serve<S, T>(
+pub(crate) fn serve<S, T>(
     host: Arc<Host<S>>,
     link: Arc<Link>,
     remote: Option<SocketAddr>,
     opening: impl Future<Output = io::Result<(T, PeerInfo)>>,
     opened: impl FnOnce(),
     over: impl FnOnce(),
-) where
+) -> impl Future<Output = ()>
+where
     S: Service,
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let time = host.config.handshake_timeout;
-    let mut rest = None;
-    // Boxed, and dropped when it is done: a handshake is as large as a connection, and would otherwise keep its memory beside it.
-    let arrived = Box::pin(timeout(time, arrive(&host, &link, opening, &mut rest))).await;
-    match arrived {
-        Ok(Some(Ok(Arrived::Http2(connection)))) => {
-            opened();
-            let mut open = Open::new(&host.observers, remote);
-            open.reason = connection.await;
-        }
-        #[cfg(feature = "http1")]
-        Ok(Some(Ok(Arrived::Http1(mut io, options)))) => {
-            let mut open = Open::new(&host.observers, remote);
-            let polite = Box::pin(plain::serve(&host, &link, &options, &mut io, opened)).await;
-            open.reason = match &link {
-                link if link.is_flood() => Close::Flood,
-                link if link.is_to_leave() => Close::Evicted,
-                link if link.phase() >= Phase::Closing => Close::Shutdown,
-                _ => Close::Client,
-            };
-            drop(open);
-            over();
-            if polite {
-                Box::pin(guard::linger(io, &link)).await;
+    // Not an `async fn`, whose future has room for each argument twice.
+    async move {
+        let mut rest = None;
+        // Boxed, and dropped when it is done: a handshake is as large as a connection, and would otherwise keep its memory beside it.
+        let arrived = Box::pin(timeout(time, arrive(&host, &link, opening, &mut rest))).await;
+        match arrived {
+            Ok(Some(Ok(Arrived::Http2(connection)))) => {
+                opened();
+                let mut open = Open::new(&host.observers, remote);
+                open.reason = connection.await;
             }
-            return;
+            #[cfg(feature = "http1")]
+            Ok(Some(Ok(Arrived::Http1(mut io, options)))) => {
+                let mut open = Open::new(&host.observers, remote);
+                let polite = Box::pin(plain::serve(&host, &link, &options, &mut io, opened)).await;
+                open.reason = match &link {
+                    link if link.is_flood() => Close::Flood,
+                    link if link.is_to_leave() => Close::Evicted,
+                    link if link.phase() >= Phase::Closing => Close::Shutdown,
+                    _ => Close::Client,
+                };
+                drop(open);
+                over();
+                if polite {
+                    Box::pin(guard::linger(io, &link)).await;
+                }
+                return;
+            }
+            Ok(Some(Err(Failed::Refused))) => {
+                host.counters.connection_errors.fetch_add(1, Relaxed);
+                host.observers
+                    .connection_refused(remote, Refused::Handshake);
+            }
+            Ok(Some(Err(Failed::Gone)) | None) => {}
+            Err(_) => {
+                host.counters.connections_timed_out.fetch_add(1, Relaxed);
+                host.observers
+                    .connection_refused(remote, Refused::HandshakeTimeout);
+            }
         }
-        Ok(Some(Err(Failed::Refused))) => {
-            host.counters.connection_errors.fetch_add(1, Relaxed);
-            host.observers
-                .connection_refused(remote, Refused::Handshake);
+        over();
+        if let Some(lingering) = rest {
+            lingering.close(&link).await;
         }
-        Ok(Some(Err(Failed::Gone)) | None) => {}
-        Err(_) => {
-            host.counters.connections_timed_out.fetch_add(1, Relaxed);
-            host.observers
-                .connection_refused(remote, Refused::HandshakeTimeout);
-        }
-    }
-    over();
-    if let Some(lingering) = rest {
-        lingering.close(&link).await;
     }
 }
 

@@ -161,6 +161,11 @@ impl<S: Service> Waiting<S> {
 
     /// Adds a new call, and polls the call so that the call gets a waker.
     pub(super) fn insert(&mut self, mut state: State<S>, terms: Terms, at: &mut Turn<'_, S>) {
+        if self.wakers.is_empty() {
+            // Most connections that wait have one call, a Watch, and a list would begin with room for four.
+            self.calls = Slab::with_capacity(1);
+            self.wakers.reserve_exact(1);
+        }
         let entry = self.calls.vacant_entry();
         // A connection has at most as many streams as a u32 can count.
         let Ok(key) = u32::try_from(entry.key()) else {

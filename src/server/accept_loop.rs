@@ -40,10 +40,10 @@ async fn accept_loop<A: Accept>(
 ) {
     let mut pause = FIRST_PAUSE;
     loop {
-        let mut next = match waiting.is_empty() {
-            true => Some(listener.accept().await),
-            false => None,
-        };
+        let mut next = None;
+        if waiting.is_empty() {
+            next = Some(listener.accept().await);
+        }
         for _ in 0..ACCEPTED {
             if next.is_none() && waiting.len() < most {
                 next = at_once(listener.accept()).await;

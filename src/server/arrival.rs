@@ -76,16 +76,24 @@ impl<S: Service> Arrival<S> {
     }
 
     /// Serves the connection to its end. `opening` completes with the connection's byte stream and its peer.
-    pub(super) async fn serve<T>(self, opening: impl Future<Output = io::Result<(T, PeerInfo)>>)
+    pub(super) fn serve<T>(
+        self,
+        opening: impl Future<Output = io::Result<(T, PeerInfo)>> + Send,
+    ) -> impl Future<Output = ()> + Send
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let host = Arc::clone(&self.shared.host);
-        let now = || self.shared.host.millis(Instant::now());
-        let opened = || self.place.settle(now());
-        let over = || self.remember(now());
         let (link, remote) = (Arc::clone(&self.link), self.remote);
-        connection::serve(host, link, remote, opening, opened, over).await;
+        // Boxed, so that the connection does not keep this memory to its end. Not an `async fn`, whose future has room for each argument
+        // twice.
+        let opening = Box::pin(opening);
+        async move {
+            let now = || self.shared.host.millis(Instant::now());
+            let opened = || self.place.settle(now());
+            let over = || self.remember(now());
+            connection::serve(host, link, remote, opening, opened, over).await;
+        }
     }
 
     /// Makes the peer wait at the door if the connection has ended for a flood.

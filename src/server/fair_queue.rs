@@ -4,6 +4,9 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::service::Address;
 
+/// For how many addresses an empty queue keeps room.
+const KEPT: usize = 128;
+
 /// Items that wait, each for an address. An address has its next turn after every other address that waits, however many items an address
 /// has here.
 #[derive(Debug)]
@@ -51,6 +54,10 @@ impl<T> FairQueue<T> {
             self.turns.push_back(address);
         }
         self.len -= 1;
+        if self.is_empty() {
+            self.turns.shrink_to(KEPT);
+            self.items.shrink_to(KEPT);
+        }
         Some(item)
     }
 }
@@ -89,6 +96,17 @@ mod tests {
         assert_eq!(queue.pop(), Some(1));
         queue.push(C, 20);
         assert_eq!(all(queue), [10, 2, 20, 11, 3]);
+    }
+
+    #[test]
+    fn an_empty_queue_keeps_no_room_for_a_crowd() {
+        let mut queue = FairQueue::new();
+        for address in 0..10_000 {
+            queue.push(Address::V4(address), ());
+        }
+        while queue.pop().is_some() {}
+        assert!(queue.turns.capacity() <= KEPT);
+        assert!(queue.items.capacity() <= 2 * KEPT);
     }
 
     proptest! {
