@@ -161,8 +161,8 @@ impl<S: Service> Waiting<S> {
 
     /// Adds a new call, and polls the call so that the call gets a waker.
     pub(super) fn insert(&mut self, mut state: State<S>, terms: Terms, at: &mut Turn<'_, S>) {
-        if self.wakers.is_empty() {
-            // Most connections that wait have one call, a Watch, and a list would begin with room for four.
+        if self.calls.capacity() == 0 {
+            // Most connections with a waiting call have one, a Watch, and a list begins with room for four unless told otherwise.
             self.calls = Slab::with_capacity(1);
             self.wakers.reserve_exact(1);
         }
