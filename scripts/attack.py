@@ -307,7 +307,9 @@ def measure(which, name):
 
 def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-    which, names = sys.argv[1], sys.argv[2:]
+    which, names = (sys.argv[1:] or [""])[0], sys.argv[2:]
+    if which not in ("ours", "tonic"):
+        sys.exit(__doc__)
     print(f"| {which} | outcome | RSS peak Δ, MiB | CPU, s | neighbour's Checks |\n|---|---|---|---|---|")
     for name in ATTACKS:
         if not names or any(word in name for word in names):
