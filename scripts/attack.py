@@ -6,7 +6,7 @@
 
 Each attack has a server of its own. While it lasts a neighbour asks for the overall status, one Check after the other. Bounded:
 counts are those below, and no attack goes on for longer than LIMIT seconds, or 45 where a server has 30 to act. The good clients of S27
-are here for GOOD_SECONDS. Python 3 and Linux, nothing else; one attack on the door needs root.
+are here for GOOD_SECONDS. Python 3 and Linux, nothing else; the attacks on the door from addresses that are not local need root.
 """
 
 import resource

@@ -200,44 +200,51 @@ mod tests {
         assert_eq!(last([Ok(1), Err(emfile()), Ok(2)], 10), [1]);
     }
 
-    /// Runs the loop over `script`, with room for `most` that wait, and gives when, in ms, each connection came, and the number of errors.
-    async fn run_with(
-        script: impl IntoIterator<Item = io::Result<u32>>,
-        most: usize,
-    ) -> (Vec<(u32, u128)>, usize) {
-        let script: Vec<_> = script.into_iter().collect();
-        let connections = script.iter().flatten().count();
+    #[derive(Default)]
+    struct Run {
+        /// When, in ms, each connection was opened.
+        opened: Vec<(u32, u128)>,
+        /// How many accepted connections were not open, each time before one was opened.
+        waiting: Vec<usize>,
+        errors: usize,
+    }
+
+    impl Run {
+        fn order(&self) -> Vec<u32> {
+            self.opened.iter().map(|&(io, _)| io).collect()
+        }
+    }
+
+    /// Runs the loop over `script`, with room for `most` connections that wait.
+    async fn run_with(script: impl IntoIterator<Item = io::Result<u32>>, most: usize) -> Run {
         let script = Script::new(script);
+        let left = || script.0.lock().unwrap().iter().flatten().count();
+        let connections = left();
         let start = Instant::now();
-        let seen = RefCell::new(Vec::new());
-        let errors = RefCell::new(0);
+        let run = RefCell::new(Run::default());
         let done = tokio::sync::Notify::new();
         let mut waiting = FairQueue::new();
-        let accepting = accept_loop(
-            &script,
-            &mut waiting,
-            most,
-            |io, _| {
-                seen.borrow_mut().push((io, start.elapsed().as_millis()));
-                if seen.borrow().len() == connections {
-                    done.notify_one();
-                }
-            },
-            |_| *errors.borrow_mut() += 1,
-        );
+        let connected = |io, _| {
+            let mut run = run.borrow_mut();
+            let waiting = connections - left() - run.opened.len();
+            run.waiting.push(waiting);
+            run.opened.push((io, start.elapsed().as_millis()));
+            if run.opened.len() == connections {
+                done.notify_one();
+            }
+        };
+        let failed = |_: &io::Error| run.borrow_mut().errors += 1;
+        let accepting = accept_loop(&script, &mut waiting, most, connected, failed);
         tokio::select! {
             () = accepting => unreachable!("the loop never ends"),
             () = done.notified() => {}
         }
-        (seen.into_inner(), errors.into_inner())
+        run.into_inner()
     }
 
     async fn run(script: impl IntoIterator<Item = io::Result<u32>>) -> (Vec<(u32, u128)>, usize) {
-        run_with(script, 10_000).await
-    }
-
-    fn opened((seen, _): (Vec<(u32, u128)>, usize)) -> Vec<u32> {
-        seen.into_iter().map(|(io, _)| io).collect()
+        let run = run_with(script, 10_000).await;
+        (run.opened, run.errors)
     }
 
     /// 900 connections of one address, and then one of another.
@@ -247,19 +254,34 @@ mod tests {
 
     #[tokio::test]
     async fn a_crowd_of_one_address_does_not_keep_another_address_waiting() {
-        let opened = opened(run(crowd()).await);
-        let waited = opened.iter().position(|&io| io == 1_000).unwrap();
+        let order = run_with(crowd(), 10_000).await.order();
+        let waited = order.iter().position(|&io| io == 1_000).unwrap();
         // Eight turns take 901 connections from the system, and each of them opens 16.
-        assert!(waited <= 8 * OPENED, "{waited} were opened before");
+        assert!(waited <= 8 * 16, "{waited} were opened before");
     }
 
     #[tokio::test]
     async fn no_connection_of_a_crowd_is_lost_however_few_may_wait() {
         for most in [0, 1, 10, 10_000] {
-            let mut opened = opened(run_with(crowd(), most).await);
-            opened.retain(|&io| io != 1_000);
-            assert_eq!(opened, (0..900).collect::<Vec<_>>(), "{most}");
+            let mut order = run_with(crowd(), most).await.order();
+            order.retain(|&io| io != 1_000);
+            assert_eq!(order, (0..900).collect::<Vec<_>>(), "{most}");
         }
+    }
+
+    #[tokio::test]
+    async fn no_more_connections_wait_than_may() {
+        for (most, longest) in [(0, 1), (1, 1), (10, 10), (100, 100)] {
+            let waiting = run_with(crowd(), most).await.waiting;
+            assert_eq!(waiting.into_iter().max(), Some(longest), "{most}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_turn_accepts_and_opens_a_bounded_number() {
+        let waiting = run_with(crowd(), 10_000).await.waiting;
+        assert_eq!(waiting[0], 128);
+        assert_eq!(waiting[16], 128 - 16 + 128);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,5 +1,7 @@
 //! The door of real listeners.
 
+use std::net::SocketAddr;
+
 use grpc_health::{HealthService, Registry, Server};
 use tokio::net::TcpStream;
 
@@ -8,7 +10,16 @@ use crate::support::frame;
 use crate::support::grpc::{CHECK, Request, SERVING, WATCH, health_request};
 use crate::support::peer::Peer;
 
-async fn connect(addr: std::net::SocketAddr) -> Peer<TcpStream> {
+/// A server of the health service, with one listener.
+async fn bound() -> (Server<HealthService>, SocketAddr) {
+    let service = HealthService::new(Registry::new());
+    let server = Server::builder().service(service).build();
+    server.bind("127.0.0.1:0").await.unwrap();
+    let addr = server.local_addr().unwrap();
+    (server, addr)
+}
+
+async fn connect(addr: SocketAddr) -> Peer<TcpStream> {
     let io = TcpStream::connect(addr).await.unwrap();
     io.set_nodelay(true).unwrap();
     Peer::handshake_real_clock(io).await
@@ -54,10 +65,7 @@ async fn a18_a_crowd_that_connects_at_once_does_not_keep_a_new_client_waiting() 
     use tokio::net::TcpSocket;
 
     const CROWD: usize = 900;
-    let service = HealthService::new(Registry::new());
-    let server = Server::builder().service(service).build();
-    server.bind("127.0.0.1:0").await.unwrap();
-    let addr = server.local_addr().unwrap();
+    let (server, addr) = bound().await;
     let hello = [frame::PREFACE, &frame::settings(&[])].concat();
     let mut crowd = Vec::new();
     for _ in 0..CROWD {
@@ -88,16 +96,14 @@ async fn a18_a_crowd_that_connects_at_once_does_not_keep_a_new_client_waiting() 
     served.await.unwrap().unwrap();
 }
 
-/// 33 KiB of this are h2's. The system counts only the pages that are touched, 24 kB: `scripts/bench-rss.sh`.
+/// Of the bytes h2 takes 33 KiB. The system counts only the pages that are touched, 24 kB: `scripts/bench-rss.sh`. The bound is close: a
+/// second copy of what opens a connection, or room for more calls than the connection has, is over the bound.
 #[tokio::test]
-async fn s1_an_idle_connection_with_a_watch_allocates_39_kib() {
+async fn s1_an_idle_connection_with_a_watch_allocates_less_than_39_600_bytes() {
     use std::io::Write as _;
 
     const CONNECTIONS: usize = 100;
-    let service = HealthService::new(Registry::new());
-    let server = Server::builder().service(service).build();
-    server.bind("127.0.0.1:0").await.unwrap();
-    let addr = server.local_addr().unwrap();
+    let (server, addr) = bound().await;
     let served = tokio::spawn(server.serve());
     let watch = [
         frame::PREFACE,
@@ -117,7 +123,7 @@ async fn s1_an_idle_connection_with_a_watch_allocates_39_kib() {
             tokio::task::yield_now().await;
         }
     }
-    memory.assert_below(CONNECTIONS * (39 << 10));
+    memory.assert_below(CONNECTIONS * 39_600);
     drop(held);
     server.shutdown().await;
     served.await.unwrap().unwrap();
