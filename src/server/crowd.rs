@@ -9,15 +9,16 @@ use crate::connection::Standing;
 const LOCAL: usize = 16;
 
 /// Which address makes room first: the one with the most, and of those the one with the connection that does the least.
-pub(super) type Rank = (usize, Reverse<(Standing, usize)>);
+pub(super) type Rank = (usize, Reverse<(Standing, u64)>);
 
 /// The connections of one address that have a place.
 #[derive(Debug, Default)]
 pub(super) struct Crowd {
     is_local: bool,
-    seats: BTreeSet<(Standing, usize)>,
+    /// What each does, and its key in the ledger. Keys are in the order of arrival.
+    seats: BTreeSet<(Standing, u64)>,
     /// Those of them whose handshake is not complete.
-    handshakes: BTreeSet<(Standing, usize)>,
+    handshakes: BTreeSet<(Standing, u64)>,
 }
 
 impl Crowd {
@@ -45,30 +46,30 @@ impl Crowd {
         if self.is_local { n / LOCAL } else { n }
     }
 
-    pub(super) fn insert(&mut self, standing: Standing, key: usize, is_handshake: bool) {
+    pub(super) fn insert(&mut self, standing: Standing, key: u64, is_handshake: bool) {
         self.seats.insert((standing, key));
         if is_handshake {
             self.handshakes.insert((standing, key));
         }
     }
 
-    pub(super) fn remove(&mut self, standing: Standing, key: usize) {
+    pub(super) fn remove(&mut self, standing: Standing, key: u64) {
         self.seats.remove(&(standing, key));
         self.handshakes.remove(&(standing, key));
     }
 
     /// The connection that does the least for the longest.
-    pub(super) fn first(&self) -> Option<(Standing, usize)> {
+    pub(super) fn first(&self) -> Option<(Standing, u64)> {
         self.seats.first().copied()
     }
 
     /// The oldest handshake.
-    pub(super) fn first_handshake(&self) -> Option<(Standing, usize)> {
+    pub(super) fn first_handshake(&self) -> Option<(Standing, u64)> {
         self.handshakes.first().copied()
     }
 
     /// The connections, those that do the most first.
-    pub(super) fn busiest(&self) -> impl Iterator<Item = usize> + '_ {
+    pub(super) fn busiest(&self) -> impl Iterator<Item = u64> + '_ {
         self.seats.iter().rev().map(|&(_, key)| key)
     }
 

@@ -7,8 +7,6 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use slab::Slab;
-
 use super::crowd::{Crowd, Rank};
 use super::limits::{ARRIVAL, Evicted, Limits, Seat};
 use crate::connection::{Doing, Standing};
@@ -23,8 +21,6 @@ struct Entry<L> {
     address: Address,
     state: State,
     is_handshake: bool,
-    /// Tells this entry from earlier and later ones with the same key.
-    number: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,29 +31,29 @@ enum State {
     Cut,
 }
 
-/// An entry's key and number.
-type Name = (usize, u64);
-
 /// The connections of one listener.
 #[derive(Debug)]
 pub(super) struct Ledger<L> {
     limits: Limits,
-    entries: Slab<Entry<L>>,
+    /// By number, in the order of arrival. No number is used twice: of two connections that came within a millisecond, the one with the
+    /// lower number is the older one.
+    entries: HashMap<u64, Entry<L>>,
     crowds: HashMap<Address, Crowd>,
     /// The addresses that have places; the last one makes room first.
     by_places: BTreeSet<(Rank, Address)>,
     /// The same for the handshakes in progress.
     by_handshakes: BTreeSet<(Rank, Address)>,
-    /// The connections whose handshake is complete and that have time for their first call, the oldest first. Some have ended.
-    arriving: VecDeque<(u64, Name)>,
+    /// Since when the connections whose handshake is complete have had time for their first call, and their keys, the oldest first. Some
+    /// have ended.
+    arriving: VecDeque<(u64, u64)>,
     /// The connections that leave, the oldest first. Some have ended.
-    leaving: VecDeque<Name>,
+    leaving: VecDeque<u64>,
     /// The connections that took one of the last places, the oldest first. Some have ended.
-    reserved: VecDeque<Name>,
+    reserved: VecDeque<u64>,
     seated: usize,
     handshakes: usize,
     are_leaving: usize,
-    last_number: u64,
+    last_key: u64,
     evicted: Evicted,
 }
 
@@ -65,7 +61,7 @@ impl<L: Seat> Ledger<L> {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
             limits,
-            entries: Slab::new(),
+            entries: HashMap::new(),
             crowds: HashMap::new(),
             by_places: BTreeSet::new(),
             by_handshakes: BTreeSet::new(),
@@ -75,14 +71,14 @@ impl<L: Seat> Ledger<L> {
             seated: 0,
             handshakes: 0,
             are_leaving: 0,
-            last_number: 0,
+            last_key: 0,
             evicted: Evicted::default(),
         }
     }
 
     /// Gives the connection `seat` from `address` a place, and tells another connection to make room if there is none. `None` if nobody can
     /// make room.
-    pub(super) fn admit(&mut self, now: u64, address: Address, seat: Arc<L>) -> Option<usize> {
+    pub(super) fn admit(&mut self, now: u64, address: Address, seat: Arc<L>) -> Option<u64> {
         self.end_arrivals(now);
         let held = self.crowds.get(&address).map_or(0, Crowd::len);
         let going = self.entries.len().saturating_sub(self.seated);
@@ -100,51 +96,50 @@ impl<L: Seat> Ledger<L> {
         if is_reserved && !self.has_reserve(address) {
             return None;
         }
-        self.last_number += 1;
+        self.last_key += 1;
+        let key = self.last_key;
         let standing = Standing::new(Doing::Arriving, now);
-        let key = self.entries.insert(Entry {
+        let entry = Entry {
             seat,
             address,
             state: State::Seated(standing),
             is_handshake: true,
-            number: self.last_number,
-        });
+        };
+        self.entries.insert(key, entry);
         self.seated += 1;
         self.handshakes += 1;
         self.change(address, |crowd| crowd.insert(standing, key, true));
         if is_reserved {
             if self.reserved.len() > 2 * self.limits.reserve() {
                 let entries = &self.entries;
-                self.reserved
-                    .retain(|&(key, number)| is_in(entries, key, number));
+                self.reserved.retain(|key| entries.contains_key(key));
             }
-            self.reserved.push_back((key, self.last_number));
+            self.reserved.push_back(key);
         }
         Some(key)
     }
 
     /// Notes that the handshake of a connection is complete.
-    pub(super) fn settle(&mut self, now: u64, key: usize) {
-        let Some(entry) = self.entries.get_mut(key) else {
+    pub(super) fn settle(&mut self, now: u64, key: u64) {
+        let Some(entry) = self.entries.get_mut(&key) else {
             return;
         };
         if !std::mem::replace(&mut entry.is_handshake, false) {
             return;
         }
-        let name = (key, entry.number);
         if matches!(entry.state, State::Seated(_)) {
             self.handshakes -= 1;
-            self.arriving.push_back((now, name));
+            self.arriving.push_back((now, key));
             self.note(key, Standing::new(Doing::Arriving, now));
         }
     }
 
     /// Notes that a connection has ended.
-    pub(super) fn remove(&mut self, key: usize) {
+    pub(super) fn remove(&mut self, key: u64) {
         self.unseat(key, State::Cut);
-        self.entries.try_remove(key);
+        self.entries.remove(&key);
         if self.entries.is_empty() {
-            // What is left are the names of connections that have ended.
+            // What is left are the keys of connections that have ended.
             self.arriving = VecDeque::new();
             self.leaving = VecDeque::new();
             self.reserved = VecDeque::new();
@@ -159,7 +154,7 @@ impl<L: Seat> Ledger<L> {
             .into_iter()
             .flat_map(Crowd::busiest);
         keys.take(enough.saturating_mul(4))
-            .filter_map(|key| self.entries.get(key))
+            .filter_map(|key| self.entries.get(&key))
             .filter(|entry| entry.seat.standing().doing.has_called())
             .take(enough)
             .count()
@@ -208,7 +203,7 @@ impl<L: Seat> Ledger<L> {
             let Some((noted, key)) = crowd.and_then(Crowd::first) else {
                 return false;
             };
-            let Some(entry) = self.entries.get(key) else {
+            let Some(entry) = self.entries.get(&key) else {
                 return false;
             };
             let standing = entry.seat.standing();
@@ -258,33 +253,31 @@ impl<L: Seat> Ledger<L> {
             return false;
         }
         while self.seated >= self.limits.connections {
-            let Some((key, number)) = self.reserved.pop_front() else {
+            let Some(key) = self.reserved.pop_front() else {
                 return false;
             };
-            if self.is_seated(key, number) {
+            if self.is_seated(key) {
                 self.evict(key);
             }
         }
         true
     }
 
-    fn is_seated(&self, key: usize, number: u64) -> bool {
-        is_in(&self.entries, key, number)
-            && self
-                .entries
-                .get(key)
-                .is_some_and(|entry| matches!(entry.state, State::Seated(_)))
+    fn is_seated(&self, key: u64) -> bool {
+        self.entries
+            .get(&key)
+            .is_some_and(|entry| matches!(entry.state, State::Seated(_)))
     }
 
     /// Lets connections count as unused that have had their time for a first call.
     fn end_arrivals(&mut self, now: u64) {
-        while let Some(&(since, (key, number))) = self.arriving.front() {
+        while let Some(&(since, key)) = self.arriving.front() {
             if now.saturating_sub(since) < ARRIVAL {
                 return;
             }
             self.arriving.pop_front();
-            if self.is_seated(key, number) {
-                let doing = self.entries.get(key).map(|entry| entry.seat.standing());
+            if self.is_seated(key) {
+                let doing = self.entries.get(&key).map(|entry| entry.seat.standing());
                 let unused = Standing::new(Doing::Unused, since);
                 let standing = doing.filter(|standing| standing.doing.has_called());
                 self.note(key, standing.unwrap_or(unused));
@@ -293,8 +286,8 @@ impl<L: Seat> Ledger<L> {
     }
 
     /// Tells a connection to make room. True, for callers that are asked whether somebody does.
-    fn evict(&mut self, key: usize) -> bool {
-        let Some(entry) = self.entries.get(key) else {
+    fn evict(&mut self, key: u64) -> bool {
+        let Some(entry) = self.entries.get(&key) else {
             return false;
         };
         if entry.is_handshake {
@@ -304,16 +297,15 @@ impl<L: Seat> Ledger<L> {
             return true;
         }
         entry.seat.leave();
-        let name = (key, entry.number);
         self.evicted.connections += 1;
         self.unseat(key, State::Leaving);
-        self.leaving.push_back(name);
+        self.leaving.push_back(key);
         self.are_leaving += 1;
         while self.are_leaving > self.limits.leaving() {
-            let Some((key, number)) = self.leaving.pop_front() else {
+            let Some(key) = self.leaving.pop_front() else {
                 break;
             };
-            let entry = self.entries.get(key).filter(|entry| entry.number == number);
+            let entry = self.entries.get(&key);
             if let Some(entry) = entry.filter(|entry| entry.state == State::Leaving) {
                 entry.seat.cut();
                 self.unseat(key, State::Cut);
@@ -322,15 +314,14 @@ impl<L: Seat> Ledger<L> {
         // Those that have ended, now and then.
         if self.leaving.len() > 2 * self.limits.leaving() {
             let entries = &self.entries;
-            self.leaving
-                .retain(|&(key, number)| is_in(entries, key, number));
+            self.leaving.retain(|key| entries.contains_key(key));
         }
         true
     }
 
     /// Takes a connection's place away.
-    fn unseat(&mut self, key: usize, state: State) {
-        let Some(entry) = self.entries.get_mut(key) else {
+    fn unseat(&mut self, key: u64, state: State) {
+        let Some(entry) = self.entries.get_mut(&key) else {
             return;
         };
         let address = entry.address;
@@ -347,8 +338,8 @@ impl<L: Seat> Ledger<L> {
     }
 
     /// Notes what a connection does.
-    fn note(&mut self, key: usize, standing: Standing) {
-        let Some(entry) = self.entries.get_mut(key) else {
+    fn note(&mut self, key: u64, standing: Standing) {
+        let Some(entry) = self.entries.get_mut(&key) else {
             return;
         };
         let State::Seated(noted) = &mut entry.state else {
@@ -387,11 +378,6 @@ fn rerank(
         before.map(|rank| ranks.remove(&(rank, address)));
         after.map(|rank| ranks.insert((rank, address)));
     }
-}
-
-/// Whether the entry is still there.
-fn is_in<L>(entries: &Slab<Entry<L>>, key: usize, number: u64) -> bool {
-    entries.get(key).is_some_and(|entry| entry.number == number)
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ impl Places {
 #[derive(Debug)]
 pub(super) struct Place {
     places: Arc<Places>,
-    key: usize,
+    key: u64,
 }
 
 impl Place {

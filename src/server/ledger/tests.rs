@@ -66,7 +66,7 @@ impl Door {
         }
     }
 
-    fn come(&mut self, address: u32) -> Option<(Arc<Client>, usize)> {
+    fn come(&mut self, address: u32) -> Option<(Arc<Client>, u64)> {
         let client = Client::new();
         let address = Address::V4(address);
         let key = self.ledger.admit(self.now, address, Arc::clone(&client))?;
@@ -113,6 +113,26 @@ fn the_connection_that_does_least_for_longest_of_the_address_that_holds_most_mak
     for stays in [&other, &another, &hoard[0], &hoard[1]] {
         assert_eq!(stays.told(), None);
     }
+}
+
+#[test]
+fn a_newer_connection_does_not_make_room_for_an_older_one_of_the_same_millisecond() {
+    let mut door = Door::new(limits(2, 4));
+    let mut come = || {
+        let (client, key) = door.come(1).unwrap();
+        door.ledger.settle(door.now, key);
+        client.does(Doing::Unused, door.now);
+        (client, key)
+    };
+    let (first, first_key) = come();
+    let (second, _) = come();
+    let (third, _) = come();
+    assert_eq!((first.told(), second.told()), (Some("leave"), None));
+    door.ledger.remove(first_key);
+    let (fourth, _) = door.come(1).unwrap();
+    assert_eq!((second.told(), third.told()), (Some("leave"), None));
+    door.come(1).unwrap();
+    assert_eq!((third.told(), fourth.told()), (Some("leave"), None));
 }
 
 #[test]
@@ -291,7 +311,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// What the model knows of a connection.
 struct Known {
     client: Arc<Client>,
-    key: usize,
+    key: u64,
     address: u32,
     handshake: bool,
 }
