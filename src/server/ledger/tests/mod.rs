@@ -1,0 +1,5 @@
+//! Tests of the ledger.
+
+mod door;
+mod model;
+mod rules;
