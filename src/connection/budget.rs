@@ -19,12 +19,21 @@ pub(crate) struct Budget {
     limit: usize,
     /// The most bytes that one share may take.
     most: usize,
-    /// Another budget, and the limit of both together.
-    beside: Option<(Arc<Self>, usize)>,
+    /// Other budgets, and the limit of all together.
+    beside: Option<Beside>,
     used: AtomicUsize,
     /// The length of `queue`, so that the shares need no lock while nobody waits.
     waiting: AtomicUsize,
     queue: Mutex<VecDeque<Place>>,
+}
+
+/// What other budgets leave to a budget.
+#[derive(Debug)]
+struct Beside {
+    others: Vec<Arc<Budget>>,
+    together: usize,
+    /// What the budget has in any case.
+    least: usize,
 }
 
 /// The place of a share in the queue.
@@ -48,14 +57,22 @@ impl Budget {
         Arc::new(Self::empty(limit, most, None))
     }
 
-    /// A budget of `limit` bytes, of which one share may hold `most` bytes. The budget shrinks while the bytes of another budget and its
-    /// own would be more than `both`, down to `most` bytes.
-    pub(crate) fn beside(limit: usize, most: usize, other: &Arc<Self>, both: usize) -> Arc<Self> {
-        let other = Some((Arc::clone(other), both));
-        Arc::new(Self::empty(limit, most, other))
+    /// The same budget, which shrinks while its bytes and those of `others` would be more than `together`, down to `least` bytes.
+    pub(crate) fn beside(
+        self: Arc<Self>,
+        others: &[&Arc<Self>],
+        together: usize,
+        least: usize,
+    ) -> Arc<Self> {
+        let beside = Beside {
+            others: others.iter().map(|&other| Arc::clone(other)).collect(),
+            together,
+            least,
+        };
+        Arc::new(Self::empty(self.limit, self.most, Some(beside)))
     }
 
-    fn empty(limit: usize, most: usize, beside: Option<(Arc<Self>, usize)>) -> Self {
+    fn empty(limit: usize, most: usize, beside: Option<Beside>) -> Self {
         Self {
             limit,
             most,
@@ -70,9 +87,11 @@ impl Budget {
     fn limit(&self) -> usize {
         match &self.beside {
             None => self.limit,
-            Some((other, both)) => {
-                let left = both.saturating_sub(other.used.load(SeqCst));
-                left.clamp(self.most, self.limit)
+            Some(beside) => {
+                let used =
+                    |left: usize, other: &Arc<Self>| left.saturating_sub(other.used.load(SeqCst));
+                let left = beside.others.iter().fold(beside.together, used);
+                left.clamp(beside.least, self.limit)
             }
         }
     }

@@ -1,14 +1,17 @@
 //! The memory that one connection's requests may take, and the windows that follow from the memory.
 //!
 //! A connection's window is open by a fixed number of bytes, and by as many bytes more as the server's budgets have room for. A quarter of
-//! the server's budget is for messages that do not fit into a stream's window: such a message waits until its whole length has room, so
-//! that every message that was let in can arrive whole. Three eighths are for the bytes that arrive without asking: those within the
-//! streams' windows. Messages therefore never wait for one another in a circle.
+//! the server's budget is for messages that do not fit into a stream's window: such a message waits until its whole length has room. Three
+//! eighths are for the bytes that arrive without asking: those within the streams' windows. A client may spend the connection's window on
+//! any of its requests. So a connection whose requests may need more than the fixed part takes room for all of them at once, or waits for
+//! its turn without any, and lets no message in meanwhile. Every message that was let in can then arrive whole, and requests never wait for
+//! one another in a circle.
 //!
 //! The rest is for what a connection holds whatever the limit: the bytes within the fixed part of the window, the spare room of buffers,
-//! and the calls that wait. When these need more than the rest, other bytes get no room, and messages get what is left of the budget, and
-//! an eighth in any case. What had room before keeps the room, so all together may be larger than the budget for a while.
+//! and the calls that wait. When these need more than the rest, messages and other bytes get what is left of the budget, and an eighth each
+//! in any case. What had room before keeps the room, so all together may be larger than the budget for a while.
 
+mod stuck;
 #[cfg(test)]
 mod tests;
 mod windows;
@@ -21,13 +24,10 @@ use tokio::time::Instant;
 
 use super::budget::{Budget, Full, Share};
 use super::config::Config;
+pub(super) use stuck::LEAST;
 
 /// The bytes of a connection that are read before the connection counts what its requests hold.
 const LOOK: u64 = 8 << 10;
-
-/// How long a request may bring less than [`LEAST`] bytes while others wait for room.
-const STUCK: Duration = Duration::from_secs(2);
-pub(super) const LEAST: u64 = 4 << 10;
 
 /// How often a connection that holds room looks whether others wait for the room.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -53,14 +53,20 @@ const SPARE: usize = 4;
 pub(crate) struct Budgets {
     messages: Arc<Budget>,
     unread: Arc<Budget>,
+    /// What connections hold whatever the limit.
+    anyway: Arc<Budget>,
 }
 
 impl Budgets {
     pub(super) fn new(bytes: usize) -> Self {
-        let unread = Budget::with_most(bytes / 8 * 3, bytes / 4);
+        let (half, part) = (bytes / 8 * 3, bytes / 8);
+        let anyway = Budget::new(usize::MAX);
+        let unread = Budget::with_most(half, bytes / 4).beside(&[&anyway], half, part);
+        let messages = Budget::with_most(bytes / 4, part).beside(&[&unread, &anyway], bytes, part);
         Self {
-            messages: Budget::beside(bytes / 4, bytes / 8, &unread, bytes),
+            messages,
             unread,
+            anyway,
         }
     }
 }
@@ -75,6 +81,10 @@ pub(super) struct Holding {
     pub(super) coming: usize,
     /// How many requests are under way.
     pub(super) bodies: usize,
+    /// How many bytes the requests may come to hold besides the messages that were let in.
+    pub(super) need: usize,
+    /// Whether a message waits for room.
+    pub(super) wants: bool,
 }
 
 /// One connection's part of the budget, and its windows.
@@ -105,6 +115,10 @@ pub(super) struct Intake {
     /// For how many looks the connection has been quiet, and the counter of read bytes at the last of them.
     quiet: u32,
     read_before: u64,
+    /// The counter of read bytes when the connection was last found to be fast enough, and when that was.
+    pace: (u64, Option<Instant>),
+    /// Since when the requests have not used up most of the connection's window.
+    free: Option<Instant>,
     /// Since when the requests have used up all of the connection's window.
     blocked: Option<Instant>,
     /// The windows that h2 has been told: the connection's, and the streams'.
@@ -120,7 +134,7 @@ impl Intake {
         let open = config.connection_window();
         let window = config.initial_stream_window;
         Self {
-            anyway: Share::new(&budgets.unread),
+            anyway: Share::new(&budgets.anyway),
             unread: Share::new(&budgets.unread),
             messages: Share::new(&budgets.messages),
             waker,
@@ -136,6 +150,8 @@ impl Intake {
             look_at: None,
             quiet: 0,
             read_before: 0,
+            pace: (0, None),
+            free: None,
             blocked: None,
             told: (open, window),
             wanted_window: 0,
@@ -183,6 +199,7 @@ impl Intake {
         let allowed = self.unread.held().saturating_add(self.holding.coming);
         let open = held.saturating_sub(allowed);
         self.anyway.hold_anyway(calls + open + held / SPARE);
+        self.unread.budget().wake_next();
         self.messages.budget().wake_next();
     }
 
@@ -200,6 +217,7 @@ impl Intake {
         self.messages.give_back(excess);
         // Half of the open window is free, so that a few small requests cost no budget.
         let due = holding.held.saturating_sub(self.open / 2);
+        let need = holding.need.saturating_sub(self.open / 2);
         self.wide = self.widest();
         let wide = self.wide.saturating_mul(holding.bodies);
         if self.wide > 0 && self.charge(due.max(wide)).is_ok() {
@@ -207,9 +225,17 @@ impl Intake {
             return;
         }
         self.wide = 0;
+        let wants = holding.wants && holding.need > self.open;
+        let charged = self.unread.held();
+        let due = if wants || due > 0 {
+            due.max(need)
+        } else {
+            need.min(charged)
+        };
         match self.charge(due) {
-            Err(Full::Budget) => {
-                let missing = due.saturating_sub(self.unread.held());
+            // Who waits makes others give up requests, so a connection whose window is still open does not wait.
+            Err(Full::Budget) if wants || self.is_closing() => {
+                let missing = due.min(self.unread.budget().most()).saturating_sub(charged);
                 self.unread.wait(missing, &self.waker);
             }
             _ => self.unread.leave(),
@@ -257,6 +283,15 @@ impl Intake {
         let most = self.messages.budget().most();
         // A message that is longer than all the room of a connection comes alone.
         let bytes = len.clamp(1, most.max(1));
+        // While no other connection has room, waiting for the room leads nowhere.
+        let others = self.unread.budget().used() > self.unread.held();
+        if others && !self.is_safe() {
+            self.messages.leave();
+            self.waits = true;
+            self.active = true;
+            self.missing = 0;
+            return None;
+        }
         let held = self.messages.held();
         let all = held.saturating_add(self.unread.held()).saturating_add(len);
         let taken = if held > 0 && all > self.unread.budget().most() {
@@ -298,22 +333,6 @@ impl Intake {
         }
     }
 
-    /// How many bytes the requests hold far beyond everything that the connection's window allows. A client that was let in for a message
-    /// and sends other messages in its place gets so far.
-    pub(super) fn overdraft(&self) -> usize {
-        let allowed = self.open.saturating_add(self.target());
-        self.holding.held.saturating_sub(allowed)
-    }
-
-    /// Whether others wait for the room of a request that holds `held` bytes, and for which `granted` bytes are set aside.
-    pub(super) fn is_wanted(&self, held: usize, granted: usize) -> bool {
-        let waits = self.waits && self.missing > 0;
-        let messages = waits || self.messages.budget().is_short();
-        let has_much = self.unread.held() > 0 || self.holding.held > self.open / 2;
-        let unread = has_much && self.unread.budget().is_short();
-        (granted > 0 && messages) || (held > 0 && unread)
-    }
-
     /// When to look whether others wait for the room that the connection has.
     pub(super) fn next(&self) -> Option<Instant> {
         self.look_at
@@ -342,32 +361,16 @@ impl Intake {
         }
     }
 
-    /// Whether a request that has been slow since `since` may be given up at `now`.
-    pub(super) fn is_stuck(since: Instant, now: Instant) -> bool {
-        now.saturating_duration_since(since) >= STUCK
+    /// Whether the connection's window is so far open that what other requests send cannot use up the room of a message that is let in.
+    fn is_safe(&self) -> bool {
+        let unread = self.unread.held();
+        self.open.saturating_add(unread) >= self.holding.need
+            || unread >= self.unread.budget().most()
     }
 
-    /// Whether the requests have used up the connection's window for so long that one of them is given up.
-    pub(super) fn is_blocked(&mut self, now: Instant) -> bool {
-        let window = self.target().saturating_sub(self.holding.held);
-        if window >= self.open / 4 {
-            self.blocked = None;
-            return false;
-        }
-        let since = *self.blocked.get_or_insert(now);
-        now.saturating_duration_since(since) >= 2 * STUCK
-    }
-
-    /// Called when a request was given up that held so many bytes.
-    pub(super) fn forget(&mut self, held: usize, granted: usize) {
-        self.missing = self.missing.saturating_sub(granted);
-        let holding = Holding {
-            held: self.holding.held.saturating_sub(held),
-            granted: self.holding.granted.saturating_sub(granted),
-            coming: self.holding.coming.saturating_sub(granted),
-            bodies: self.holding.bodies.saturating_sub(1),
-        };
-        self.settle(holding);
+    /// Whether the requests have used up most of the connection's window.
+    fn is_closing(&self) -> bool {
+        self.target().saturating_sub(self.holding.held) < self.open / 4
     }
 }
 

@@ -46,12 +46,14 @@ where
         let window = self.bodies.window;
         let mut tickets = self.tickets;
         let (current, now) = (self.intake.streams_window(), Instant::now());
+        let slow = self.intake.idle_before(now);
         let mut is_fast = false;
         let mut add = |inbox: &mut Inbox| {
             holding.granted += inbox.granted();
             holding.coming += inbox.coming();
             // The bytes of a message that was let in are among those granted.
             holding.held += inbox.held();
+            holding.need += inbox.need(current, slow);
             holding.bodies += 1;
             is_fast |= inbox.is_fast(current, now);
             let len = inbox.wanted(window)?;
@@ -78,6 +80,7 @@ where
         if is_fast {
             self.intake.widen();
         }
+        holding.wants = !large.is_empty();
         self.intake.settle(holding);
         self.let_in(large);
         if self.intake.overdraft() > 0 {
@@ -132,11 +135,18 @@ where
     fn give_up(&mut self, now: Option<Instant>) {
         let mut stuck = Vec::new();
         let at = now.unwrap_or_else(Instant::now);
+        let read = self.link.bytes_read.load(Relaxed);
+        let (moved, slow) = (self.intake.slow_since(read, at), Intake::slow_before(at));
+        let window = self.bodies.window;
         let judge = |inbox: &mut Inbox| {
-            let since = inbox.slow_since(LEAST, at);
+            let mut since = inbox.slow_since(LEAST, at);
+            if now.is_some() && inbox.wanted(window).is_some() {
+                // The message waits for its turn, and other messages of the connection have it.
+                since = since.max(moved);
+            }
             let holds = inbox.held() > 0 || inbox.granted() > 0;
-            let is_stuck = now.is_none_or(|now| Intake::is_stuck(since, now));
-            (holds && is_stuck).then_some((since, inbox.held(), inbox.granted()))
+            let is_stuck = now.is_none() || Some(since) <= slow;
+            (holds && is_stuck).then_some((since, inbox.held(), inbox.granted(), inbox.is_unread()))
         };
         for (key, inbox) in self.waiting.inboxes() {
             if let Some(found) = judge(inbox) {
@@ -149,9 +159,10 @@ where
         }
         stuck.sort_by_key(|((since, ..), _)| *since);
         let mut blocked = now.is_some_and(|now| self.intake.is_blocked(now));
-        for ((_, held, granted), body) in stuck {
+        for ((_, held, granted, unread), body) in stuck {
             let goes_on = match now {
-                Some(_) => self.intake.is_wanted(held, granted) || std::mem::take(&mut blocked),
+                Some(_) if self.intake.is_wanted(held, granted) => true,
+                Some(_) => self.intake.may_block(unread) && std::mem::take(&mut blocked),
                 None => self.intake.overdraft() > 0,
             };
             if !goes_on {

@@ -112,10 +112,11 @@ impl<S> Builder<S> {
     /// [`initial_connection_window`](Self::initial_connection_window), so health checks and small calls do not wait.
     ///
     /// From the 16th call of a connection on, each call that waits counts 3 KiB, except long-lived calls such as Watches. No call is
-    /// refused for that, but large messages have less of the budget, down to an eighth.
+    /// refused for that, but large messages and other bytes have less of the budget, down to an eighth each.
     ///
-    /// While requests wait for room, a request that brings less than 4 KiB in two seconds is answered with `RESOURCE_EXHAUSTED` (8), and
-    /// so is a message that has waited for [`body_timeout`](Self::body_timeout).
+    /// Connections whose requests need more than there is wait for their turn, and the requests go on then. While a connection waits, a
+    /// request of a connection with room that brings less than 4 KiB in two seconds is answered with `RESOURCE_EXHAUSTED` (8), and so is a
+    /// message that has waited for [`body_timeout`](Self::body_timeout).
     ///
     /// # Panics
     ///

@@ -436,47 +436,149 @@ async fn a_handler_that_pauses_reads_everything_in_the_end() {
     }
 }
 
+/// What a call of a random test uploads: the client, the length of the message, whether the client stops in the middle, and the method.
+type Random = (usize, usize, bool, &'static str);
+
+fn random(
+    stops: impl Strategy<Value = bool>,
+    paths: &'static [&'static str],
+) -> impl Strategy<Value = Vec<Random>> {
+    let path = proptest::sample::select(paths);
+    proptest::collection::vec((0..4_usize, 1..600_000_usize, stops, path), 1..60)
+}
+
+/// Makes the calls over four connections to a server with so large a budget. Every whole message arrives, or may be refused if
+/// `may_refuse`. In the end all of the budget is left.
+fn upload_at_random(budget: usize, calls: Vec<Random>, may_refuse: bool) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let server = serve(|limits| limits.receive_budget(budget));
+        let mut clients = Vec::new();
+        for _ in 0..4 {
+            clients.push(connect(&server).await);
+        }
+        let (mut whole, mut stuck) = (JoinSet::new(), JoinSet::new());
+        for (client, len, stops, path) in calls {
+            let sent = if stops { len / 2 } else { len };
+            let call = clients[client].upload(Upload {
+                path,
+                len,
+                sent,
+                ..UPLOAD
+            });
+            if stops {
+                stuck.spawn(call)
+            } else {
+                whole.spawn(call)
+            };
+        }
+        while let Some(code) = timeout(120 * SECOND, whole.join_next())
+            .await
+            .expect("no call waits for ever")
+        {
+            let code = code.unwrap();
+            assert!(
+                code == OK || may_refuse && code == RESOURCE_EXHAUSTED,
+                "{code}"
+            );
+        }
+        stuck.shutdown().await;
+        for client in &clients {
+            client.small().await;
+            assert_eq!(
+                client
+                    .upload(Upload {
+                        path: "/t.T/Read",
+                        ..UPLOAD
+                    })
+                    .await,
+                OK
+            );
+        }
+    });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever messages wait for one another, every call ends: a whole message arrives, or is refused while others are stuck, and what is
-    /// left of the budget at the end is all of it.
+    /// Of messages that stop in the middle, and handlers that pause, some are refused, and nobody waits for ever.
     #[test]
     fn no_requests_wait_for_one_another_for_ever(
-        calls in proptest::collection::vec(
-            (0..4_usize, 1..600_000_usize, 0..4_u8, prop_oneof![Just("/t.T/U"), Just("/t.T/Read"), Just("/t.T/Pause")]),
-            1..60,
-        )
+        calls in random(proptest::bool::weighted(0.25), &["/t.T/U", "/t.T/Read", "/t.T/Pause"]),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let server = serve(|limits| limits.receive_budget(MIB));
-            let mut clients = Vec::new();
-            for _ in 0..4 {
-                clients.push(connect(&server).await);
+        upload_at_random(MIB, calls, true);
+    }
+
+    /// Messages that arrive whole wait for their turn, and none is refused.
+    #[test]
+    fn requests_that_go_on_take_turns(calls in random(Just(false), &["/t.T/U", "/t.T/Read"])) {
+        upload_at_random(8 * MIB, calls, false);
+    }
+}
+
+/// Proxies upload for many users at once, far more than the budget has room for, over fast and slow networks. The other end of a slow one
+/// sends 16 KiB of each message in each pause.
+#[tokio::test(start_paused = true)]
+async fn busy_proxies_upload_in_turn_and_lose_no_call() {
+    for (proxies, users, len, pause) in [
+        (4, 200, MIB / 2, 0),
+        (2, 250, 100 << 10, 500),
+        (16, 100, 100 << 10, 100),
+        (64, 50, 100 << 10, 0),
+        (200, 8, 64 << 10, 0),
+        (500, 8, 60 << 10, 10),
+    ] {
+        let server = serve(|limits| limits.body_timeout(100 * SECOND));
+        let mut clients = Vec::new();
+        let mut calls = JoinSet::new();
+        for _ in 0..proxies {
+            let client = connect(&server).await;
+            for _ in 0..users {
+                let pause = Duration::from_millis(pause);
+                calls.spawn(client.upload(Upload {
+                    len,
+                    sent: len,
+                    pause,
+                    ..UPLOAD
+                }));
             }
-            let (mut whole, mut stuck) = (JoinSet::new(), JoinSet::new());
-            for (client, len, kind, path) in calls {
-                // One call of four stops in the middle.
-                let stops = kind == 0;
-                let sent = if stops { len / 2 } else { len };
-                let call = clients[client].upload(Upload { path, len, sent, ..UPLOAD });
-                if stops { stuck.spawn(call) } else { whole.spawn(call) };
-            }
-            let all_stop = !stuck.is_empty();
-            while let Some(code) = timeout(120 * SECOND, whole.join_next()).await.expect("no call waits for ever") {
-                let code = code.unwrap();
-                assert!(code == OK || all_stop && code == RESOURCE_EXHAUSTED, "{code}");
-            }
-            stuck.shutdown().await;
-            for client in &clients {
-                client.small().await;
-                assert_eq!(client.upload(Upload { path: "/t.T/Read", ..UPLOAD }).await, OK);
-            }
-        });
+            clients.push(client);
+        }
+        while let Some(code) = calls.join_next().await {
+            assert_eq!(code.unwrap(), OK, "{proxies} proxies with {users} users");
+        }
+    }
+}
+
+/// Most of a small budget is taken. The calls whose handlers pause keep their bytes while their connection has a window.
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_pauses_keeps_its_call_while_the_window_is_open() {
+    let server = serve(|limits| limits.receive_budget(MIB));
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        clients.push(connect(&server).await);
+    }
+    let mut calls = JoinSet::new();
+    for (client, len, path) in [
+        (1, 65_397, "/t.T/Pause"),
+        (0, 565_865, "/t.T/Read"),
+        (2, 61_042, "/t.T/Pause"),
+        (0, 559_392, "/t.T/Pause"),
+        (1, 287_916, "/t.T/Pause"),
+        (1, 301_947, "/t.T/Pause"),
+    ] {
+        calls.spawn(clients[client].upload(Upload {
+            path,
+            len,
+            sent: len,
+            ..UPLOAD
+        }));
+    }
+    while let Some(code) = calls.join_next().await {
+        assert_eq!(code.unwrap(), OK);
     }
 }

@@ -16,6 +16,13 @@ impl Wake for Count {
     }
 }
 
+impl Budgets {
+    /// The bytes of everything but messages that were let in.
+    fn bytes(&self) -> usize {
+        self.unread.used() + self.anyway.used()
+    }
+}
+
 fn intake(budgets: &Budgets) -> (Intake, Arc<Count>) {
     let count = Arc::new(Count::default());
     let waker = Waker::from(Arc::clone(&count));
@@ -34,7 +41,7 @@ fn held(held: usize) -> Holding {
 fn a_connection_counts_its_calls_and_bytes_and_gives_everything_back() {
     let budgets = Budgets::new(64 * MIB);
     let (mut intake, _) = intake(&budgets);
-    let used = || (budgets.unread.used(), budgets.messages.used());
+    let used = || (budgets.bytes(), budgets.messages.used());
     // A few calls and bytes are free, so that most connections never touch what all connections share.
     intake.count_calls(FEW_CALLS - 1);
     intake.settle(held(FEW_BYTES));
@@ -75,12 +82,13 @@ fn the_room_of_a_message_is_used_once() {
         granted: 4 * MIB,
         coming,
         bodies: 2,
+        ..Holding::default()
     };
     assert_eq!(intake.connection_window(), Some((4 << 20) + (256 << 10)));
     intake.settle(holding(0, MIB));
     assert_eq!(intake.connection_window(), Some((1 << 20) + (256 << 10)));
     intake.settle(holding(MIB, 4 * MIB));
-    assert_eq!(budgets.unread.used(), 64 * MIB + MIB / SPARE);
+    assert_eq!(budgets.bytes(), 64 * MIB + MIB / SPARE);
     assert_eq!(budgets.messages.used(), 4 * MIB);
 }
 
@@ -95,7 +103,7 @@ fn calls_and_bytes_beyond_their_half_leave_messages_less() {
         intake.count_calls(256);
     }
     // 15 MiB of calls, so messages have 2 of their 4 MiB.
-    assert_eq!(budgets.unread.used(), 15 * MIB);
+    assert_eq!(budgets.bytes(), 15 * MIB);
     assert_eq!(second.grant(MIB + 1), Some(MIB + 1));
     assert_eq!(first.grant(MIB), None);
     assert_eq!(woken.0.load(Relaxed), 0);
@@ -107,7 +115,7 @@ fn calls_and_bytes_beyond_their_half_leave_messages_less() {
     assert_eq!(first.grant(MIB), Some(MIB));
     first.nobody_waits();
     drop((first, second, crowd));
-    assert_eq!((budgets.unread.used(), budgets.messages.used()), (0, 0));
+    assert_eq!((budgets.bytes(), budgets.messages.used()), (0, 0));
 }
 
 /// The end of a connection makes room for a message of another connection, even if the connection held none of the messages' half.
@@ -126,16 +134,105 @@ fn a_connection_that_ends_makes_room_for_messages() {
 }
 
 #[test]
-fn only_a_connection_that_holds_much_gives_requests_up_for_others() {
+fn only_a_connection_with_room_of_the_budget_gives_requests_up_for_others() {
+    let budgets = Budgets::new(2 * MIB);
+    let (mut much, _) = intake(&budgets);
+    let (mut waits, _) = intake(&budgets);
+    much.settle(held(200 * KIB));
+    let mut other = Share::new(&budgets.unread);
+    other.take_anyway(MIB);
+    waits.settle(held(190 * KIB));
+    assert!(!much.is_wanted(1, 0));
+    waits.settle(held(250 * KIB));
+    assert!(much.is_wanted(1, 0) && !much.is_wanted(0, 0));
+    assert!(!waits.is_wanted(1, 0));
+    drop(other);
+    assert!(!much.is_wanted(1, 0));
+}
+
+/// What connections hold anyway takes all of the room, so those that hold much of it give requests up.
+#[test]
+fn while_no_connection_has_room_those_with_many_bytes_give_requests_up() {
     let budgets = Budgets::new(2 * MIB);
     let (mut little, _) = intake(&budgets);
     let (mut much, _) = intake(&budgets);
     let (mut crowd, _) = intake(&budgets);
     crowd.count_calls(2 * MIB / CALL);
     little.settle(held(64 * KIB));
-    much.settle(held(200 * KIB));
+    let busy = |bytes| Holding {
+        need: 500 * KIB,
+        ..held(bytes)
+    };
+    much.settle(busy(190 * KIB));
+    assert!(!much.is_wanted(1, 0));
+    much.settle(busy(250 * KIB));
     assert!(much.is_wanted(1, 0) && !much.is_wanted(0, 0));
     assert!(!little.is_wanted(64 * KIB, 0));
     drop(crowd);
     assert!(!much.is_wanted(1, 0));
+}
+
+/// Whatever connections hold anyway, an eighth of the budget lets one connection after the other go on.
+#[test]
+fn an_eighth_of_the_budget_is_for_connections_in_turn() {
+    let budgets = Budgets::new(64 * MIB);
+    let (mut crowd, _) = intake(&budgets);
+    crowd.count_calls(64 * MIB / CALL);
+    let busy = |need| Holding {
+        need,
+        wants: true,
+        ..held(200 * KIB)
+    };
+    let (mut first, _) = intake(&budgets);
+    let (mut second, woken) = intake(&budgets);
+    first.settle(busy(8 * MIB));
+    assert_eq!(first.grant(MIB), Some(MIB));
+    second.settle(busy(MIB));
+    assert_eq!((second.grant(MIB), woken.0.load(Relaxed)), (None, 0));
+    drop(first);
+    assert_eq!(woken.0.load(Relaxed), 1);
+    second.settle(busy(MIB));
+    assert_eq!(second.grant(MIB), Some(MIB));
+}
+
+/// What other streams send cannot use up the room of a message that is let in: a message is let in once the connection has room for all
+/// that its requests may send, and waits until then without a part of the room.
+#[test]
+fn a_message_is_let_in_when_all_requests_of_its_connection_have_room() {
+    let budgets = Budgets::new(64 * MIB);
+    let (mut first, _) = intake(&budgets);
+    let (mut second, woken) = intake(&budgets);
+    let busy = |held| Holding {
+        held,
+        bodies: 200,
+        need: 200 * 64 * KIB,
+        wants: true,
+        ..Holding::default()
+    };
+    first.settle(busy(100 * KIB));
+    assert_eq!(budgets.unread.used(), 200 * 64 * KIB - 128 * KIB);
+    assert_eq!(first.grant(MIB), Some(MIB));
+    second.settle(busy(250 * KIB));
+    assert_eq!(second.grant(MIB), None);
+    assert_eq!(budgets.unread.used(), 200 * 64 * KIB - 128 * KIB);
+    // The first gives up stuck requests for the second, and the second gives up none.
+    assert!(first.is_wanted(1, 0) && !second.is_wanted(1, 0));
+    assert_eq!(woken.0.load(Relaxed), 0);
+    first.settle(Holding::default());
+    assert_eq!(woken.0.load(Relaxed), 1);
+    second.settle(busy(250 * KIB));
+    assert_eq!(second.grant(MIB), Some(MIB));
+}
+
+/// Who waits makes others give up requests.
+#[test]
+fn a_connection_with_a_window_does_not_wait_for_more_of_the_budget() {
+    let budgets = Budgets::new(MIB);
+    let mut other = Share::new(&budgets.unread);
+    other.take_anyway(MIB);
+    let (mut intake, _) = intake(&budgets);
+    intake.settle(held(192 * KIB));
+    assert!(!budgets.unread.is_wanted());
+    intake.settle(held(193 * KIB));
+    assert!(budgets.unread.is_wanted());
 }

@@ -181,6 +181,28 @@ impl Inbox {
         self.early.len() + self.handed
     }
 
+    /// Whether bytes have arrived that the reader has not asked for.
+    pub(in crate::connection) fn is_unread(&self) -> bool {
+        !self.early.is_empty()
+    }
+
+    /// How many bytes the server may come to hold of the request without setting room aside, if the stream's window is `window` bytes. A
+    /// request that has been slow since `slow` or earlier counts as it is.
+    pub(in crate::connection) fn need(&self, window: usize, slow: Option<Instant>) -> usize {
+        if self.granted > 0 {
+            return 0;
+        }
+        let held = self.held();
+        let is_slow = self.pace.since.is_some_and(|since| Some(since) <= slow);
+        match self.partial {
+            _ if is_slow || self.is_at_end() => held,
+            Some(partial) => partial.len.saturating_add(PREFIX_LEN).min(window).max(held),
+            // A stream between two messages may stay so.
+            None if held == 0 && self.pace.arrived > 0 => 0,
+            None => window.max(held),
+        }
+    }
+
     /// Since when the request has brought less than `least` bytes, or a sixteenth of the message that was granted room.
     pub(in crate::connection) fn slow_since(&mut self, least: u64, now: Instant) -> Instant {
         let least = least.max(self.granted as u64 / 16);
