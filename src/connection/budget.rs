@@ -42,6 +42,8 @@ struct Place {
     /// The address of the share's counter: unique while the share lives, and a share leaves the queue when it is dropped.
     share: usize,
     bytes: usize,
+    /// How many bytes other shares may still take while this share is the first and has no room.
+    may_pass: usize,
     /// `None` once the share has been woken.
     waker: Option<Waker>,
 }
@@ -115,12 +117,16 @@ impl Budget {
     pub(crate) fn is_short(&self) -> bool {
         self.is_wanted() && {
             let first = self.queue().front().map_or(0, |place| place.bytes);
-            self.used.load(SeqCst).saturating_add(first) > self.limit()
+            !self.fits(first)
         }
     }
 
     fn queue(&self) -> MutexGuard<'_, VecDeque<Place>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fits(&self, bytes: usize) -> bool {
+        self.used.load(SeqCst).saturating_add(bytes) <= self.limit()
     }
 
     /// Takes `bytes` if the limit allows.
@@ -135,8 +141,7 @@ impl Budget {
     fn next(&self, queue: &mut VecDeque<Place>) -> Option<Waker> {
         self.waiting.store(queue.len(), SeqCst);
         let first = queue.front_mut()?;
-        let used = self.used.load(SeqCst);
-        let fits = used.saturating_add(first.bytes) <= self.limit();
+        let fits = self.fits(first.bytes);
         fits.then(|| first.waker.take()).flatten()
     }
 
@@ -187,6 +192,11 @@ impl Share {
         &self.budget
     }
 
+    /// Whether the share waits for others to give bytes back.
+    pub(crate) const fn is_waiting(&self) -> bool {
+        self.queued
+    }
+
     /// The bytes that the share holds.
     pub(crate) fn held(&self) -> usize {
         self.held.load(Relaxed)
@@ -196,7 +206,8 @@ impl Share {
         std::ptr::from_ref::<AtomicUsize>(&self.held).addr()
     }
 
-    /// Takes `bytes`, unless the share would hold too much or the budget has no room. Shares that wait come first.
+    /// Takes `bytes`, unless the share would hold too much or the budget has no room. Shares that wait come first. While the first of them
+    /// waits for more than there is, other shares may take as many bytes as the first waits for, so that little room lies idle.
     pub(crate) fn try_take(&mut self, bytes: usize) -> Result<(), Full> {
         let held = self.held();
         if held.saturating_add(bytes) > self.budget.most() {
@@ -215,16 +226,22 @@ impl Share {
     #[cold]
     fn take_in_turn(&mut self, bytes: usize) -> Result<(), Full> {
         let mut queue = self.budget.queue();
-        let first = queue.front().map(|place| place.share);
-        if first.is_some_and(|first| first != self.name()) || !self.budget.take(bytes) {
+        let name = self.name();
+        let passed = queue.front_mut().filter(|first| first.share != name);
+        let is_in_turn = passed
+            .as_ref()
+            .is_none_or(|first| bytes <= first.may_pass && !self.budget.fits(first.bytes));
+        if !is_in_turn || !self.budget.take(bytes) {
             return Err(Full::Budget);
         }
-        if first.is_some() {
-            queue.pop_front();
+        if let Some(first) = passed {
+            first.may_pass -= bytes;
+        }
+        if std::mem::take(&mut self.queued) {
+            queue.retain(|place| place.share != name);
         }
         let waker = self.budget.next(&mut queue);
         drop(queue);
-        self.queued = false;
         self.held.store(self.held() + bytes, Relaxed);
         if let Some(waker) = waker {
             waker.wake();
@@ -269,10 +286,14 @@ impl Share {
         let place = Place {
             share: name,
             bytes,
+            may_pass: bytes,
             waker: Some(waker),
         };
         let before = match queue.iter_mut().find(|place| place.share == name) {
-            Some(old) => Some(std::mem::replace(old, place)),
+            Some(old) => {
+                let may_pass = old.may_pass.min(bytes);
+                Some(std::mem::replace(old, Place { may_pass, ..place }))
+            }
             None => {
                 queue.push_back(place);
                 None

@@ -155,6 +155,17 @@ impl Client {
         }
     }
 
+    /// Opens a call, and sends nothing.
+    async fn open(&self, path: &str) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>) {
+        let request = http::Request::post(format!("http://t{path}"))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(())
+            .unwrap();
+        let mut send = self.send.clone().ready().await.unwrap();
+        send.send_request(request, false).unwrap()
+    }
+
     /// A small call, which must be answered at once.
     async fn small(&self) {
         let start = Instant::now();
@@ -233,13 +244,7 @@ async fn small_frames_that_nobody_reads_hold_no_read_buffers() {
     let client = connect(&server).await;
     let mut open = Vec::new();
     for path in ["/t.T/Read", "/t.T/Never"] {
-        let request = http::Request::post(format!("http://t{path}"))
-            .header("content-type", "application/grpc")
-            .header("te", "trailers")
-            .body(())
-            .unwrap();
-        let mut send = client.send.clone().ready().await.unwrap();
-        open.push(send.send_request(request, false).unwrap());
+        open.push(client.open(path).await);
     }
     let (response, mut unread) = open.pop().unwrap();
     let (_response, mut filler) = open.pop().unwrap();
@@ -551,6 +556,59 @@ async fn busy_proxies_upload_in_turn_and_lose_no_call() {
         while let Some(code) = calls.join_next().await {
             assert_eq!(code.unwrap(), OK, "{proxies} proxies with {users} users");
         }
+    }
+}
+
+/// Each attacker has room for all of its streams, or waits for the room, and leaves the room unused: the streams send nothing, or only
+/// begin a message. A good client's uploads wait, and are not refused.
+#[tokio::test(start_paused = true)]
+async fn streams_that_say_little_keep_no_room_from_others() {
+    for (number, streams, begins) in [
+        (4, 250, false),
+        (4, 250, true),
+        (8, 60, true),
+        (20, 60, false),
+        (20, 60, true),
+        (40, 30, false),
+    ] {
+        let server = serve(|limits| limits.body_timeout(100 * SECOND));
+        let mut attackers = Vec::new();
+        let (mut calls, mut open) = (JoinSet::new(), Vec::new());
+        for _ in 0..number {
+            let attacker = connect(&server).await;
+            for _ in 0..streams {
+                let begun = Upload {
+                    path: "/t.T/Read",
+                    sent: 0,
+                    ..UPLOAD
+                };
+                if begins {
+                    calls.spawn(attacker.upload(begun));
+                } else {
+                    open.push(attacker.open("/t.T/Read").await);
+                }
+            }
+            for _ in 0..4 {
+                let half = Upload {
+                    path: "/t.T/Read",
+                    sent: MIB / 2,
+                    ..UPLOAD
+                };
+                calls.spawn(attacker.upload(half));
+            }
+            attackers.push(attacker);
+        }
+        sleep(SECOND / 2).await;
+        let good = connect(&server).await;
+        let start = Instant::now();
+        let mut uploads = JoinSet::new();
+        for _ in 0..10 {
+            uploads.spawn(good.upload(UPLOAD));
+        }
+        while let Some(code) = uploads.join_next().await {
+            assert_eq!(code.unwrap(), OK);
+        }
+        assert!(start.elapsed() < 40 * SECOND, "{:?}", start.elapsed());
     }
 }
 

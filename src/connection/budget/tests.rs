@@ -98,6 +98,29 @@ fn a_share_that_waits_again_keeps_its_place() {
     assert_eq!(budget.used(), 400);
 }
 
+/// While a large share waits, small ones take what is too little for it, up to as many bytes as the large one waits for.
+#[test]
+fn small_shares_pass_a_large_one_for_a_while() {
+    let budget = Budget::new(400);
+    let mut holder = Share::new(&budget);
+    holder.take_anyway(390);
+    let (mut large, mut small) = (Share::new(&budget), Share::new(&budget));
+    let (count, waker) = counter();
+    large.wait(20, &waker);
+    for _ in 0..2 {
+        assert_eq!(small.try_take(10), Ok(()));
+        small.give_back(10);
+        // A share that waits again is not passed anew.
+        large.wait(20, &waker);
+    }
+    assert_eq!(small.try_take(1), Err(Full::Budget));
+    assert_eq!(count.get(), 0);
+    holder.give_back(10);
+    assert_eq!(count.get(), 1);
+    assert_eq!(large.try_take(20), Ok(()));
+    assert!(!budget.is_wanted());
+}
+
 /// Each thread takes, waits and gives back. A wake that is lost hangs a thread, and a byte that is lost shows at the end.
 #[test]
 fn no_wake_and_no_byte_is_lost_between_threads() {

@@ -29,8 +29,12 @@ impl Intake {
         (granted > 0 && messages) || (held > 0 && unread)
     }
 
-    /// Since when the connection has brought less than a sixteenth of the messages that were granted room.
+    /// Since when the connection has brought less than a sixteenth of the messages that were granted room, though the connection did not
+    /// wait for the messages of others.
     pub(in crate::connection) fn slow_since(&mut self, read: u64, now: Instant) -> Instant {
+        if self.messages.is_waiting() {
+            self.pace.1 = None;
+        }
         let least = LEAST.max(self.messages.held() as u64 / 16);
         if read.wrapping_sub(self.pace.0) >= least {
             self.pace = (read, None);

@@ -224,6 +224,22 @@ fn a_message_is_let_in_when_all_requests_of_its_connection_have_room() {
     assert_eq!(second.grant(MIB), Some(MIB));
 }
 
+/// While no connection has room, a connection that waited for room before it lets a message in would wait for nobody.
+#[test]
+fn messages_are_let_in_while_no_connection_has_room() {
+    let budgets = Budgets::new(64 * MIB);
+    let (mut crowd, _) = intake(&budgets);
+    crowd.count_calls(64 * MIB / CALL);
+    let (mut intake, _) = intake(&budgets);
+    intake.settle(Holding {
+        need: 16 * MIB,
+        wants: true,
+        ..held(250 * KIB)
+    });
+    assert_eq!(budgets.unread.used(), 0);
+    assert_eq!(intake.grant(MIB), Some(MIB));
+}
+
 /// Who waits makes others give up requests.
 #[test]
 fn a_connection_with_a_window_does_not_wait_for_more_of_the_budget() {
