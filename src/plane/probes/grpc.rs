@@ -2,14 +2,16 @@
 
 use std::future::pending;
 
-use crate::client::{Client, Connector, Target, Watch};
+use crate::client::{Client, Connector, ReportedStatus, Target, Watch};
 use crate::plane::Probe;
 use crate::registry::Reason;
 use crate::wire::code::Code;
+use crate::wire::status::Status;
 
 /// A [`Probe`] that asks another gRPC server for the status of a service, and succeeds if the status is SERVING.
 ///
-/// The probe keeps one connection, and connects again after a failure. With [`watch`](Self::watch) the probe learns of a change at once.
+/// The probe keeps one connection, and connects again after a failure. If the server has closed the kept connection, the probe connects
+/// again and asks in the same run. With [`watch`](Self::watch) the probe learns of a change at once.
 #[derive(Debug)]
 pub struct Grpc {
     target: Target,
@@ -64,17 +66,37 @@ impl Grpc {
     }
 
     async fn ask(&mut self) -> Result<(), Reason> {
-        let client = match self.client.take() {
-            Some(client) => client,
-            None => match self.connector.connect(&self.target).await {
-                Ok(client) => client,
-                Err(error) => return Err(Reason::from(format!("{}: {error}", self.target))),
-            },
-        };
-        if self.watches && self.watch.is_none() {
-            self.open_watch(&client).await;
+        if let Some(client) = self.client.take() {
+            let answer = self.check(&client).await;
+            let is_lost = matches!(&answer, Err(status) if status.code() == Code::UNAVAILABLE)
+                && client.is_closed();
+            if !is_lost {
+                return self.judge(client, answer);
+            }
+            // Servers and proxies close idle connections. That says nothing of the service, and a new connection does.
+            self.watch = None;
         }
-        let answer = client.check(&self.service).await;
+        let client = match self.connector.connect(&self.target).await {
+            Ok(client) => client,
+            Err(error) => return Err(Reason::from(format!("{}: {error}", self.target))),
+        };
+        let answer = self.check(&client).await;
+        self.judge(client, answer)
+    }
+
+    async fn check(&mut self, client: &Client) -> Result<ReportedStatus, Status> {
+        if self.watches && self.watch.is_none() {
+            self.open_watch(client).await;
+        }
+        client.check(&self.service).await
+    }
+
+    /// Keeps `client` for the next run if the connection works.
+    fn judge(
+        &mut self,
+        client: Client,
+        answer: Result<ReportedStatus, Status>,
+    ) -> Result<(), Reason> {
         let why = match answer {
             Ok(status) if status.is_serving() => {
                 self.client = Some(client);
