@@ -1,6 +1,6 @@
 //! The probes against real peers of this process.
 #![cfg(feature = "checks")]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -354,6 +354,31 @@ async fn a_server_that_answers_unavailable_is_not_asked_twice() {
     assert_eq!(ask(&mut probe).await, Ok(()));
     assert!(ask(&mut probe).await.is_err());
     assert_eq!(calls.load(SeqCst), 2);
+}
+
+/// As behind a proxy that keeps a stream's head back until there is more.
+#[tokio::test]
+async fn a_watch_that_says_nothing_leaves_the_decision_to_check() {
+    let (tell, mut watches) = unbounded_channel();
+    let script = move |path: &str, respond| {
+        if path.ends_with("/Watch") {
+            // The test keeps the call open.
+            tell.send(respond).unwrap();
+        } else {
+            reply(respond, 0);
+        }
+    };
+    let (addr, _connections) = scripted(script).await;
+    let mut probe = Grpc::new(Target::from(addr), "").watch();
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        let answer = tokio::time::timeout(Duration::from_secs(10), ask(&mut probe)).await;
+        assert_eq!(answer, Ok(Ok(())));
+        tokio::select! {
+            () = probe.changed() => panic!("nothing has changed"),
+            watch = watches.recv() => open.push(watch.unwrap()),
+        }
+    }
 }
 
 #[tokio::test]
