@@ -172,6 +172,30 @@ fn urls() {
     }
 }
 
+/// Such a URL was once taken for one without a port, and the probe asked port 80.
+#[test]
+fn a_url_with_a_bad_port_is_refused() {
+    for port in ["80x", "65536", "99999", "-5", "+80", "0", "", "80:80"] {
+        for host in ["127.0.0.1", "[::1]", "a"] {
+            let error = format!("http://{host}:{port}/")
+                .parse::<Http>()
+                .unwrap_err();
+            let expected = [
+                "the port must be a number from 1 to 65535",
+                "expected a URL",
+            ];
+            let said = error.to_string();
+            assert!(
+                expected.iter().any(|why| said.starts_with(why)),
+                "{host}:{port}: {said}"
+            );
+        }
+    }
+    assert!("http://[::1]80/".parse::<Http>().is_err());
+    let error = "http://127.0.0.1:80x/".parse::<Http>().unwrap_err();
+    assert!(error.to_string().contains("from 1 to 65535"), "{error}");
+}
+
 /// A file of the test's own.
 struct File(PathBuf);
 

@@ -48,6 +48,8 @@ pub use connector::Connector;
 pub use details::CheckDetails;
 pub use error::ConnectError;
 pub use monitor::Monitor;
+#[cfg(feature = "checks")]
+pub(crate) use place::port;
 pub use probe::{ProbeError, ProbeOptions, probe};
 pub use reported::ReportedStatus;
 pub use target::{InvalidTarget, Target};

@@ -25,7 +25,7 @@ pub(super) fn parse(text: &str) -> Result<Place, String> {
             };
         }
         // A host may have this name.
-        _ if rest.parse::<u16>().is_ok() => return tcp(text),
+        _ if port(rest).is_some() => return tcp(text),
         "dns" | "passthrough" => {
             let name = rest.strip_prefix("///").unwrap_or(rest);
             return match name
@@ -103,6 +103,12 @@ fn several(scheme: &str, list: &str) -> Result<Place, String> {
         .map(Place::Addrs)
 }
 
+/// A port as people write one. Rust's own parser takes a `+` before the number.
+pub(crate) fn port(text: &str) -> Option<u16> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number)
+}
+
 fn tcp(text: &str) -> Result<Place, String> {
     if let Ok(addr) = text.parse() {
         return Ok(Place::Addrs(vec![addr]));
@@ -116,7 +122,7 @@ fn tcp(text: &str) -> Result<Place, String> {
             _ => format!("expected HOST:PORT, and the port is missing: write {text}:50051"),
         });
     };
-    let Ok(port) = port.parse::<u16>() else {
+    let Some(port) = self::port(port) else {
         return Err(format!(
             "expected HOST:PORT, and \"{port}\" is no port: write a number of up to 65535, as in {host}:50051"
         ));
@@ -220,6 +226,7 @@ mod tests {
             ("a:", "as in a:50051"),
             ("a:grpc", "as in a:50051"),
             ("a:65536", "as in a:50051"),
+            ("127.0.0.1:+1", "as in 127.0.0.1:50051"),
             ("127.0.0.1", "write 127.0.0.1:50051"),
             ("::1", "write [::1]:50051"),
             ("[::1]", "write [::1]:50051"),
