@@ -19,6 +19,7 @@ use super::names::addresses;
 #[cfg(feature = "tls")]
 use super::opening::describe;
 use super::place::Place;
+use super::reach::reach;
 #[cfg(feature = "tls")]
 use super::recorded::Recorded;
 use super::target::Target;
@@ -234,13 +235,13 @@ async fn dial(target: &Target) -> Result<Dialled, ConnectError> {
         Place::Host(host, port) if host.eq_ignore_ascii_case("localhost") => {
             let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, *port));
             let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
-            TcpStream::connect([v6, v4].as_slice()).await
+            reach(&[v6, v4]).await
         }
         Place::Host(host, port) => match addresses(host, *port).await {
-            Ok(addrs) => TcpStream::connect(addrs.as_slice()).await,
+            Ok(addrs) => reach(&addrs).await,
             Err(error) => Err(error),
         },
-        Place::Addrs(addrs) => TcpStream::connect(addrs.as_slice()).await,
+        Place::Addrs(addrs) => reach(addrs).await,
         #[cfg(unix)]
         Place::Unix(path) => {
             let unix = UnixStream::connect(unix_path(path)).await;

@@ -36,6 +36,7 @@ mod names;
 mod opening;
 mod place;
 mod probe;
+mod reach;
 #[cfg(feature = "tls")]
 mod recorded;
 mod reported;
@@ -48,9 +49,9 @@ pub use connector::Connector;
 pub use details::CheckDetails;
 pub use error::ConnectError;
 pub use monitor::Monitor;
-#[cfg(feature = "checks")]
-pub(crate) use place::port;
 pub use probe::{ProbeError, ProbeOptions, probe};
 pub use reported::ReportedStatus;
 pub use target::{InvalidTarget, Target};
 pub use watch::Watch;
+#[cfg(feature = "checks")]
+pub(crate) use {names::addresses, place::port, reach::reach};

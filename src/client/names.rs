@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 /// Asks the system's resolver, at each call anew. A test has a table of its own names.
-pub(super) async fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+pub(crate) async fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     #[cfg(test)]
     if let Some(addr) = table::known(host) {
         return Ok(vec![addr]);

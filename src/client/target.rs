@@ -17,8 +17,11 @@ use super::place::{Place, parse};
 /// - `HOST:PORT`, `IPV4:PORT`, `[IPV6]:PORT`, or `:PORT` for this machine. The host `localhost` means `[::1]` and `127.0.0.1`, without
 ///   asking the system's resolver.
 /// - `dns:///HOST:PORT`, `ipv4:IP:PORT`, `ipv6:[IP]:PORT`: [gRPC's names](https://github.com/grpc/grpc/blob/master/doc/naming.md). `ipv4:`
-///   and `ipv6:` take several addresses separated by commas; the client uses the first that it can reach.
+///   and `ipv6:` take several addresses separated by commas.
 /// - `unix:PATH`, `unix:///PATH`, and `unix-abstract:NAME` or `unix:@NAME` for Linux's abstract namespace.
+///
+/// Of several addresses, also of one host, the client uses the first that takes a connection. The client tries them in order, the next one
+/// when an attempt has failed or has lasted for 250 ms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target(pub(super) Place);
 
@@ -130,7 +133,7 @@ impl From<SocketAddr> for Target {
     }
 }
 
-/// The client uses the first of the addresses that it can reach.
+/// The client uses the first of the addresses that takes a connection.
 impl From<Vec<SocketAddr>> for Target {
     fn from(addrs: Vec<SocketAddr>) -> Self {
         Self(Place::Addrs(addrs))

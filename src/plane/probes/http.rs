@@ -11,10 +11,9 @@ use http::header::{CONNECTION, HOST, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderValue, Request};
 use hyper::client::conn::http1;
-use tokio::net::TcpStream;
 
 use super::io::Io;
-use crate::client::port;
+use crate::client::{addresses, port, reach};
 use crate::plane::Probe;
 use crate::registry::Reason;
 
@@ -97,7 +96,7 @@ impl Http {
         // A URL has an IPv6 address in brackets.
         let host = self.authority.host();
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        let io = Io(TcpStream::connect((host, self.port)).await?);
+        let io = Io(reach(&addresses(host, self.port).await?).await?);
         let (mut sender, connection) = http1::Builder::new()
             .max_buf_size(MAX_HEAD)
             .max_headers(MAX_FIELDS)

@@ -1,7 +1,9 @@
 //! A TCP port that takes connections.
 
-use tokio::net::TcpStream;
+use std::io;
+use std::net::SocketAddr;
 
+use crate::client::{addresses, port, reach};
 use crate::plane::Probe;
 use crate::registry::Reason;
 
@@ -17,13 +19,29 @@ impl Tcp {
     pub fn new(addr: impl Into<String>) -> Self {
         Self { addr: addr.into() }
     }
+
+    async fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        if let Ok(addr) = self.addr.parse() {
+            return Ok(vec![addr]);
+        }
+        let parts = self.addr.rsplit_once(':');
+        match parts.and_then(|(host, text)| Some((host, port(text)?))) {
+            Some((host, port)) => addresses(host, port).await,
+            None => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "expected HOST:PORT",
+            )),
+        }
+    }
+
+    async fn connect(&self) -> io::Result<()> {
+        reach(&self.addresses().await?).await.map(drop)
+    }
 }
 
 impl Probe for Tcp {
     async fn probe(&mut self) -> Result<(), Reason> {
-        match TcpStream::connect(&self.addr).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Reason::from(format!("{}: {error}", self.addr))),
-        }
+        let connected = self.connect().await;
+        connected.map_err(|error| Reason::from(format!("{}: {error}", self.addr)))
     }
 }
