@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use super::ConnectError;
 use super::connection::{Connection, Driver};
 use super::head::Manner;
-use super::names::addresses;
+use super::names::Lookup;
 #[cfg(feature = "tls")]
 use super::opening::describe;
 use super::place::Place;
@@ -106,9 +106,10 @@ impl Connector {
 
 /// The target and the settings from which connections are made, the first and any later one.
 #[derive(Clone, Debug)]
-pub(super) struct Origin {
+pub(crate) struct Origin {
     pub(super) connector: Connector,
     pub(super) target: Target,
+    lookup: Lookup,
 }
 
 /// A connection with its work, and the `:authority` of its calls.
@@ -120,9 +121,17 @@ pub(super) struct Connected {
 }
 
 impl Origin {
+    pub(crate) fn new(connector: Connector, target: Target) -> Self {
+        Self {
+            connector,
+            target,
+            lookup: Lookup::default(),
+        }
+    }
+
     pub(super) async fn connect(&self) -> Result<Connected, ConnectError> {
         let within = Within::new(self.connector.timeout);
-        let dialling = within.limit(NO_ANSWER, dial(&self.target));
+        let dialling = within.limit(NO_ANSWER, dial(&self.target, &self.lookup));
         let authority = self.target.authority();
         match dialling.await? {
             #[cfg(unix)]
@@ -229,7 +238,7 @@ enum Dialled {
     Unix(UnixStream),
 }
 
-async fn dial(target: &Target) -> Result<Dialled, ConnectError> {
+async fn dial(target: &Target, lookup: &Lookup) -> Result<Dialled, ConnectError> {
     let tcp = match &target.0 {
         // Always the loopback addresses (RFC 6761, section 6.3): no thread waits for the system's resolver.
         Place::Host(host, port) if host.eq_ignore_ascii_case("localhost") => {
@@ -237,7 +246,7 @@ async fn dial(target: &Target) -> Result<Dialled, ConnectError> {
             let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
             reach(&[v6, v4]).await
         }
-        Place::Host(host, port) => match addresses(host, *port).await {
+        Place::Host(host, port) => match lookup.addresses(host, *port).await {
             Ok(addrs) => reach(&addrs).await,
             Err(error) => Err(error),
         },

@@ -71,10 +71,9 @@ impl Endpoint {
 
     pub(super) fn dial(&self) -> Box<dyn Dial> {
         match &*self.how {
-            How::Connector(connector) => Box::new(Origin {
-                connector: connector.clone(),
-                target: (*self.target).clone(),
-            }),
+            How::Connector(connector) => {
+                Box::new(Origin::new(connector.clone(), (*self.target).clone()))
+            }
             #[cfg(test)]
             How::Made(make) => make(),
         }

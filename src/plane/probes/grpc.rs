@@ -2,7 +2,7 @@
 
 use std::future::pending;
 
-use crate::client::{Client, Connector, ReportedStatus, Target, Watch};
+use crate::client::{Client, Connector, Origin, ReportedStatus, Target, Watch};
 use crate::plane::Probe;
 use crate::registry::Reason;
 use crate::wire::code::Code;
@@ -16,7 +16,7 @@ use crate::wire::status::Status;
 pub struct Grpc {
     target: Target,
     service: String,
-    connector: Connector,
+    origin: Origin,
     watches: bool,
     client: Option<Client>,
     watch: Option<Watch>,
@@ -28,9 +28,9 @@ impl Grpc {
     /// Makes a probe that calls `Check` for `service` at the server `target`. The empty name asks for the server as a whole.
     pub fn new(target: Target, service: impl Into<String>) -> Self {
         Self {
+            origin: Origin::new(Connector::new(), target.clone()),
             target,
             service: service.into(),
-            connector: Connector::new(),
             watches: false,
             client: None,
             watch: None,
@@ -41,7 +41,7 @@ impl Grpc {
     /// Connects with these settings, such as TLS. Default: no TLS. The timeout of the check limits connecting, too.
     #[must_use]
     pub fn connector(mut self, connector: Connector) -> Self {
-        self.connector = connector;
+        self.origin = Origin::new(connector, self.target.clone());
         self
     }
 
@@ -77,7 +77,7 @@ impl Grpc {
             // Servers and proxies close idle connections. Such an end says nothing of the service.
         }
         self.watch = None;
-        let client = match self.connector.connect(&self.target).await {
+        let client = match self.origin.client().await {
             Ok(client) => client,
             Err(error) => return Err(Reason::from(format!("{}: {error}", self.target))),
         };

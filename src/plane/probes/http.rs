@@ -13,7 +13,7 @@ use http::{HeaderValue, Request};
 use hyper::client::conn::http1;
 
 use super::io::Io;
-use crate::client::{addresses, port, reach};
+use crate::client::{Lookup, port, reach};
 use crate::plane::Probe;
 use crate::registry::Reason;
 
@@ -34,6 +34,7 @@ pub struct Http {
     port: u16,
     host: HeaderValue,
     path: PathAndQuery,
+    lookup: Lookup,
 }
 
 /// The text is not an `http` URL. The error's message says why.
@@ -82,6 +83,7 @@ impl FromStr for Http {
             port,
             host,
             path: path.unwrap_or_else(|| PathAndQuery::from_static("/")),
+            lookup: Lookup::default(),
         })
     }
 }
@@ -96,7 +98,8 @@ impl Http {
         // A URL has an IPv6 address in brackets.
         let host = self.authority.host();
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        let io = Io(reach(&addresses(host, self.port).await?).await?);
+        let addrs = self.lookup.addresses(host, self.port).await?;
+        let io = Io(reach(&addrs).await?);
         let (mut sender, connection) = http1::Builder::new()
             .max_buf_size(MAX_HEAD)
             .max_headers(MAX_FIELDS)

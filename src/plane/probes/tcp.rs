@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use crate::client::{addresses, port, reach};
+use crate::client::{Lookup, port, reach};
 use crate::plane::Probe;
 use crate::registry::Reason;
 
@@ -11,13 +11,17 @@ use crate::registry::Reason;
 #[derive(Clone, Debug)]
 pub struct Tcp {
     addr: String,
+    lookup: Lookup,
 }
 
 impl Tcp {
     /// Makes a probe of `addr`: `IP:PORT`, or `HOST:PORT`. The probe looks a host name up at each run, and succeeds if one of the host's
-    /// addresses takes the connection.
+    /// addresses takes the connection. While the system's resolver does not answer, the probe asks no second time.
     pub fn new(addr: impl Into<String>) -> Self {
-        Self { addr: addr.into() }
+        Self {
+            addr: addr.into(),
+            lookup: Lookup::default(),
+        }
     }
 
     async fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
@@ -26,7 +30,7 @@ impl Tcp {
         }
         let parts = self.addr.rsplit_once(':');
         match parts.and_then(|(host, text)| Some((host, port(text)?))) {
-            Some((host, port)) => addresses(host, port).await,
+            Some((host, port)) => self.lookup.addresses(host, port).await,
             None => Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "expected HOST:PORT",
