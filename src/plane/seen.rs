@@ -35,7 +35,8 @@ pub(crate) async fn tell(registry: Registry, observers: Observers) {
         if changes.is_none() {
             looks.look(|service, to| told.status(&observers, service, to, None));
         }
-        let looks_again = changes.is_none() || told.has_leases();
+        // A lease of a name that serves already is no change.
+        let looks_again = changes.is_none() || observers.follows_leases();
         let mut timer = pin!(looks_again.then(|| sleep(EVERY)));
         let news = poll_fn(|cx| {
             if let Some(changes) = &mut changes {

@@ -34,10 +34,6 @@ impl Told {
         self.statuses.insert(service.to_owned(), to);
     }
 
-    pub(super) fn has_leases(&self) -> bool {
-        !self.leased.is_empty()
-    }
-
     /// Tells the age of the oldest lease of each name. The age of a name that has no lease any more is 0.
     pub(super) fn ages(&mut self, observers: &Observers, ages: HashMap<String, Duration>) {
         for name in self.leased.iter().filter(|name| !ages.contains_key(*name)) {

@@ -7,6 +7,7 @@ use tokio::io::duplex;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use crate::events::Events;
 use crate::page::Page;
 use crate::support::peer::{PIPE, Peer};
 
@@ -34,6 +35,23 @@ async fn a_lease_that_is_not_beaten_grows_old() {
     lease.release();
     sleep(Duration::from_secs(10)).await;
     assert_eq!(age(), 0.0);
+}
+
+/// Such a lease changes no status, and a subscriber is told of changes alone.
+#[tokio::test(start_paused = true)]
+async fn a_lease_of_a_name_that_serves_already_grows_old_beside_a_subscriber() {
+    let page = Page::begin();
+    let (_events, _guard) = Events::begin();
+    let registry = Registry::new();
+    registry
+        .set_service_status("worker", ServingStatus::Serving)
+        .unwrap();
+    let (_peer, _task) = serve(&registry).await;
+    sleep(Duration::from_secs(1)).await;
+    let _lease = registry.lease("worker", Duration::from_secs(60)).unwrap();
+    sleep(Duration::from_secs(50)).await;
+    let age = page.value("grpc_health_lease_age", &["service=\"worker\""]);
+    assert!((35.0..=50.0).contains(&age), "{age}");
 }
 
 /// The servers come one after the other, as in a program that listens anew.
