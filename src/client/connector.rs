@@ -152,7 +152,7 @@ impl Origin {
             }
             #[cfg(feature = "tls")]
             Dialled::Tcp(io) if self.connector.tls.is_some() => {
-                let host = self.target.host().unwrap_or_default();
+                let host = self.target.server_name().unwrap_or_default();
                 let name = self.connector.server_name.as_ref().unwrap_or(&host);
                 let io = within.limit(NO_TLS, self.secure(name, io)).await?;
                 let opening = within.limit(SILENT_IN_TLS, Connection::open(io, true));

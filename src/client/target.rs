@@ -41,11 +41,23 @@ impl Target {
         }
     }
 
+    /// The name that the certificate of the target's server must be for: the host. Nobody but this machine knows the zone of an address.
+    #[cfg(feature = "tls")]
+    pub(super) fn server_name(&self) -> Option<String> {
+        let host = self.host()?;
+        Some(without_zone(&host).to_owned())
+    }
+
     /// The `:authority` of calls to the target. `None` for several addresses, and for none.
     pub(super) fn authority(&self) -> Option<Authority> {
         match &self.0 {
+            Place::Host(host, port) if host.contains(':') => {
+                let ip = without_zone(host);
+                format!("[{ip}]:{port}").parse().ok()
+            }
             Place::Host(..) => self.to_string().parse().ok(),
             Place::Addrs(addrs) => match addrs.as_slice() {
+                [SocketAddr::V6(addr)] => format!("[{}]:{}", addr.ip(), addr.port()).parse().ok(),
                 [addr] => addr.to_string().parse().ok(),
                 _ => None,
             },
@@ -57,6 +69,14 @@ impl Target {
     #[must_use]
     pub const fn is_unix(&self) -> bool {
         matches!(self.0, Place::Unix(_))
+    }
+}
+
+/// An IPv6 address without the zone, in which this machine reaches the address.
+fn without_zone(host: &str) -> &str {
+    match host.split_once('%') {
+        Some((ip, _)) if ip.contains(':') => ip,
+        _ => host,
     }
 }
 
@@ -155,6 +175,25 @@ impl From<&Self> for Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// No certificate is for an address with a zone, and TLS refused such a name.
+    #[test]
+    fn the_zone_of_an_address_stays_on_this_machine() {
+        for (text, name, authority) in [
+            ("[fe80::1%eth0]:1", "fe80::1", "[fe80::1]:1"),
+            ("[fe80::1%2]:1", "fe80::1", "[fe80::1]:1"),
+            ("[::1]:1", "::1", "[::1]:1"),
+            ("127.0.0.1:1", "127.0.0.1", "127.0.0.1:1"),
+            ("a:1", "a", "a:1"),
+        ] {
+            let target: Target = text.parse().unwrap();
+            #[cfg(feature = "tls")]
+            assert_eq!(target.server_name().as_deref(), Some(name));
+            assert_eq!(target.authority().unwrap(), authority);
+            let host = target.host().unwrap();
+            assert_eq!(without_zone(&host), name);
+        }
+    }
 
     #[test]
     fn what_is_shown_can_be_read_again() {
