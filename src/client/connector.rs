@@ -267,10 +267,10 @@ async fn dial(target: &Target, lookup: &Lookup) -> Result<Dialled, ConnectError>
 
 /// tokio expects a NUL before an abstract name, people write an `@`.
 #[cfg(unix)]
-fn unix_path(path: &std::path::Path) -> std::path::PathBuf {
+fn unix_path(path: &std::ffi::OsStr) -> std::path::PathBuf {
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-    let mut path = path.as_os_str().as_bytes().to_vec();
+    let mut path = path.as_bytes().to_vec();
     if cfg!(any(target_os = "linux", target_os = "android")) {
         if let Some(first @ b'@') = path.first_mut() {
             *first = 0;
