@@ -1,17 +1,24 @@
 //! The probes against real peers of this process.
 #![cfg(feature = "checks")]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use grpc_health::client::Target;
 use grpc_health::plane::Probe;
 use grpc_health::plane::probes::{FileAge, Grpc, Http, Tcp};
 use grpc_health::{HealthService, Registry, Server, ServingStatus};
+use h2::server::SendResponse;
+use http::HeaderName;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task;
 
 /// Asks once. The error is the reason.
 async fn ask(probe: &mut impl Probe) -> Result<(), String> {
@@ -165,6 +172,30 @@ fn urls() {
     }
 }
 
+/// Such a URL was once taken for one without a port, and the probe asked port 80.
+#[test]
+fn a_url_with_a_bad_port_is_refused() {
+    for port in ["80x", "65536", "99999", "-5", "+80", "0", "", "80:80"] {
+        for host in ["127.0.0.1", "[::1]", "a"] {
+            let error = format!("http://{host}:{port}/")
+                .parse::<Http>()
+                .unwrap_err();
+            let expected = [
+                "the port must be a number from 1 to 65535",
+                "expected a URL",
+            ];
+            let said = error.to_string();
+            assert!(
+                expected.iter().any(|why| said.starts_with(why)),
+                "{host}:{port}: {said}"
+            );
+        }
+    }
+    assert!("http://[::1]80/".parse::<Http>().is_err());
+    let error = "http://127.0.0.1:80x/".parse::<Http>().unwrap_err();
+    assert!(error.to_string().contains("from 1 to 65535"), "{error}");
+}
+
 /// A file of the test's own.
 struct File(PathBuf);
 
@@ -281,6 +312,97 @@ async fn a_grpc_probe_connects_again_after_a_failure() {
         .unwrap();
     tokio::spawn(server.serve());
     assert_eq!(ask(&mut probe).await, Ok(()));
+}
+
+/// A server whose calls the test answers, and which tells of each connection. To abort the task of a connection closes the socket, as
+/// servers and proxies close an idle one: without a GOAWAY.
+async fn scripted(
+    script: impl Fn(&str, SendResponse<Bytes>) + Clone + Send + Sync + 'static,
+) -> (SocketAddr, UnboundedReceiver<task::JoinHandle<()>>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (tell, connections) = unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            let script = script.clone();
+            let _ = tell.send(tokio::spawn(async move {
+                let mut connection = h2::server::handshake(tcp).await.unwrap();
+                while let Some(Ok((request, respond))) = connection.accept().await {
+                    script(request.uri().path(), respond);
+                }
+            }));
+        }
+    });
+    (addr, connections)
+}
+
+fn reply(mut respond: SendResponse<Bytes>, code: u16) {
+    let head = http::Response::builder().header("content-type", "application/grpc");
+    if code != 0 {
+        let head = head.header("grpc-status", code).body(()).unwrap();
+        respond.send_response(head, true).unwrap();
+        return;
+    }
+    let head = head.body(()).unwrap();
+    let mut stream = respond.send_response(head, false).unwrap();
+    let serving = Bytes::from_static(&[0, 0, 0, 0, 2, 8, 1]);
+    stream.send_data(serving, false).unwrap();
+    let ok = http::HeaderMap::from_iter([(HeaderName::from_static("grpc-status"), 0.into())]);
+    stream.send_trailers(ok).unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_between_two_runs_is_no_failure() {
+    let (addr, mut connections) = scripted(|_, respond| reply(respond, 0)).await;
+    let mut probe = Grpc::new(Target::from(addr), "");
+    for _ in 0..3 {
+        assert_eq!(ask(&mut probe).await, Ok(()));
+        let connection = connections.recv().await.unwrap();
+        connection.abort();
+        // The socket is closed by then.
+        let _ = connection.await;
+    }
+}
+
+/// UNAVAILABLE is an answer, too, if the server gives it.
+#[tokio::test]
+async fn a_server_that_answers_unavailable_is_not_asked_twice() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = calls.clone();
+    let script = move |_: &str, respond| match counted.fetch_add(1, SeqCst) {
+        0 => reply(respond, 0),
+        _ => reply(respond, 14),
+    };
+    let (addr, _connections) = scripted(script).await;
+    let mut probe = Grpc::new(Target::from(addr), "");
+    assert_eq!(ask(&mut probe).await, Ok(()));
+    assert!(ask(&mut probe).await.is_err());
+    assert_eq!(calls.load(SeqCst), 2);
+}
+
+/// As behind a proxy that keeps a stream's head back until there is more.
+#[tokio::test]
+async fn a_watch_that_says_nothing_leaves_the_decision_to_check() {
+    let (tell, mut watches) = unbounded_channel();
+    let script = move |path: &str, respond| {
+        if path.ends_with("/Watch") {
+            // The test keeps the call open.
+            tell.send(respond).unwrap();
+        } else {
+            reply(respond, 0);
+        }
+    };
+    let (addr, _connections) = scripted(script).await;
+    let mut probe = Grpc::new(Target::from(addr), "").watch();
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        let answer = tokio::time::timeout(Duration::from_secs(10), ask(&mut probe)).await;
+        assert_eq!(answer, Ok(Ok(())));
+        tokio::select! {
+            () = probe.changed() => panic!("nothing has changed"),
+            watch = watches.recv() => open.push(watch.unwrap()),
+        }
+    }
 }
 
 #[tokio::test]

@@ -114,6 +114,12 @@ impl Client {
         Ok(reply)
     }
 
+    /// Whether the connection is over, so that every further call fails with `UNAVAILABLE`.
+    #[cfg(feature = "checks")]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.link.is_closed()
+    }
+
     async fn unary<Q: Message, R: Message + Default>(
         &self,
         path: PathAndQuery,

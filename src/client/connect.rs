@@ -66,12 +66,15 @@ impl Connector {
         ConnectError: From<T::Error>,
     {
         let target = target.try_into()?;
-        let origin = Origin {
-            connector: self.clone(),
-            target,
-        };
-        let connected = origin.connect().await?;
-        let (client, driver) = Client::new(connected, Some(origin));
+        Origin::new(self.clone(), target).client().await
+    }
+}
+
+impl Origin {
+    /// Connects, and spawns the connection's task on the current runtime.
+    pub(crate) async fn client(&self) -> Result<Client, ConnectError> {
+        let connected = self.connect().await?;
+        let (client, driver) = Client::new(connected, Some(self.clone()));
         driver.spawn();
         Ok(client)
     }

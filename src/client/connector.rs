@@ -15,10 +15,11 @@ use tokio::time::{Instant, timeout_at};
 use super::ConnectError;
 use super::connection::{Connection, Driver};
 use super::head::Manner;
-use super::names::addresses;
+use super::names::Lookup;
 #[cfg(feature = "tls")]
 use super::opening::describe;
 use super::place::Place;
+use super::reach::reach;
 #[cfg(feature = "tls")]
 use super::recorded::Recorded;
 use super::target::Target;
@@ -105,9 +106,10 @@ impl Connector {
 
 /// The target and the settings from which connections are made, the first and any later one.
 #[derive(Clone, Debug)]
-pub(super) struct Origin {
+pub(crate) struct Origin {
     pub(super) connector: Connector,
     pub(super) target: Target,
+    lookup: Lookup,
 }
 
 /// A connection with its work, and the `:authority` of its calls.
@@ -119,9 +121,17 @@ pub(super) struct Connected {
 }
 
 impl Origin {
+    pub(crate) fn new(connector: Connector, target: Target) -> Self {
+        Self {
+            connector,
+            target,
+            lookup: Lookup::default(),
+        }
+    }
+
     pub(super) async fn connect(&self) -> Result<Connected, ConnectError> {
         let within = Within::new(self.connector.timeout);
-        let dialling = within.limit(NO_ANSWER, dial(&self.target));
+        let dialling = within.limit(NO_ANSWER, dial(&self.target, &self.lookup));
         let authority = self.target.authority();
         match dialling.await? {
             #[cfg(unix)]
@@ -142,7 +152,7 @@ impl Origin {
             }
             #[cfg(feature = "tls")]
             Dialled::Tcp(io) if self.connector.tls.is_some() => {
-                let host = self.target.host().unwrap_or_default();
+                let host = self.target.server_name().unwrap_or_default();
                 let name = self.connector.server_name.as_ref().unwrap_or(&host);
                 let io = within.limit(NO_TLS, self.secure(name, io)).await?;
                 let opening = within.limit(SILENT_IN_TLS, Connection::open(io, true));
@@ -228,19 +238,19 @@ enum Dialled {
     Unix(UnixStream),
 }
 
-async fn dial(target: &Target) -> Result<Dialled, ConnectError> {
+async fn dial(target: &Target, lookup: &Lookup) -> Result<Dialled, ConnectError> {
     let tcp = match &target.0 {
         // Always the loopback addresses (RFC 6761, section 6.3): no thread waits for the system's resolver.
         Place::Host(host, port) if host.eq_ignore_ascii_case("localhost") => {
             let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, *port));
             let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
-            TcpStream::connect([v6, v4].as_slice()).await
+            reach(&[v6, v4]).await
         }
-        Place::Host(host, port) => match addresses(host, *port).await {
-            Ok(addrs) => TcpStream::connect(addrs.as_slice()).await,
+        Place::Host(host, port) => match lookup.addresses(host, *port).await {
+            Ok(addrs) => reach(&addrs).await,
             Err(error) => Err(error),
         },
-        Place::Addrs(addrs) => TcpStream::connect(addrs.as_slice()).await,
+        Place::Addrs(addrs) => reach(addrs).await,
         #[cfg(unix)]
         Place::Unix(path) => {
             let unix = UnixStream::connect(unix_path(path)).await;
@@ -257,10 +267,10 @@ async fn dial(target: &Target) -> Result<Dialled, ConnectError> {
 
 /// tokio expects a NUL before an abstract name, people write an `@`.
 #[cfg(unix)]
-fn unix_path(path: &std::path::Path) -> std::path::PathBuf {
+fn unix_path(path: &std::ffi::OsStr) -> std::path::PathBuf {
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-    let mut path = path.as_os_str().as_bytes().to_vec();
+    let mut path = path.as_bytes().to_vec();
     if cfg!(any(target_os = "linux", target_os = "android")) {
         if let Some(first @ b'@') = path.first_mut() {
             *first = 0;

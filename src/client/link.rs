@@ -1,6 +1,8 @@
 //! The client's connection, and the next connection if the server sends calls away.
 
 use std::sync::{Arc, Mutex, PoisonError};
+#[cfg(feature = "checks")]
+use std::task::{Context, Poll, Waker};
 
 use super::ConnectError;
 use super::connection::Connection;
@@ -28,6 +30,16 @@ impl Link {
     pub(super) fn current(&self) -> Connection {
         let current = self.current.lock();
         current.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the connection is over, so that every further call fails.
+    #[cfg(feature = "checks")]
+    pub(super) fn is_closed(&self) -> bool {
+        let ready = self
+            .current()
+            .send
+            .poll_ready(&mut Context::from_waker(Waker::noop()));
+        matches!(ready, Poll::Ready(Err(_)))
     }
 
     /// Connects again, unless another call has already replaced `old`, and uses the new connection from now on. `None` if the client cannot

@@ -36,6 +36,7 @@ mod names;
 mod opening;
 mod place;
 mod probe;
+mod reach;
 #[cfg(feature = "tls")]
 mod recorded;
 mod reported;
@@ -48,7 +49,11 @@ pub use connector::Connector;
 pub use details::CheckDetails;
 pub use error::ConnectError;
 pub use monitor::Monitor;
+#[cfg(all(test, feature = "checks"))]
+pub(crate) use names::table;
 pub use probe::{ProbeError, ProbeOptions, probe};
 pub use reported::ReportedStatus;
 pub use target::{InvalidTarget, Target};
 pub use watch::Watch;
+#[cfg(feature = "checks")]
+pub(crate) use {connector::Origin, names::Lookup, place::port, reach::reach};

@@ -1,15 +1,16 @@
 //! The places that a target's text may mean, and the advice for a text that means none.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 /// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Place {
     /// A host name, or an IPv6 address with a zone: only the system can resolve either.
     Host(String, u16),
     Addrs(Vec<SocketAddr>),
-    Unix(PathBuf),
+    /// A path, or `@` and a name of Linux's abstract namespace. Names have no components, and `@a//b` is not `@a/b`.
+    Unix(OsString),
 }
 
 pub(super) fn parse(text: &str) -> Result<Place, String> {
@@ -25,7 +26,7 @@ pub(super) fn parse(text: &str) -> Result<Place, String> {
             };
         }
         // A host may have this name.
-        _ if rest.parse::<u16>().is_ok() => return tcp(text),
+        _ if port(rest).is_some() => return tcp(text),
         "dns" | "passthrough" => {
             let name = rest.strip_prefix("///").unwrap_or(rest);
             return match name
@@ -103,9 +104,16 @@ fn several(scheme: &str, list: &str) -> Result<Place, String> {
         .map(Place::Addrs)
 }
 
+/// A port as people write one. Rust's own parser takes a `+` before the number.
+pub(crate) fn port(text: &str) -> Option<u16> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number)
+}
+
 fn tcp(text: &str) -> Result<Place, String> {
-    if let Ok(addr) = text.parse() {
-        return Ok(Place::Addrs(vec![addr]));
+    let addrs = text.split(',').map(str::parse).collect();
+    if let Ok(addrs) = addrs {
+        return Ok(Place::Addrs(addrs));
     }
     if text.parse::<std::net::Ipv6Addr>().is_ok() {
         return Err(format!("the port is missing: write [{text}]:50051"));
@@ -116,7 +124,7 @@ fn tcp(text: &str) -> Result<Place, String> {
             _ => format!("expected HOST:PORT, and the port is missing: write {text}:50051"),
         });
     };
-    let Ok(port) = port.parse::<u16>() else {
+    let Some(port) = self::port(port) else {
         return Err(format!(
             "expected HOST:PORT, and \"{port}\" is no port: write a number of up to 65535, as in {host}:50051"
         ));
@@ -172,6 +180,10 @@ mod tests {
         assert_eq!(place("127.0.0.1:1"), addrs(&["127.0.0.1:1"]));
         assert_eq!(place("[::1]:1"), addrs(&["[::1]:1"]));
         assert_eq!(place("[fe80::1%eth0]:1"), host("fe80::1%eth0", 1));
+        assert_eq!(
+            place("[::1]:1,127.0.0.1:2"),
+            addrs(&["[::1]:1", "127.0.0.1:2"])
+        );
         // Hosts that are called like a scheme.
         for name in ["dns", "ipv4", "xds", "passthrough"] {
             assert_eq!(place(&format!("{name}:1")), host(name, 1));
@@ -201,6 +213,7 @@ mod tests {
         for (text, path) in [
             ("unix:a", "a"),
             ("unix:1", "1"),
+            ("unix:////a", "//a"),
             ("unix:/run/a", "/run/a"),
             ("unix:///run/a", "/run/a"),
             ("unix:@a", "@a"),
@@ -220,6 +233,7 @@ mod tests {
             ("a:", "as in a:50051"),
             ("a:grpc", "as in a:50051"),
             ("a:65536", "as in a:50051"),
+            ("127.0.0.1:+1", "as in 127.0.0.1:50051"),
             ("127.0.0.1", "write 127.0.0.1:50051"),
             ("::1", "write [::1]:50051"),
             ("[::1]", "write [::1]:50051"),
@@ -229,6 +243,9 @@ mod tests {
             ("a b:1", "write HOST:PORT"),
             ("a@b:1", "write HOST:PORT"),
             ("a:1,b:1", "write HOST:PORT"),
+            ("127.0.0.1:1,a:1", "write HOST:PORT"),
+            ("127.0.0.1:1,", "as in 127.0.0.1:50051"),
+            ("127.0.0.1:1,[::1]", "write 127.0.0.1:1,[::1]:50051"),
             ("http://a:1/b", "write a:1 alone"),
             ("https://a:1", "write a:1 alone, and connect over TLS"),
             ("xds:///a", "write HOST:PORT, dns:///"),

@@ -30,6 +30,7 @@ mod rings;
 mod runtime;
 mod schedule;
 mod seen;
+mod told;
 
 pub use check::Check;
 pub use check_handle::CheckHandle;

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::jobs::{Job, Jobs, Running};
 use super::rings::{Rings, Turned};
+use super::told::Told;
 use crate::registry::{Driver, Pulse, Registry};
 
 /// What the plane of one registry works on. The registry keeps it, and it does not hold the registry.
@@ -25,7 +26,7 @@ pub(super) struct Work {
     /// Held by the plane that works.
     seat: Arc<tokio::sync::Mutex<()>>,
     /// Held by whoever tells observers of the registry.
-    observer_seat: Arc<tokio::sync::Mutex<()>>,
+    observer_seat: Arc<tokio::sync::Mutex<Told>>,
 }
 
 impl Work {
@@ -33,7 +34,7 @@ impl Work {
         registry.attached()
     }
 
-    pub(super) fn observer_seat(&self) -> Arc<tokio::sync::Mutex<()>> {
+    pub(super) fn observer_seat(&self) -> Arc<tokio::sync::Mutex<Told>> {
         Arc::clone(&self.observer_seat)
     }
 

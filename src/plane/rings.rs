@@ -52,6 +52,9 @@ struct Ring {
 #[derive(Debug)]
 struct Sampled {
     pulse: Arc<Pulse>,
+    ttl: Duration,
+    /// When a look saw a beat last; `None` before the first look, which sees the beat of the lease's beginning.
+    heard: Option<Instant>,
     /// How many looks without a beat make the lease stale.
     allowed: u32,
     /// How many looks without a beat there have been.
@@ -67,6 +70,8 @@ impl Rings {
         let tick = tick_for(ttl);
         let sampled = Sampled {
             pulse: Arc::clone(pulse),
+            ttl,
+            heard: None,
             allowed: samples(ttl, tick),
             silent: 0,
             stale: false,
@@ -129,7 +134,7 @@ impl Ring {
             if lease.pulse.is_gone() {
                 return false;
             }
-            if lease.turns() {
+            if lease.turns(at, self.tick) {
                 turned.push((Arc::clone(&lease.pulse), lease.stale));
             }
             true
@@ -149,14 +154,19 @@ impl Ring {
 
 impl Sampled {
     /// Looks at the lease; true if it has become stale, or is beaten again.
-    fn turns(&mut self) -> bool {
+    ///
+    /// The looks alone do not count the time: after a look that comes late, the next one comes soon.
+    fn turns(&mut self, at: Instant, tick: Duration) -> bool {
         let (beaten, patience) = self.pulse.sample();
         self.silent = if beaten {
+            self.heard = Some(at);
             0
         } else {
             self.silent.saturating_add(1)
         };
-        let stale = self.silent >= self.allowed.max(patience);
+        let quiet = self.heard.map(|heard| at.saturating_duration_since(heard));
+        let time = self.ttl.max(tick.saturating_mul(patience));
+        let stale = self.silent >= self.allowed.max(patience) && quiet >= Some(time);
         std::mem::replace(&mut self.stale, stale) != stale
     }
 }

@@ -1,5 +1,8 @@
 //! When a lease becomes stale, and when it is back.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use grpc_health::plane::Lease;
@@ -150,6 +153,33 @@ async fn time_without_the_planes_thread_counts_for_no_lease() {
     assert!(timeout(ttl, watcher.changed()).await.is_err());
     assert_eq!(watcher.changed().await, NotServing);
     assert!(woken.elapsed() <= ttl / 2 + bound(ttl));
+}
+
+/// Moves the clock before anybody else runs, as when a thread is busy for `time`, and then does `work`.
+async fn busy(time: Duration, work: impl FnOnce()) {
+    let mut busy = pin!(tokio::time::advance(time));
+    poll_fn(|cx| Poll::Ready(busy.as_mut().poll(cx).is_pending())).await;
+    work();
+    busy.await;
+}
+
+/// The look after a late one comes early, and so counts for less than an interval.
+#[tokio::test(start_paused = true)]
+async fn a_late_look_makes_no_lease_stale_early() {
+    let ttl = 320 * MS;
+    // Each look is due a whole number of 32 ms after the first.
+    for late in [1, 15, 31] {
+        let registry = planned();
+        let lease = registry.lease("a", ttl).unwrap();
+        let mut watcher = watcher(&registry).await;
+        // The plane has begun by then.
+        sleep(MS).await;
+        busy((31 + late) * MS, || lease.beat()).await;
+        let last = Instant::now();
+        assert_eq!(watcher.changed().await, NotServing);
+        let after = last.elapsed();
+        assert!(ttl <= after && after <= bound(ttl), "{late}: {after:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,9 +17,9 @@ pub struct Endpoint {
     how: Arc<How>,
 }
 
-/// The text of a target, and the address of the settings with which the target is reached. Whoever keeps a key keeps the endpoint, so no
-/// other settings have the address.
-pub(super) type Key = (Arc<str>, usize);
+/// A target, and the address of the settings with which the target is reached. Whoever keeps a key keeps the endpoint, so no other settings
+/// have the address.
+pub(super) type Key = (Arc<Target>, usize);
 
 enum How {
     Connector(Connector),
@@ -66,15 +66,14 @@ impl Endpoint {
 
     pub(super) fn key(&self) -> Key {
         let settings = Arc::as_ptr(&self.how) as usize;
-        (self.target.to_string().into(), settings)
+        (Arc::clone(&self.target), settings)
     }
 
     pub(super) fn dial(&self) -> Box<dyn Dial> {
         match &*self.how {
-            How::Connector(connector) => Box::new(Origin {
-                connector: connector.clone(),
-                target: (*self.target).clone(),
-            }),
+            How::Connector(connector) => {
+                Box::new(Origin::new(connector.clone(), (*self.target).clone()))
+            }
             #[cfg(test)]
             How::Made(make) => make(),
         }

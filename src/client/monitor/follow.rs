@@ -125,6 +125,9 @@ impl Following {
                     self.tell(State::Reported(ReportedStatus::SERVICE_UNKNOWN));
                 }
                 Ended::Failed(status) => {
+                    if !answered && self.is_silence(&status, begun) {
+                        self.line.suspect();
+                    }
                     self.tell(State::Unreachable(Unreachable::status(&status)));
                 }
                 Ended::Flooded => {
@@ -150,7 +153,7 @@ impl Following {
         // Boxed: the steps of a call's beginning take more room than an open call.
         let mut watch = match Box::pin(client.watch(&self.service)).await {
             Ok(watch) => watch,
-            Err(status) => return self.ended(status),
+            Err(status) => return ended(status),
         };
         let mut pace = Pace::new();
         let mut turn = 0;
@@ -168,7 +171,7 @@ impl Following {
                         yield_now().await;
                     }
                 }
-                Some(Err(status)) => return self.ended(status),
+                Some(Err(status)) => return ended(status),
                 None => {
                     let text = "the server has ended the Watch";
                     return Ended::Failed(Status::new(Code::UNAVAILABLE, text));
@@ -177,17 +180,9 @@ impl Following {
         }
     }
 
-    fn ended(&self, status: Status) -> Ended {
-        match status.code() {
-            Code::UNIMPLEMENTED => Ended::Unimplemented,
-            Code::NOT_FOUND => Ended::NotFound,
-            code => {
-                if code == Code::DEADLINE_EXCEEDED {
-                    self.line.suspect();
-                }
-                Ended::Failed(status)
-            }
-        }
+    /// Whether the client's own limit has ended a call. A server may answer with the same code, and earlier.
+    fn is_silence(&self, status: &Status, begun: Instant) -> bool {
+        status.code() == Code::DEADLINE_EXCEEDED && begun.elapsed() >= self.settings.first_answer
     }
 
     /// Follows the service by Check, for as long as the connection lives.
@@ -211,7 +206,7 @@ impl Following {
                     self.tell(State::Reported(status));
                 }
                 Err(status) => {
-                    if status.code() == Code::DEADLINE_EXCEEDED {
+                    if self.is_silence(&status, begun) {
                         self.line.suspect();
                     }
                     self.tell(State::Unreachable(Unreachable::status(&status)));
@@ -219,6 +214,14 @@ impl Following {
             }
             wait(begun, self.settings.poll_period).await;
         }
+    }
+}
+
+fn ended(status: Status) -> Ended {
+    match status.code() {
+        Code::UNIMPLEMENTED => Ended::Unimplemented,
+        Code::NOT_FOUND => Ended::NotFound,
+        _ => Ended::Failed(status),
     }
 }
 

@@ -11,9 +11,9 @@ use http::header::{CONNECTION, HOST, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderValue, Request};
 use hyper::client::conn::http1;
-use tokio::net::TcpStream;
 
 use super::io::Io;
+use crate::client::{Lookup, port, reach};
 use crate::plane::Probe;
 use crate::registry::Reason;
 
@@ -31,8 +31,10 @@ const AGENT: HeaderValue =
 #[derive(Clone, Debug)]
 pub struct Http {
     authority: Authority,
+    port: u16,
     host: HeaderValue,
     path: PathAndQuery,
+    lookup: Lookup,
 }
 
 /// The text is not an `http` URL. The error's message says why.
@@ -67,24 +69,37 @@ impl FromStr for Http {
             return Err(InvalidUrl(EXPECTED));
         }
         let host = HeaderValue::from_str(authority.as_str()).map_err(|_| InvalidUrl(EXPECTED))?;
+        // http's own port is `None` for a port that is no number, and nothing else may be behind the host.
+        let port = match authority.as_str().strip_prefix(authority.host()) {
+            Some("") => 80,
+            rest => rest
+                .and_then(|rest| port(rest.strip_prefix(':')?))
+                .filter(|&port| port != 0)
+                .ok_or(InvalidUrl(BAD_PORT))?,
+        };
         let path = parts.path_and_query;
         Ok(Self {
             authority,
+            port,
             host,
             path: path.unwrap_or_else(|| PathAndQuery::from_static("/")),
+            lookup: Lookup::default(),
         })
     }
 }
 
 const EXPECTED: &str = "expected a URL such as http://127.0.0.1:8080/ready";
 
+const BAD_PORT: &str =
+    "the port must be a number from 1 to 65535, as in http://127.0.0.1:8080/ready";
+
 impl Http {
     async fn status(&self) -> Result<u16, Box<dyn Error + Send + Sync>> {
-        let port = self.authority.port_u16().unwrap_or(80);
         // A URL has an IPv6 address in brackets.
         let host = self.authority.host();
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        let io = Io(TcpStream::connect((host, port)).await?);
+        let addrs = self.lookup.addresses(host, self.port).await?;
+        let io = Io(reach(&addrs).await?);
         let (mut sender, connection) = http1::Builder::new()
             .max_buf_size(MAX_HEAD)
             .max_headers(MAX_FIELDS)

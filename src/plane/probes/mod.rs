@@ -6,6 +6,8 @@ mod command;
 mod grpc;
 mod http;
 mod io;
+#[cfg(test)]
+mod outage_tests;
 mod tcp;
 
 pub use age::FileAge;

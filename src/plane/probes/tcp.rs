@@ -1,7 +1,9 @@
 //! A TCP port that takes connections.
 
-use tokio::net::TcpStream;
+use std::io;
+use std::net::SocketAddr;
 
+use crate::client::{Lookup, port, reach};
 use crate::plane::Probe;
 use crate::registry::Reason;
 
@@ -9,21 +11,41 @@ use crate::registry::Reason;
 #[derive(Clone, Debug)]
 pub struct Tcp {
     addr: String,
+    lookup: Lookup,
 }
 
 impl Tcp {
     /// Makes a probe of `addr`: `IP:PORT`, or `HOST:PORT`. The probe looks a host name up at each run, and succeeds if one of the host's
-    /// addresses takes the connection.
+    /// addresses takes the connection. While the system's resolver does not answer, the probe asks no second time.
     pub fn new(addr: impl Into<String>) -> Self {
-        Self { addr: addr.into() }
+        Self {
+            addr: addr.into(),
+            lookup: Lookup::default(),
+        }
+    }
+
+    async fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        if let Ok(addr) = self.addr.parse() {
+            return Ok(vec![addr]);
+        }
+        let parts = self.addr.rsplit_once(':');
+        match parts.and_then(|(host, text)| Some((host, port(text)?))) {
+            Some((host, port)) => self.lookup.addresses(host, port).await,
+            None => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "expected HOST:PORT",
+            )),
+        }
+    }
+
+    async fn connect(&self) -> io::Result<()> {
+        reach(&self.addresses().await?).await.map(drop)
     }
 }
 
 impl Probe for Tcp {
     async fn probe(&mut self) -> Result<(), Reason> {
-        match TcpStream::connect(&self.addr).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Reason::from(format!("{}: {error}", self.addr))),
-        }
+        let connected = self.connect().await;
+        connected.map_err(|error| Reason::from(format!("{}: {error}", self.addr)))
     }
 }

@@ -169,3 +169,20 @@ async fn a_thousand_pairs_that_come_and_go() {
     assert!(monitor.is_empty());
     assert!(is_still(&mut changes, secs(10)).await);
 }
+
+/// Shown as text, the two sockets are the same.
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn sockets_whose_paths_are_no_text_are_told_apart() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let monitor = Monitor::new();
+    let add = |path: &[u8]| {
+        let target = Target::unix(OsStr::from_bytes(path));
+        monitor.add(target, "").unwrap()
+    };
+    let (one, other) = (add(b"/run/\xfe"), add(b"/run/\xff"));
+    assert_ne!(one, other);
+    assert_eq!(add(b"/run/\xfe"), one);
+}

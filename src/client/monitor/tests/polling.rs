@@ -7,6 +7,7 @@ use crate::client::ReportedStatus;
 use crate::client::monitor::{Monitor, State};
 
 const UNIMPLEMENTED: i32 = 12;
+const DEADLINE_EXCEEDED: i32 = 4;
 
 #[tokio::test(start_paused = true)]
 async fn a_server_without_watch_is_asked_every_ten_seconds() {
@@ -104,4 +105,40 @@ async fn a_check_that_is_not_answered_ends_the_connection() {
     let _watch = again.open(ReportedStatus::SERVING);
     sleep(secs(1)).await;
     assert!(monitor.snapshot()[0].state.is_serving());
+}
+
+/// The server's database may be slow. The server itself answers.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_answers_deadline_exceeded_answers() {
+    let mut net = Net::new();
+    let monitor = Monitor::new();
+    monitor.add_endpoint(&net.endpoint, "a").unwrap();
+    let mut changes = monitor.changes();
+    changes.next().await.unwrap();
+    let mut peer = net.accept().await;
+    peer.watch("a").await.fail(UNIMPLEMENTED, "");
+    for _ in 0..3 {
+        peer.check("a").await.fail(DEADLINE_EXCEEDED, "too slow");
+    }
+    assert_eq!(unreachable(&mut changes).await, "too slow");
+    assert!(is_still(&mut changes, secs(5)).await);
+    peer.check("a").await.answer(ReportedStatus::SERVING);
+    reports(&mut changes, ReportedStatus::SERVING).await;
+    assert!(net.is_quiet(secs(0)).await);
+}
+
+/// While no Watch is open, silence ends the connection without a PING.
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_the_server_ends_with_deadline_exceeded_keeps_the_connection() {
+    let mut net = Net::new();
+    let monitor = Monitor::new();
+    monitor.add_endpoint(&net.endpoint, "a").unwrap();
+    let mut peer = net.accept().await;
+    peer.watch("a").await.fail(DEADLINE_EXCEEDED, "too slow");
+    // Longer than a first status may take.
+    let open = peer.watch("a").await.open(ReportedStatus::SERVING);
+    sleep(secs(100)).await;
+    open.end(DEADLINE_EXCEEDED);
+    let _watch = peer.watch("a").await.open(ReportedStatus::SERVING);
+    assert!(net.is_quiet(secs(60)).await);
 }
