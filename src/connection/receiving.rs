@@ -137,12 +137,14 @@ where
         let at = now.unwrap_or_else(Instant::now);
         let read = self.link.bytes_read.load(Relaxed);
         let (moved, slow) = (self.intake.slow_since(read, at), Intake::slow_before(at));
+        let moves = Some(moved) > slow;
+        let waits = self.intake.waits_for_others();
         let window = self.bodies.window;
         let judge = |inbox: &mut Inbox| {
             let mut since = inbox.slow_since(LEAST, at);
             if now.is_some() && inbox.wanted(window).is_some() {
-                // The message waits for its turn, and other messages of the connection have it.
-                since = since.max(moved);
+                // The message waits for its turn, and other messages have it.
+                since = if waits { at } else { since.max(moved) };
             }
             let holds = inbox.held() > 0 || inbox.granted() > 0;
             let is_stuck = now.is_none() || Some(since) <= slow;
@@ -161,7 +163,7 @@ where
         let mut blocked = now.is_some_and(|now| self.intake.is_blocked(now));
         for ((_, held, granted, unread), body) in stuck {
             let goes_on = match now {
-                Some(_) if self.intake.is_wanted(held, granted) => true,
+                Some(_) if self.intake.is_wanted(held, granted, moves) => true,
                 Some(_) => self.intake.may_block(unread) && std::mem::take(&mut blocked),
                 None => self.intake.overdraft() > 0,
             };

@@ -559,6 +559,31 @@ async fn busy_proxies_upload_in_turn_and_lose_no_call() {
     }
 }
 
+/// A client sends 16 KiB of one message in three seconds, and more other messages than its connection has room for at full speed. HTTP/2
+/// clients on a busy machine were seen to do so.
+#[tokio::test(start_paused = true)]
+async fn a_slow_message_stays_while_its_connection_brings_others() {
+    let server = serve(|limits| limits.body_timeout(100 * SECOND));
+    let client = connect(&server).await;
+    let slow = tokio::spawn(client.upload(Upload {
+        len: 200 << 10,
+        sent: 200 << 10,
+        pause: 3 * SECOND,
+        ..UPLOAD
+    }));
+    let mut others = JoinSet::new();
+    while !slow.is_finished() {
+        while others.len() < 20 {
+            others.spawn(client.upload(Upload {
+                pause: SECOND / 50,
+                ..UPLOAD
+            }));
+        }
+        assert_eq!(others.join_next().await.unwrap().unwrap(), OK);
+    }
+    assert_eq!(slow.await.unwrap(), OK);
+}
+
 /// Each attacker has room for all of its streams, or waits for the room, and leaves the room unused: the streams send nothing, or only
 /// begin a message. A good client's uploads wait, and are not refused.
 #[tokio::test(start_paused = true)]

@@ -18,9 +18,15 @@ impl Intake {
         self.holding.held.saturating_sub(allowed)
     }
 
-    /// Whether others wait for the room of a request that holds `held` bytes, and for which `granted` bytes are set aside.
-    pub(in crate::connection) fn is_wanted(&self, held: usize, granted: usize) -> bool {
-        let waits = self.waits && self.missing > 0;
+    /// Whether others wait for the room of a request that holds `held` bytes, and for which `granted` bytes are set aside. While the
+    /// connection `moves`, its own messages do not count as others: a client need not send all of its messages at the same speed.
+    pub(in crate::connection) fn is_wanted(
+        &self,
+        held: usize,
+        granted: usize,
+        moves: bool,
+    ) -> bool {
+        let waits = self.waits && self.missing > 0 && !moves;
         let messages = waits || self.messages.budget().is_short();
         // Who has nothing beyond the open window waits as the others do, unless such connections take all of the room.
         let is_full = self.unread.budget().used() == 0;
@@ -29,12 +35,13 @@ impl Intake {
         (granted > 0 && messages) || (held > 0 && unread)
     }
 
-    /// Since when the connection has brought less than a sixteenth of the messages that were granted room, though the connection did not
-    /// wait for the messages of others.
+    /// Whether the connection's messages wait for the messages of other connections.
+    pub(in crate::connection) fn waits_for_others(&self) -> bool {
+        self.messages.is_waiting()
+    }
+
+    /// Since when the connection has brought less than a sixteenth of the messages that were granted room.
     pub(in crate::connection) fn slow_since(&mut self, read: u64, now: Instant) -> Instant {
-        if self.messages.is_waiting() {
-            self.pace.1 = None;
-        }
         let least = LEAST.max(self.messages.held() as u64 / 16);
         if read.wrapping_sub(self.pace.0) >= least {
             self.pace = (read, None);

@@ -142,12 +142,12 @@ fn only_a_connection_with_room_of_the_budget_gives_requests_up_for_others() {
     let mut other = Share::new(&budgets.unread);
     other.take_anyway(MIB);
     waits.settle(held(190 * KIB));
-    assert!(!much.is_wanted(1, 0));
+    assert!(!much.is_wanted(1, 0, true));
     waits.settle(held(250 * KIB));
-    assert!(much.is_wanted(1, 0) && !much.is_wanted(0, 0));
-    assert!(!waits.is_wanted(1, 0));
+    assert!(much.is_wanted(1, 0, true) && !much.is_wanted(0, 0, true));
+    assert!(!waits.is_wanted(1, 0, true));
     drop(other);
-    assert!(!much.is_wanted(1, 0));
+    assert!(!much.is_wanted(1, 0, true));
 }
 
 /// What connections hold anyway takes all of the room, so those that hold much of it give requests up.
@@ -164,12 +164,12 @@ fn while_no_connection_has_room_those_with_many_bytes_give_requests_up() {
         ..held(bytes)
     };
     much.settle(busy(190 * KIB));
-    assert!(!much.is_wanted(1, 0));
+    assert!(!much.is_wanted(1, 0, true));
     much.settle(busy(250 * KIB));
-    assert!(much.is_wanted(1, 0) && !much.is_wanted(0, 0));
-    assert!(!little.is_wanted(64 * KIB, 0));
+    assert!(much.is_wanted(1, 0, true) && !much.is_wanted(0, 0, true));
+    assert!(!little.is_wanted(64 * KIB, 0, true));
     drop(crowd);
-    assert!(!much.is_wanted(1, 0));
+    assert!(!much.is_wanted(1, 0, true));
 }
 
 /// Whatever connections hold anyway, an eighth of the budget lets one connection after the other go on.
@@ -216,7 +216,7 @@ fn a_message_is_let_in_when_all_requests_of_its_connection_have_room() {
     assert_eq!(second.grant(MIB), None);
     assert_eq!(budgets.unread.used(), 200 * 64 * KIB - 128 * KIB);
     // The first gives up stuck requests for the second, and the second gives up none.
-    assert!(first.is_wanted(1, 0) && !second.is_wanted(1, 0));
+    assert!(first.is_wanted(1, 0, true) && !second.is_wanted(1, 0, true));
     assert_eq!(woken.0.load(Relaxed), 0);
     first.settle(Holding::default());
     assert_eq!(woken.0.load(Relaxed), 1);
