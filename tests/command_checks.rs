@@ -238,6 +238,16 @@ fn a_group_is_computed_from_checks_and_may_be_the_whole_server() {
     );
 }
 
+/// One failure decides nothing, and the next run is far away.
+#[test]
+fn a_check_of_the_whole_server_ignored_first() {
+    for (options, status) in [("first=not-serving,", "NOT_SERVING\n"), ("", "UNKNOWN\n")] {
+        let check = format!("[{options}fall=2,period=24h]=exec:false");
+        let (_server, addr) = serve(&["--check", &check]);
+        assert_eq!(run(["check", &addr]).1, status, "{check}");
+    }
+}
+
 #[test]
 fn what_is_wrong_with_the_arguments() {
     let dir = Dir::new();
