@@ -382,6 +382,28 @@ fn a_hangup_reads_the_file_again() {
 }
 
 #[test]
+fn a_hangup_made_the_whole_server_unknown() {
+    let dir = Dir::new();
+    let down = "exec = 'false'\nperiod = '20ms'\n";
+    let config = dir.write("c.toml", "");
+    let (server, addr) = serve(&["--config", &config]);
+    for decided in [
+        format!("[check.'']\n{down}"),
+        format!("[check.a]\n{down}[group]\n'' = 'all:a'\n"),
+    ] {
+        let mut whole = watch(&addr, "");
+        assert_eq!(whole.line(), "SERVING");
+        dir.write("c.toml", &decided);
+        server.signal("HUP");
+        while whole.line() != "NOT_SERVING" {}
+        dir.write("c.toml", "");
+        server.signal("HUP");
+        while whole.line() != "SERVING" {}
+        assert_eq!(run(["check", &addr]).1, "SERVING\n");
+    }
+}
+
+#[test]
 fn what_has_not_changed_goes_on() {
     let dir = Dir::new();
     let (pipe, runs) = (dir.pipe("pipe"), dir.path("runs"));

@@ -136,6 +136,12 @@ impl Sidecar {
                     goes_on.insert(name);
                 } else {
                     self.registry.clear(&name);
+                    if name.is_empty() && new.is_none() {
+                        // As at the start, the server as a whole serves unless told otherwise. A registered name always has room.
+                        let _ = self
+                            .registry
+                            .set_service_status(&name, ServingStatus::Serving);
+                    }
                 }
             }
         }
