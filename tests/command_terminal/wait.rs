@@ -1,5 +1,8 @@
 //! `wait`: for scripts and init containers.
 
+use http::Response;
+use tokio::{net::TcpListener, runtime};
+
 use crate::{
     Served,
     dir::Dir,
@@ -74,6 +77,49 @@ fn a_server_that_goes_is_waited_for() {
     assert!(line(&mut wait.stderr).contains("  SERVING"));
     served.kill();
     assert_eq!(wait.end().0, 0);
+}
+
+/// As a proxy without a server behind it answers.
+#[test]
+fn a_server_that_answers_unavailable_was_unreachable() {
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    runtime.spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(tcp).await.unwrap();
+                while let Some(Ok((_, mut respond))) = connection.accept().await {
+                    let head = Response::builder()
+                        .header("content-type", "application/grpc")
+                        .header("grpc-status", "14")
+                        .header("grpc-message", "no healthy upstream");
+                    respond.send_response(head.body(()).unwrap(), true).unwrap();
+                }
+            });
+        }
+    });
+    let mut watch = Running::new(["watch", &addr]);
+    let said = watch.line();
+    let columns: Vec<&str> = said.split('\t').collect();
+    assert_eq!(
+        [columns[3], columns[6]],
+        ["FAILED", "no healthy upstream"],
+        "{said}"
+    );
+    watch.signal("INT");
+    assert_eq!(watch.end().0, 3);
+    let wait = ["wait", "--until", "unreachable", "--timeout", "1h", &addr];
+    let mut wait = Running::new(wait);
+    let said = line(&mut wait.stderr);
+    assert!(said.contains("  FAILED  (no healthy upstream)"), "{said}");
+    runtime.shutdown_background();
+    let (code, _, stderr) = wait.end();
+    assert_eq!(code, 0, "{stderr}");
 }
 
 /// The codes are those of `check` for the same state. All of them wait at once, long enough to hear of every state.

@@ -38,8 +38,8 @@ pub(crate) struct WatchArgs {
 pub(crate) struct WaitArgs {
     #[command(flatten)]
     pub(super) targets: Targets,
-    /// The state to wait for: serving, not-serving, unknown, service-unknown (the server has no such service), or unreachable (the server
-    /// does not answer).
+    /// The state to wait for: serving, not-serving, unknown, service-unknown (the server has no such service), or unreachable (there is no
+    /// connection to the server).
     #[arg(long, value_name = "STATE", default_value = "serving", value_parser = until)]
     pub(super) until: Until,
     /// How long to wait, such as 500ms, 30s or 2m.
