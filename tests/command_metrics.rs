@@ -2,6 +2,8 @@
 #![cfg(all(feature = "cli", unix))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "support/dir.rs"]
+mod dir;
 #[path = "support/command.rs"]
 mod support;
 
@@ -118,4 +120,24 @@ fn an_address_that_is_taken_is_an_error() {
         stderr.starts_with(&format!("error: --metrics: cannot listen on {addr}: ")),
         "{stderr}"
     );
+}
+
+/// glibc reads the file HOSTALIASES before it asks for a name without dots, and here the file is a pipe: the search hangs.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn a_page_whose_name_was_searched_kept_the_server_from_its_end() {
+    let dir = dir::Dir::new();
+    let pipe = dir.pipe("aliases");
+    for signal in ["TERM", "INT"] {
+        let listen = ["serve", "--listen", "127.0.0.1:0", "--metrics", "nowhere:0"];
+        let mut command = support::command(listen);
+        command.env("HOSTALIASES", &pipe);
+        let server = Running::spawn(command);
+        let writer = std::fs::File::options().write(true).open(&pipe).unwrap();
+        server.signal(signal);
+        let (code, stdout, stderr) = server.end();
+        assert_eq!((code, stdout.as_str()), (0, ""));
+        assert_eq!(stderr, "stopped before the server listened\n");
+        drop(writer);
+    }
 }

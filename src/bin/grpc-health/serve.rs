@@ -105,12 +105,13 @@ async fn serve(
             probers.note_only();
             None
         }
-        Some(addr) => match Metrics::start(addr, &probers).await {
-            Ok(page) => Some(page),
-            Err(error) => {
+        Some(addr) => match signals.before(pin!(Metrics::start(addr, &probers))).await {
+            Some(Ok(page)) => Some(page),
+            Some(Err(error)) => {
                 log(format_args!("error: {error}"));
                 return Exit::Connect;
             }
+            None => return stopped_early(),
         },
     };
     let service = HealthService::new(registry.clone()).reasons(args.reasons);
