@@ -1,11 +1,11 @@
 //! `wait`: for scripts and init containers.
 
 use http::Response;
-use tokio::{net::TcpListener, runtime};
 
 use crate::{
     Served,
     dir::Dir,
+    lists::scripted,
     support::{Running, line, run},
 };
 
@@ -82,26 +82,12 @@ fn a_server_that_goes_is_waited_for() {
 /// As a proxy without a server behind it answers.
 #[test]
 fn a_server_that_answers_unavailable_was_unreachable() {
-    let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
-    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-    let addr = listener.local_addr().unwrap().to_string();
-    runtime.spawn(async move {
-        while let Ok((tcp, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let mut connection = h2::server::handshake(tcp).await.unwrap();
-                while let Some(Ok((_, mut respond))) = connection.accept().await {
-                    let head = Response::builder()
-                        .header("content-type", "application/grpc")
-                        .header("grpc-status", "14")
-                        .header("grpc-message", "no healthy upstream");
-                    respond.send_response(head.body(()).unwrap(), true).unwrap();
-                }
-            });
-        }
+    let (runtime, addr) = scripted(|_, mut respond| {
+        let head = Response::builder()
+            .header("content-type", "application/grpc")
+            .header("grpc-status", "14")
+            .header("grpc-message", "no healthy upstream");
+        respond.send_response(head.body(()).unwrap(), true).ok()
     });
     let mut watch = Running::new(["watch", &addr]);
     let said = watch.line();

@@ -93,24 +93,33 @@ pub(crate) fn list(args: &ListArgs) -> Exit {
         let client = client.with_timeout(args.timeout);
         let calling = |status| failed(Failure::calling(Method::List, &args.addr, &status));
         let statuses = client.list().await.map_err(calling)?;
-        let all = statuses.values().all(|status| status.is_serving());
-        let exit = if all { Exit::Serving } else { Exit::NotServing };
-        if args.json {
+        // The rows decide, not the list: the status of a row may be newer.
+        let exit = if args.json {
             let rows = rows(args, &client, statuses).await.map_err(failed)?;
+            let exit = exit_of_all(rows.iter().map(|row| row.status));
             let object = object(args)
                 .plain("exit", exit as u8)
                 .list("services", rows.iter().map(Row::object));
             let _ = line(object.end());
+            exit
         } else if terminal.is_terminal {
-            print_aligned(
-                terminal,
-                &rows(args, &client, statuses).await.map_err(failed)?,
-            );
+            let rows = rows(args, &client, statuses).await.map_err(failed)?;
+            print_aligned(terminal, &rows);
+            exit_of_all(rows.iter().map(|row| row.status))
         } else {
-            print_tabs(args, &client, statuses).await.map_err(failed)?;
-        }
+            let shown = print_tabs(args, &client, statuses).await;
+            exit_of_all(shown.map_err(failed)?.into_iter())
+        };
         Ok(exit)
     })
+}
+
+fn exit_of_all(mut statuses: impl Iterator<Item = ReportedStatus>) -> Exit {
+    if statuses.all(ReportedStatus::is_serving) {
+        Exit::Serving
+    } else {
+        Exit::NotServing
+    }
 }
 
 fn object(args: &ListArgs) -> Object {
@@ -158,26 +167,30 @@ async fn row(
     }
 }
 
-/// Prints each row as soon as it is known.
+/// Prints each row as soon as it is known. Returns the statuses of the rows, and of those that nobody reads the listed ones.
 async fn print_tabs(
     args: &ListArgs,
     client: &Client,
     statuses: BTreeMap<String, ReportedStatus>,
-) -> Result<(), Failure> {
-    for (name, status) in statuses {
+) -> Result<Vec<ReportedStatus>, Failure> {
+    let mut statuses = statuses.into_iter();
+    let mut shown = Vec::new();
+    while let Some((name, status)) = statuses.next() {
         let Some(row) = row(args, client, name, status).await? else {
             continue;
         };
+        shown.push(row.status);
         let name = Escaped(&row.name);
         let printed = match &row.details {
             Some(details) => line(format_args!("{name}\t{}", Reasoned(details))),
             None => line(format_args!("{name}\t{}", row.status)),
         };
         if printed.is_err() {
+            shown.extend(statuses.map(|(_, status)| status));
             break;
         }
     }
-    Ok(())
+    Ok(shown)
 }
 
 /// The widest column of names. A longer name moves the rest of its own line.
