@@ -16,10 +16,15 @@ use support::{Running, run, serve};
 
 fn with_page() -> (Running, String, String) {
     let (mut server, addr) = serve(&["--metrics", "127.0.0.1:0", "--service", "down=not-serving"]);
+    let page = page(&mut server);
+    (server, addr, page)
+}
+
+/// The address of the page, from the next line.
+fn page(server: &mut Running) -> String {
     let said = server.line();
     let page = said.strip_prefix("metrics on http://").unwrap();
-    let page = page.strip_suffix("/metrics").unwrap().to_owned();
-    (server, addr, page)
+    page.strip_suffix("/metrics").unwrap().to_owned()
 }
 
 /// The whole answer to a request.
@@ -54,6 +59,29 @@ fn the_page_counts_checks() {
     let labels = r#"rpc_system_name="grpc",rpc_method="grpc.health.v1.Health/Check",rpc_response_status_code="OK",le="+Inf""#;
     let bucket = &format!("rpc_server_call_duration_bucket{{{labels}}} 2");
     assert!(answer.contains(bucket), "{answer}");
+}
+
+#[test]
+fn names_with_backslashes_were_confused() {
+    let names = [r"a\b", r"a\\b=not-serving", r#"q\""#, "n\\\n", r"\"];
+    let services = names.map(|name| ["--service", name]).concat();
+    let (mut server, addr) = serve(&[&["--metrics", "127.0.0.1:0"], &services[..]].concat());
+    let page = page(&mut server);
+    // The server tells of the statuses when the first connection comes.
+    assert_eq!(run(["check", &addr]).0, 0);
+    let answer = ask(&page, GET);
+    for line in [
+        r#"grpc_health_status{service="a\\b",status="SERVING"} 1"#,
+        r#"grpc_health_status{service="a\\\\b",status="NOT_SERVING"} 1"#,
+        r#"grpc_health_status{service="q\\\"",status="SERVING"} 1"#,
+        r#"grpc_health_status{service="n\\\n",status="SERVING"} 1"#,
+        r#"grpc_health_status{service="\\",status="SERVING"} 1"#,
+    ] {
+        assert!(
+            answer.lines().any(|found| found == line),
+            "{line}: {answer}"
+        );
+    }
 }
 
 #[test]
