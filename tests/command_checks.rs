@@ -404,6 +404,34 @@ fn a_hangup_made_the_whole_server_unknown() {
 }
 
 #[test]
+fn a_hangup_left_checks_their_old_certificates() {
+    let dir = Dir::new();
+    let (old, new) = (Ca::new("old"), Ca::new("new"));
+    let identity = new.server();
+    let (cert, key) = (
+        dir.write("cert", &identity.cert),
+        dir.write("key", &identity.key),
+    );
+    let (_peer, peer) = serve(&["--tls-cert", &cert, "--tls-key", &key]);
+    let ca = dir.path("ca");
+    let check = format!("[check.a]\ngrpcs = '{peer}'\nca = '{ca}'\nperiod = '20ms'\n");
+    let config = dir.write("c.toml", check);
+    let check = format!("a[ca={ca},period=20ms]=grpcs:{peer}");
+    for args in [["--config", &config], ["--check", &check]] {
+        dir.write("ca", old.pem());
+        let (mut server, addr) = serve(&args);
+        let mut a = watch(&addr, "a");
+        assert_eq!(decided(&mut a), "NOT_SERVING");
+        let said = line(&mut server.stderr);
+        assert!(said.contains("signed by no authority"), "{said}");
+        dir.write("ca", new.pem());
+        server.signal("HUP");
+        assert_eq!(line(&mut server.stderr), "configuration read again");
+        assert_eq!(a.line(), "SERVING");
+    }
+}
+
+#[test]
 fn what_has_not_changed_goes_on() {
     let dir = Dir::new();
     let (pipe, runs) = (dir.pipe("pipe"), dir.path("runs"));

@@ -159,8 +159,8 @@ async fn serve(
             }
         },
     };
-    let has_file = source.has_file();
-    if has_file {
+    let has_files = source.has_files();
+    if has_files {
         match tls::hangups() {
             Ok(hangups) => drop(tokio::spawn(sidecar.clone().follow(source, hangups))),
             Err(error) => {
@@ -171,7 +171,7 @@ async fn serve(
     }
     match tls {
         Some(tls) => drop(tokio::spawn(args.tls.clone().follow(tls, hangups))),
-        None if has_file => {}
+        None if has_files => {}
         None => drop(tokio::spawn(tls::ignore(hangups))),
     }
     listen::say(&server);

@@ -16,6 +16,7 @@ use grpc_health::{
         probes::{Command, FileAge, Grpc, Http, Tcp},
     },
     registry::{Group, RegistryError},
+    tls::ClientPem,
 };
 use tokio::{signal::unix::Signal, task::spawn_blocking, time::timeout};
 
@@ -40,6 +41,8 @@ pub(crate) struct Sidecar {
 /// What decides the status of one name.
 pub(super) struct Running {
     pub(super) spec: Spec,
+    /// The certificates that a check uses.
+    pem: Option<ClientPem>,
     pub(super) decider: Decider,
 }
 
@@ -117,7 +120,7 @@ impl Sidecar {
         }
         let is_wanted = |name: &str, old: &Running| {
             let new = wanted.get(name);
-            new.is_some_and(|new| new.spec == old.spec)
+            new.is_some_and(|new| new.spec == old.spec && new.pem == old.pem)
         };
         let changed: Vec<String> = running
             .iter()
@@ -152,8 +155,8 @@ impl Sidecar {
             }
             match self.start(&new, goes_on.contains(&name)) {
                 Ok(decider) => {
-                    let spec = new.spec;
-                    running.insert(name, Running { spec, decider });
+                    let Prepared { spec, pem, .. } = new;
+                    running.insert(name, Running { spec, pem, decider });
                 }
                 Err(error) => errors.push(format!("the {} \"{name}\": {error}", new.spec.what())),
             }
@@ -193,7 +196,7 @@ impl Sidecar {
     /// Renews a lease. `None` if there is no lease of this name.
     pub(super) fn beat(&self, name: &str) -> Option<Result<(), RegistryError>> {
         let mut running = self.running();
-        let Running { spec, decider } = running.get_mut(name)?;
+        let Running { spec, decider, .. } = running.get_mut(name)?;
         let (Spec::Lease(spec), Decider::Lease(place)) = (spec, decider) else {
             return None;
         };

@@ -24,9 +24,11 @@ pub(crate) struct Source {
     file: Option<std::path::PathBuf>,
 }
 
-/// A spec, and the connector that its check needs, if any.
+/// A spec, and what the check of a gRPC server needs.
 pub(super) struct Prepared {
     pub(super) spec: Spec,
+    /// What the files of certificates have, for TLS.
+    pub(super) pem: Option<ClientPem>,
     pub(super) connector: Connector,
 }
 
@@ -40,8 +42,9 @@ impl Source {
         }
     }
 
-    pub(crate) const fn has_file(&self) -> bool {
-        self.file.is_some()
+    /// Whether there is a file to read again: the configuration, or certificates of checks.
+    pub(crate) fn has_files(&self) -> bool {
+        self.file.is_some() || self.args.iter().any(|spec| tls(spec).is_some())
     }
 
     /// Reads everything, in blocking calls. The error has a line for each thing that is wrong.
@@ -64,7 +67,11 @@ impl Source {
         let (mut prepared, mut complaints) = (Vec::new(), Vec::new());
         for Planned { place, spec } in planned {
             match connector(&spec) {
-                Ok(connector) => prepared.push(Prepared { spec, connector }),
+                Ok((pem, connector)) => prepared.push(Prepared {
+                    spec,
+                    pem,
+                    connector,
+                }),
                 Err(error) => {
                     let why = format!("the check \"{}\": {error}", spec.name());
                     complaints.push(Complaint { place, why });
@@ -98,24 +105,34 @@ fn text(path: &Path) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "the file is not UTF-8".to_owned())
 }
 
+/// How a check uses TLS, if the check does.
+fn tls(spec: &Spec) -> Option<&GrpcTls> {
+    let Spec::Check(check) = spec else {
+        return None;
+    };
+    match &check.kind {
+        Kind::Grpc(grpc) => grpc.tls.as_ref(),
+        _ => None,
+    }
+}
+
 /// How the check of a gRPC server connects.
-fn connector(spec: &Spec) -> Result<Connector, TlsError> {
+fn connector(spec: &Spec) -> Result<(Option<ClientPem>, Connector), TlsError> {
     let connector = Connector::new();
     let Spec::Check(check) = spec else {
-        return Ok(connector);
+        return Ok((None, connector));
     };
     let connector = connector.timeout(check.timeout);
-    let Kind::Grpc(grpc) = &check.kind else {
-        return Ok(connector);
+    let Some(tls) = tls(spec) else {
+        return Ok((None, connector));
     };
-    let Some(tls) = &grpc.tls else {
-        return Ok(connector);
-    };
-    let connector = connector.tls(&ClientTls::from_pem(&pem(tls)?)?);
-    Ok(match &tls.server_name {
+    let pem = pem(tls)?;
+    let connector = connector.tls(&ClientTls::from_pem(&pem)?);
+    let connector = match &tls.server_name {
         Some(name) => connector.server_name(name),
         None => connector,
-    })
+    };
+    Ok((Some(pem), connector))
 }
 
 fn pem(tls: &GrpcTls) -> Result<ClientPem, TlsError> {
