@@ -18,7 +18,7 @@ use std::{
 
 use certs::Ca;
 use dir::Dir;
-use support::{Running, line, run, serve};
+use support::{Running, line, listening, run, serve};
 
 /// `watch` of one service, whose next lines are its changes.
 fn watch(addr: &str, service: &str) -> Running {
@@ -429,6 +429,28 @@ fn a_hangup_left_checks_their_old_certificates() {
         assert_eq!(line(&mut server.stderr), "configuration read again");
         assert_eq!(a.line(), "SERVING");
     }
+}
+
+/// The configuration has been read when the server reads its certificate, here from a pipe.
+#[test]
+fn a_hangup_before_the_server_listened_was_lost() {
+    let dir = Dir::new();
+    let identity = Ca::new("ca").server();
+    let (cert, key) = (dir.pipe("cert"), dir.write("key", &identity.key));
+    let config = dir.write("c.toml", "[group]\na = 'all:x'\n");
+    let plain = ["--listen-plain", "127.0.0.1:0"];
+    let tls = ["--tls-cert", &cert, "--tls-key", &key];
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--config", &config];
+    let mut server = Running::new([&serve[..], &plain, &tls].concat());
+    let mut writer = File::options().write(true).open(&cert).unwrap();
+    dir.write("c.toml", "[group]\nb = 'all:x'\n");
+    server.signal("HUP");
+    writer.write_all(identity.cert.as_bytes()).unwrap();
+    drop(writer);
+    assert_eq!(line(&mut server.stderr), "configuration read again");
+    listening(&mut server);
+    let addr = listening(&mut server).to_string();
+    assert_eq!(listed(&addr), "\tSERVING\nb\tUNKNOWN\n");
 }
 
 #[test]

@@ -84,9 +84,11 @@ async fn serve(
     sidecar: &Sidecar,
     source: Arc<Source>,
 ) -> Exit {
-    // Before the first line on stdout, since its reader may send a signal at once.
-    let (mut signals, hangups) = match Signals::new().and_then(|all| Ok((all, tls::hangups()?))) {
-        Ok(signals) => signals,
+    // Before the first line on stdout, since its reader may send a signal at once. And before any file is read: a SIGHUP says that what
+    // was read is old.
+    let handlers = || Ok::<_, io::Error>((Signals::new()?, tls::hangups()?, tls::hangups()?));
+    let (mut signals, tls_hangups, file_hangups) = match handlers() {
+        Ok(handlers) => handlers,
         Err(error) => {
             log(format_args!("error: cannot handle signals: {error}"));
             return Exit::Connect;
@@ -161,18 +163,12 @@ async fn serve(
     };
     let has_files = source.has_files();
     if has_files {
-        match tls::hangups() {
-            Ok(hangups) => drop(tokio::spawn(sidecar.clone().follow(source, hangups))),
-            Err(error) => {
-                log(format_args!("error: cannot handle signals: {error}"));
-                return Exit::Connect;
-            }
-        }
+        tokio::spawn(sidecar.clone().follow(source, file_hangups));
     }
     match tls {
-        Some(tls) => drop(tokio::spawn(args.tls.clone().follow(tls, hangups))),
+        Some(tls) => drop(tokio::spawn(args.tls.clone().follow(tls, tls_hangups))),
         None if has_files => {}
-        None => drop(tokio::spawn(tls::ignore(hangups))),
+        None => drop(tokio::spawn(tls::ignore(tls_hangups))),
     }
     listen::say(&server);
     if let Some(page) = page {
