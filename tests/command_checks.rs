@@ -258,6 +258,7 @@ fn what_is_wrong_with_the_arguments() {
     let missing = dir.path("missing");
     let big = dir.write("big.toml", vec![b'#'; (1 << 20) + 1]);
     let binary = dir.write("binary.toml", [0xff]);
+    let lease = dir.write("lease.toml", "[lease]\na = '1s'\n");
     let certs = format!("a[ca={missing}]=grpcs:a:1");
     let table: &[(&[&str], &str)] = &[
         (&["--check", "db"], "expected NAME=KIND:TARGET"),
@@ -286,6 +287,10 @@ fn what_is_wrong_with_the_arguments() {
         (
             &["--config", &binary],
             "binary.toml: the file is not UTF-8\n",
+        ),
+        (
+            &["--config", &lease],
+            "lease.toml:2: the lease \"a\" needs --control\n",
         ),
         (&["--config", &config], "c.toml:2: expected tcp:HOST:PORT"),
         (

@@ -22,6 +22,8 @@ pub(crate) struct Source {
     args: Vec<Spec>,
     services: Vec<String>,
     file: Option<std::path::PathBuf>,
+    /// Whether there is a control socket, whose clients renew leases.
+    has_control: bool,
 }
 
 /// A spec, and what the check of a gRPC server needs.
@@ -39,6 +41,7 @@ impl Source {
             args: args.specs().cloned().collect(),
             services: services.collect(),
             file: args.config.clone(),
+            has_control: args.control.is_some(),
         }
     }
 
@@ -66,6 +69,11 @@ impl Source {
         whole(&planned, &services).map_err(name)?;
         let (mut prepared, mut complaints) = (Vec::new(), Vec::new());
         for Planned { place, spec } in planned {
+            if matches!(spec, Spec::Lease(_)) && !self.has_control {
+                let why = format!("the lease \"{}\" needs --control", spec.name());
+                complaints.push(Complaint { place, why });
+                continue;
+            }
             match connector(&spec) {
                 Ok((pem, connector)) => prepared.push(Prepared {
                     spec,
