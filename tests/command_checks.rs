@@ -459,6 +459,31 @@ fn a_hangup_before_the_server_listened_was_lost() {
 }
 
 #[test]
+fn a_hangup_took_away_what_arguments_name() {
+    let dir = Dir::new();
+    let config = dir.write("c.toml", "[group]\na = 'all:x'\n");
+    for args in [
+        &["--watchdog", "a"][..],
+        &["--pin", "a"],
+        &["--http1", "--live-service", "a"],
+    ] {
+        dir.write("c.toml", "[group]\na = 'all:x'\n");
+        let (mut server, addr) = serve(&[&["--config", &config], args].concat());
+        dir.write("c.toml", "");
+        server.signal("HUP");
+        let option = args.iter().rev().nth(1).unwrap();
+        let expected = format!("error: {option} \"a\": no such --service");
+        assert_eq!(line(&mut server.stderr), expected);
+        assert_eq!(line(&mut server.stderr), "error: configuration kept");
+        assert_eq!(listed(&addr), "\tSERVING\na\tUNKNOWN\n");
+        // The start refuses the same.
+        let (code, stdout, stderr) = run([&["serve", "--config", &config], args].concat());
+        assert_eq!((code, stdout.as_str()), (1, ""));
+        assert_eq!(stderr, format!("{expected}\n"));
+    }
+}
+
+#[test]
 fn what_has_not_changed_goes_on() {
     let dir = Dir::new();
     let (pipe, runs) = (dir.pipe("pipe"), dir.path("runs"));

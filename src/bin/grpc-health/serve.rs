@@ -50,7 +50,11 @@ pub(crate) fn run(args: &ServeArgs) -> Exit {
     }
     let sidecar = Sidecar::new(registry.clone());
     let services = args.service.iter().map(|(name, _)| name.clone());
-    let source = Arc::new(Source::new(&args.sidecar, services));
+    let source = Source::new(&args.sidecar, services)
+        .needing("--pin", &args.pin)
+        .needing("--watchdog", &args.watchdog)
+        .needing("--live-service", args.balancers.live_service());
+    let source = Arc::new(source);
     let runtime = match runtime(args) {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -245,21 +249,11 @@ async fn start_sidecar(
         report(&errors);
         return Err(Exit::Arguments);
     }
-    let is_service = |name: &String| {
-        let mut services = args.service.iter();
-        name.is_empty() || services.any(|(service, _)| service == name) || sidecar.decides(name)
-    };
     for name in &args.pin {
-        if !is_service(name) || registry.pin(name).is_err() {
-            log(format_args!("error: --pin \"{name}\": no such --service"));
+        if let Err(error) = registry.pin(name) {
+            log(format_args!("error: --pin \"{name}\": {error}"));
             return Err(Exit::Arguments);
         }
-    }
-    if let Some(name) = args.watchdog.as_ref().filter(|name| !is_service(name)) {
-        log(format_args!(
-            "error: --watchdog \"{name}\": no such --service"
-        ));
-        return Err(Exit::Arguments);
     }
     Ok(())
 }

@@ -80,11 +80,6 @@ impl Sidecar {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a check, a group or a lease decides the status of `name`.
-    pub(crate) fn decides(&self, name: &str) -> bool {
-        self.running().contains_key(name)
-    }
-
     /// Notes that the server drains. A client of the control socket cannot undo the drain from now on.
     pub(crate) fn drains(&self) {
         self.draining.store(true, SeqCst);

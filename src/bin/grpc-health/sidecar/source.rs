@@ -24,6 +24,8 @@ pub(crate) struct Source {
     file: Option<std::path::PathBuf>,
     /// Whether there is a control socket, whose clients renew leases.
     has_control: bool,
+    /// Names that must be services, each with the option that names the service.
+    needed: Vec<(&'static str, String)>,
 }
 
 /// A spec, and what the check of a gRPC server needs.
@@ -42,7 +44,19 @@ impl Source {
             services: services.collect(),
             file: args.config.clone(),
             has_control: args.control.is_some(),
+            needed: Vec::new(),
         }
+    }
+
+    /// Refuses a configuration, now and after SIGHUP, without one of the services `names`, which `option` names.
+    pub(crate) fn needing<'a>(
+        mut self,
+        option: &'static str,
+        names: impl IntoIterator<Item = &'a String>,
+    ) -> Self {
+        let named = names.into_iter().map(|name| (option, name.clone()));
+        self.needed.extend(named);
+        self
     }
 
     /// Whether there is a file to read again: the configuration, or certificates of checks.
@@ -67,7 +81,7 @@ impl Source {
         }
         let services: Vec<&str> = self.services.iter().map(String::as_str).collect();
         whole(&planned, &services).map_err(name)?;
-        let (mut prepared, mut complaints) = (Vec::new(), Vec::new());
+        let (mut prepared, mut complaints) = (Vec::new(), self.missing(&planned));
         for Planned { place, spec } in planned {
             if matches!(spec, Spec::Lease(_)) && !self.has_control {
                 let why = format!("the lease \"{}\" needs --control", spec.name());
@@ -91,6 +105,23 @@ impl Source {
         } else {
             Err(name(complaints))
         }
+    }
+}
+
+impl Source {
+    /// Complains of each needed name that is no service. The empty name always is one.
+    fn missing(&self, planned: &[Planned]) -> Vec<Complaint> {
+        let is_service = |name: &String| {
+            let mut decided = planned.iter().map(|one| one.spec.name());
+            name.is_empty() || self.services.contains(name) || decided.any(|one| one == name)
+        };
+        let missing = self.needed.iter().filter(|(_, name)| !is_service(name));
+        missing
+            .map(|(option, name)| Complaint {
+                place: Place::Argument,
+                why: format!("{option} \"{name}\": no such --service"),
+            })
+            .collect()
     }
 }
 
