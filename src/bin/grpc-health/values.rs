@@ -100,10 +100,10 @@ pub(crate) fn duration_or_none(text: &str) -> Result<Duration, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     let milliseconds = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
+        "ms" if digits > 0 => 1,
+        "s" if digits > 0 => 1_000,
+        "m" if digits > 0 => 60_000,
+        "h" if digits > 0 => 3_600_000,
         _ => return Err("expected a whole number and ms, s, m or h, such as 500ms".to_owned()),
     };
     number
@@ -219,5 +219,14 @@ mod tests {
             assert_eq!(duration(bad), None, "{bad}");
         }
         assert_eq!(duration_or_none("0s"), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_unit_without_a_number_was_too_large() {
+        let why = |text| duration(text).unwrap_err();
+        for unit in ["ms", "s", "m", "h"] {
+            assert!(why(unit).starts_with("expected a whole number"), "{unit}");
+        }
+        assert_eq!(why("99999999999999999999s"), "the number is too large");
     }
 }
