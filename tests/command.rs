@@ -65,6 +65,11 @@ fn bad_arguments() {
         (&["serve", "--threads", "0"], "'0' for '--threads <N>'"),
         (&["serve", "--threads=-1"], "--threads"),
         (&["serve", "--threads", "two"], "--threads"),
+        // A number of threads that made the runtime panic.
+        (
+            &["serve", "--threads", "18446744073709551615"],
+            "expected a whole number from 1 to 1024",
+        ),
         (&["serve", "--pin", "a"], "no such --service"),
         (
             &["serve", "--drain-linger", "soon"],

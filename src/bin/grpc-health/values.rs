@@ -3,6 +3,7 @@
 use std::{
     fmt::{self, Display},
     net::SocketAddr,
+    num::NonZeroUsize,
     path::PathBuf,
     time::Duration,
 };
@@ -78,6 +79,16 @@ pub(crate) fn number(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(number @ 1..) if !text.starts_with('+') => Ok(number),
         _ => Err("expected a whole number from 1".to_owned()),
+    }
+}
+
+/// The most worker threads: more than machines have cores, and few enough for the runtime.
+const MAX_THREADS: usize = 1024;
+
+pub(crate) fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    match text.parse::<NonZeroUsize>() {
+        Ok(threads) if threads.get() <= MAX_THREADS && !text.starts_with('+') => Ok(threads),
+        _ => Err(format!("expected a whole number from 1 to {MAX_THREADS}")),
     }
 }
 
