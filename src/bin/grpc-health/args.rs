@@ -36,7 +36,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  SERVING (serve: drained; list, watch: every service is SERVING; wait: all have the status)
   1  bad arguments (serve: or certificates that cannot be used)
-  2  no connection, or certificates that cannot be used (serve: cannot listen)
+  2  no connection, or certificates that cannot be used, or stdout cannot be written (serve: cannot listen)
   3  the RPC failed
   4  a status other than SERVING (list, watch: of at least one service; wait: another status)";
 

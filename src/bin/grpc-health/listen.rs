@@ -134,7 +134,7 @@ pub(crate) fn say<S: Service>(server: &Server<S>) {
     let places = tcp.iter().map(ToString::to_string);
     for place in places.chain(unix.iter().map(|path| format!("unix:{}", path.display()))) {
         if let Err(error) = line(format_args!("listening on {place}")) {
-            log(format_args!("cannot write to stdout: {error}"));
+            log(error);
         }
     }
 }

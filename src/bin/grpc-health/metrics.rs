@@ -102,7 +102,7 @@ impl Metrics {
             Err(error) => Err(error),
         };
         if let Err(error) = said {
-            log(format_args!("cannot write to stdout: {error}"));
+            log(error);
         }
     }
 

@@ -129,7 +129,7 @@ Examples:
 Exit codes, by the last status of every service:
   0  SERVING, all of them
   1  bad arguments
-  2  no connection to at least one server
+  2  no connection to at least one server, or stdout cannot be written
   3  at least one RPC failed, and there is a connection to every server
   4  at least one status other than SERVING, and no RPC failed";
 
