@@ -112,7 +112,8 @@ address, the service (empty: the server as a whole), the status, the previous st
 the previous status lasted, and why there is no status. Beside the statuses of the protocol there are
 UNREACHABLE (no connection) and FAILED (the call failed). At most 1,000 lines a second are printed: of a
 service that changes faster, the latest status is. The table and the lines have colours on a terminal,
-unless NO_COLOR is set or TERM is dumb.
+unless NO_COLOR is set or TERM is dumb. Backslashes, and characters that are not visible, are escaped; in the
+reason also with --json.
 
 With --all, at most 256 services of each server are watched, the first by name. A service that the list
 has no longer is watched no longer, unless a target names the service.
