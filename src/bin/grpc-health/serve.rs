@@ -38,6 +38,10 @@ use crate::{
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(args: &ServeArgs) -> Exit {
+    if let Some(why) = listen::missing_sockets() {
+        log(format_args!("error: cannot listen on {why}"));
+        return Exit::Connect;
+    }
     let registry = Registry::new();
     if args.reasons {
         registry.record_history(0);
