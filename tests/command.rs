@@ -9,6 +9,7 @@ mod support;
 
 use std::{
     collections::BTreeSet,
+    fs::File,
     io::{BufReader, Read, Write},
     net::{TcpListener, TcpStream, ToSocketAddrs},
     os::{fd::OwnedFd, unix::net::UnixStream},
@@ -65,6 +66,11 @@ fn bad_arguments() {
         (&["serve", "--threads", "0"], "'0' for '--threads <N>'"),
         (&["serve", "--threads=-1"], "--threads"),
         (&["serve", "--threads", "two"], "--threads"),
+        // A number of threads that made the runtime panic.
+        (
+            &["serve", "--threads", "18446744073709551615"],
+            "expected a whole number from 1 to 1024",
+        ),
         (&["serve", "--pin", "a"], "no such --service"),
         (
             &["serve", "--drain-linger", "soon"],
@@ -637,6 +643,31 @@ fn a_closed_stdout() {
     }
     let help = command(["--help"]).stdout(closed()).output().unwrap();
     assert_eq!((help.status.code(), &help.stderr[..]), (Some(0), &b""[..]));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_under_stdout_was_not_said() {
+    let (_server, addr) = serve(&[]);
+    for args in [
+        &["check", &addr][..],
+        &["check", "--json", &addr],
+        &["check", "--count", "2", &addr],
+        &["list", &addr],
+        &["list", "--json", &addr],
+        &["watch", &addr],
+        &["watch", "--no-reconnect", &addr],
+        &["man"],
+        &["completions", "bash"],
+    ] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let output = command(args).stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let expected = "error: cannot write to stdout: No space left on device";
+        assert!(said.starts_with(expected), "{args:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{args:?}: {said}");
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use std::{
 
 use certs::Ca;
 use dir::Dir;
-use support::{Running, line, run, serve};
+use support::{Running, line, listening, run, serve};
 
 /// `watch` of one service, whose next lines are its changes.
 fn watch(addr: &str, service: &str) -> Running {
@@ -238,6 +238,16 @@ fn a_group_is_computed_from_checks_and_may_be_the_whole_server() {
     );
 }
 
+/// One failure decides nothing, and the next run is far away.
+#[test]
+fn a_check_of_the_whole_server_ignored_first() {
+    for (options, status) in [("first=not-serving,", "NOT_SERVING\n"), ("", "UNKNOWN\n")] {
+        let check = format!("[{options}fall=2,period=24h]=exec:false");
+        let (_server, addr) = serve(&["--check", &check]);
+        assert_eq!(run(["check", &addr]).1, status, "{check}");
+    }
+}
+
 #[test]
 fn what_is_wrong_with_the_arguments() {
     let dir = Dir::new();
@@ -248,6 +258,7 @@ fn what_is_wrong_with_the_arguments() {
     let missing = dir.path("missing");
     let big = dir.write("big.toml", vec![b'#'; (1 << 20) + 1]);
     let binary = dir.write("binary.toml", [0xff]);
+    let lease = dir.write("lease.toml", "[lease]\na = '1s'\n");
     let certs = format!("a[ca={missing}]=grpcs:a:1");
     let table: &[(&[&str], &str)] = &[
         (&["--check", "db"], "expected NAME=KIND:TARGET"),
@@ -276,6 +287,10 @@ fn what_is_wrong_with_the_arguments() {
         (
             &["--config", &binary],
             "binary.toml: the file is not UTF-8\n",
+        ),
+        (
+            &["--config", &lease],
+            "lease.toml:2: the lease \"a\" needs --control\n",
         ),
         (&["--config", &config], "c.toml:2: expected tcp:HOST:PORT"),
         (
@@ -369,6 +384,103 @@ fn a_hangup_reads_the_file_again() {
     );
     server.signal("TERM");
     assert_eq!(server.end().0, 0);
+}
+
+#[test]
+fn a_hangup_made_the_whole_server_unknown() {
+    let dir = Dir::new();
+    let down = "exec = 'false'\nperiod = '20ms'\n";
+    let config = dir.write("c.toml", "");
+    let (server, addr) = serve(&["--config", &config]);
+    for decided in [
+        format!("[check.'']\n{down}"),
+        format!("[check.a]\n{down}[group]\n'' = 'all:a'\n"),
+    ] {
+        let mut whole = watch(&addr, "");
+        assert_eq!(whole.line(), "SERVING");
+        dir.write("c.toml", &decided);
+        server.signal("HUP");
+        while whole.line() != "NOT_SERVING" {}
+        dir.write("c.toml", "");
+        server.signal("HUP");
+        assert_eq!(whole.line(), "SERVING");
+        assert_eq!(run(["check", &addr]).1, "SERVING\n");
+    }
+}
+
+#[test]
+fn a_hangup_left_checks_their_old_certificates() {
+    let dir = Dir::new();
+    let (old, new) = (Ca::new("old"), Ca::new("new"));
+    let identity = new.server();
+    let (cert, key) = (
+        dir.write("cert", &identity.cert),
+        dir.write("key", &identity.key),
+    );
+    let (_peer, peer) = serve(&["--tls-cert", &cert, "--tls-key", &key]);
+    let ca = dir.path("ca");
+    let check = format!("[check.a]\ngrpcs = '{peer}'\nca = '{ca}'\nperiod = '20ms'\n");
+    let config = dir.write("c.toml", check);
+    let check = format!("a[ca={ca},period=20ms]=grpcs:{peer}");
+    for args in [["--config", &config], ["--check", &check]] {
+        dir.write("ca", old.pem());
+        let (mut server, addr) = serve(&args);
+        let mut a = watch(&addr, "a");
+        assert_eq!(decided(&mut a), "NOT_SERVING");
+        let said = line(&mut server.stderr);
+        assert!(said.contains("signed by no authority"), "{said}");
+        dir.write("ca", new.pem());
+        server.signal("HUP");
+        assert_eq!(line(&mut server.stderr), "configuration read again");
+        assert_eq!(a.line(), "SERVING");
+    }
+}
+
+/// The configuration has been read when the server reads its certificate, here from a pipe.
+#[test]
+fn a_hangup_before_the_server_listened_was_lost() {
+    let dir = Dir::new();
+    let identity = Ca::new("ca").server();
+    let (cert, key) = (dir.pipe("cert"), dir.write("key", &identity.key));
+    let config = dir.write("c.toml", "[group]\na = 'all:x'\n");
+    let plain = ["--listen-plain", "127.0.0.1:0"];
+    let tls = ["--tls-cert", &cert, "--tls-key", &key];
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--config", &config];
+    let mut server = Running::new([&serve[..], &plain, &tls].concat());
+    let mut writer = File::options().write(true).open(&cert).unwrap();
+    dir.write("c.toml", "[group]\nb = 'all:x'\n");
+    server.signal("HUP");
+    writer.write_all(identity.cert.as_bytes()).unwrap();
+    drop(writer);
+    assert_eq!(line(&mut server.stderr), "configuration read again");
+    listening(&mut server);
+    let addr = listening(&mut server).to_string();
+    assert_eq!(listed(&addr), "\tSERVING\nb\tUNKNOWN\n");
+}
+
+#[test]
+fn a_hangup_took_away_what_arguments_name() {
+    let dir = Dir::new();
+    let config = dir.write("c.toml", "[group]\na = 'all:x'\n");
+    for args in [
+        &["--watchdog", "a"][..],
+        &["--pin", "a"],
+        &["--http1", "--live-service", "a"],
+    ] {
+        dir.write("c.toml", "[group]\na = 'all:x'\n");
+        let (mut server, addr) = serve(&[&["--config", &config], args].concat());
+        dir.write("c.toml", "");
+        server.signal("HUP");
+        let option = args.iter().rev().nth(1).unwrap();
+        let expected = format!("error: {option} \"a\": no such --service");
+        assert_eq!(line(&mut server.stderr), expected);
+        assert_eq!(line(&mut server.stderr), "error: configuration kept");
+        assert_eq!(listed(&addr), "\tSERVING\na\tUNKNOWN\n");
+        // The start refuses the same.
+        let (code, stdout, stderr) = run([&["serve", "--config", &config], args].concat());
+        assert_eq!((code, stdout.as_str()), (1, ""));
+        assert_eq!(stderr, format!("{expected}\n"));
+    }
 }
 
 #[test]

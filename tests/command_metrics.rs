@@ -2,6 +2,8 @@
 #![cfg(all(feature = "cli", unix))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "support/dir.rs"]
+mod dir;
 #[path = "support/command.rs"]
 mod support;
 
@@ -14,10 +16,15 @@ use support::{Running, run, serve};
 
 fn with_page() -> (Running, String, String) {
     let (mut server, addr) = serve(&["--metrics", "127.0.0.1:0", "--service", "down=not-serving"]);
+    let page = page(&mut server);
+    (server, addr, page)
+}
+
+/// The address of the page, from the next line.
+fn page(server: &mut Running) -> String {
     let said = server.line();
     let page = said.strip_prefix("metrics on http://").unwrap();
-    let page = page.strip_suffix("/metrics").unwrap().to_owned();
-    (server, addr, page)
+    page.strip_suffix("/metrics").unwrap().to_owned()
 }
 
 /// The whole answer to a request.
@@ -52,6 +59,29 @@ fn the_page_counts_checks() {
     let labels = r#"rpc_system_name="grpc",rpc_method="grpc.health.v1.Health/Check",rpc_response_status_code="OK",le="+Inf""#;
     let bucket = &format!("rpc_server_call_duration_bucket{{{labels}}} 2");
     assert!(answer.contains(bucket), "{answer}");
+}
+
+#[test]
+fn names_with_backslashes_were_confused() {
+    let names = [r"a\b", r"a\\b=not-serving", r#"q\""#, "n\\\n", r"\"];
+    let services = names.map(|name| ["--service", name]).concat();
+    let (mut server, addr) = serve(&[&["--metrics", "127.0.0.1:0"], &services[..]].concat());
+    let page = page(&mut server);
+    // The server tells of the statuses when the first connection comes.
+    assert_eq!(run(["check", &addr]).0, 0);
+    let answer = ask(&page, GET);
+    for line in [
+        r#"grpc_health_status{service="a\\b",status="SERVING"} 1"#,
+        r#"grpc_health_status{service="a\\\\b",status="NOT_SERVING"} 1"#,
+        r#"grpc_health_status{service="q\\\"",status="SERVING"} 1"#,
+        r#"grpc_health_status{service="n\\\n",status="SERVING"} 1"#,
+        r#"grpc_health_status{service="\\",status="SERVING"} 1"#,
+    ] {
+        assert!(
+            answer.lines().any(|found| found == line),
+            "{line}: {answer}"
+        );
+    }
 }
 
 #[test]
@@ -118,4 +148,24 @@ fn an_address_that_is_taken_is_an_error() {
         stderr.starts_with(&format!("error: --metrics: cannot listen on {addr}: ")),
         "{stderr}"
     );
+}
+
+/// glibc reads the file HOSTALIASES before it asks for a name without dots, and here the file is a pipe: the search hangs.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn a_page_whose_name_was_searched_kept_the_server_from_its_end() {
+    let dir = dir::Dir::new();
+    let pipe = dir.pipe("aliases");
+    for signal in ["TERM", "INT"] {
+        let listen = ["serve", "--listen", "127.0.0.1:0", "--metrics", "nowhere:0"];
+        let mut command = support::command(listen);
+        command.env("HOSTALIASES", &pipe);
+        let server = Running::spawn(command);
+        let writer = std::fs::File::options().write(true).open(&pipe).unwrap();
+        server.signal(signal);
+        let (code, stdout, stderr) = server.end();
+        assert_eq!((code, stdout.as_str()), (0, ""));
+        assert_eq!(stderr, "stopped before the server listened\n");
+        drop(writer);
+    }
 }

@@ -300,3 +300,20 @@ fn what_systemd_passed_is_no_listening_stream_socket() {
         assert!(stderr.contains(why), "{stderr}");
     }
 }
+
+/// The command took its own descriptors for sockets, and descriptors that were not open.
+#[cfg(target_os = "linux")]
+#[test]
+fn fewer_sockets_from_systemd_than_said_aborted() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let activate = ACTIVATE.replace("LISTEN_FDS=1;", "LISTEN_FDS=1000;");
+    let output = Command::new("sh")
+        .args(["-c", &activate, "sh", BIN, "serve"])
+        .stdin(OwnedFd::from(socket))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    let said = "error: cannot listen on systemd's sockets: LISTEN_FDS=1000, but descriptor ";
+    assert!(stderr.starts_with(said), "{stderr}");
+}

@@ -26,8 +26,8 @@ pub struct ClientTls {
     config: Arc<ClientConfig>,
 }
 
-/// The certificates and keys of a client, as PEM text or read from files.
-#[derive(Clone)]
+/// The certificates and keys of a client, as PEM text or read from files. Two are equal if their texts are.
+#[derive(Clone, PartialEq, Eq)]
 #[must_use]
 pub struct ClientPem {
     trusted: Trusted,
@@ -35,7 +35,7 @@ pub struct ClientPem {
 }
 
 /// Which servers a client trusts.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 enum Trusted {
     /// Those that one of these authorities has signed for.
     By(Source),

@@ -6,14 +6,17 @@ use std::sync::{
 };
 
 use bytes::Bytes;
-use h2::server::SendResponse;
+use h2::{SendStream, server::SendResponse};
 use http::{HeaderMap, HeaderValue, Response};
+use tokio::runtime;
 
-use crate::support::{Running, line, serve};
+use crate::support::{Running, line, run, serve};
 
-/// A server that lists 1,000 other names each time, and says that each of them is SERVING.
-fn ever_other_names() -> (tokio::runtime::Runtime, String) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+/// A server that gives each call to `script`, with the path of the call. The streams that `script` returns stay open.
+pub(crate) fn scripted(
+    script: impl Fn(&str, SendResponse<Bytes>) -> Option<SendStream<Bytes>> + Send + Sync + 'static,
+) -> (runtime::Runtime, String) {
+    let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
@@ -22,20 +25,15 @@ fn ever_other_names() -> (tokio::runtime::Runtime, String) {
         .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
         .unwrap();
     let addr = listener.local_addr().unwrap().to_string();
-    let lists = Arc::new(AtomicUsize::new(0));
+    let script = Arc::new(script);
     runtime.spawn(async move {
         while let Ok((tcp, _)) = listener.accept().await {
-            let lists = Arc::clone(&lists);
+            let script = Arc::clone(&script);
             tokio::spawn(async move {
                 let mut connection = h2::server::handshake(tcp).await.unwrap();
-                // The streams of the Watch calls, which stay open.
                 let mut open = Vec::new();
                 while let Some(Ok((request, respond))) = connection.accept().await {
-                    if request.uri().path().ends_with("/List") {
-                        answer(respond, &list(lists.fetch_add(1, Relaxed)), true);
-                    } else {
-                        open.push(answer(respond, &[8, 1], false));
-                    }
+                    open.extend(script(request.uri().path(), respond));
                 }
             });
         }
@@ -43,7 +41,21 @@ fn ever_other_names() -> (tokio::runtime::Runtime, String) {
     (runtime, addr)
 }
 
-fn answer(mut respond: SendResponse<Bytes>, message: &[u8], ends: bool) -> h2::SendStream<Bytes> {
+/// A server that lists 1,000 other names each time, and says that each of them is SERVING.
+fn ever_other_names() -> (runtime::Runtime, String) {
+    let lists = AtomicUsize::new(0);
+    scripted(move |path, respond| {
+        if path.ends_with("/List") {
+            answer(respond, &list(lists.fetch_add(1, Relaxed)), true);
+            None
+        } else {
+            // The Watch calls stay open.
+            Some(answer(respond, &[8, 1], false))
+        }
+    })
+}
+
+fn answer(mut respond: SendResponse<Bytes>, message: &[u8], ends: bool) -> SendStream<Bytes> {
     let head = Response::builder().header("content-type", "application/grpc");
     let mut stream = respond
         .send_response(head.body(()).unwrap(), false)
@@ -111,4 +123,31 @@ fn a_hundred_services_are_watched() {
     seen.sort();
     assert_eq!(seen[0], "");
     assert_eq!(seen[1..], names[..]);
+}
+
+/// The status changes after the server has listed the service.
+#[test]
+fn a_list_with_reasons_ended_with_the_code_of_the_list() {
+    for (listed, checked, shown, code) in [(1, 2, "NOT_SERVING", 4), (2, 1, "SERVING", 0)] {
+        let (runtime, addr) = scripted(move |path, respond| {
+            let list = [10, 7, 10, 1, b'a', 18, 2, 8, listed];
+            let message = if path.ends_with("/List") {
+                &list[..]
+            } else {
+                &[8, checked]
+            };
+            answer(respond, message, true);
+            None
+        });
+        let (found, stdout, stderr) = run(["list", "--reasons", &addr]);
+        assert_eq!(stdout, format!("a\t{shown}\t\t\n"), "{stderr}");
+        assert_eq!(found, code);
+        let (found, stdout, _) = run(["list", "--reasons", "--json", &addr]);
+        assert!(
+            stdout.contains(&format!("\"exit\":{code},\"services\"")),
+            "{stdout}"
+        );
+        assert_eq!(found, code);
+        runtime.shutdown_background();
+    }
 }

@@ -1,8 +1,11 @@
 //! `wait`: for scripts and init containers.
 
+use http::Response;
+
 use crate::{
     Served,
     dir::Dir,
+    lists::scripted,
     support::{Running, line, run},
 };
 
@@ -74,6 +77,35 @@ fn a_server_that_goes_is_waited_for() {
     assert!(line(&mut wait.stderr).contains("  SERVING"));
     served.kill();
     assert_eq!(wait.end().0, 0);
+}
+
+/// As a proxy without a server behind it answers.
+#[test]
+fn a_server_that_answers_unavailable_was_unreachable() {
+    let (runtime, addr) = scripted(|_, mut respond| {
+        let head = Response::builder()
+            .header("content-type", "application/grpc")
+            .header("grpc-status", "14")
+            .header("grpc-message", "no healthy upstream");
+        respond.send_response(head.body(()).unwrap(), true).ok()
+    });
+    let mut watch = Running::new(["watch", &addr]);
+    let said = watch.line();
+    let columns: Vec<&str> = said.split('\t').collect();
+    assert_eq!(
+        [columns[3], columns[6]],
+        ["FAILED", "no healthy upstream"],
+        "{said}"
+    );
+    watch.signal("INT");
+    assert_eq!(watch.end().0, 3);
+    let wait = ["wait", "--until", "unreachable", "--timeout", "1h", &addr];
+    let mut wait = Running::new(wait);
+    let said = line(&mut wait.stderr);
+    assert!(said.contains("  FAILED  (no healthy upstream)"), "{said}");
+    runtime.shutdown_background();
+    let (code, _, stderr) = wait.end();
+    assert_eq!(code, 0, "{stderr}");
 }
 
 /// The codes are those of `check` for the same state. All of them wait at once, long enough to hear of every state.

@@ -13,7 +13,7 @@ use crate::{
     query::{CheckArgs, ListArgs},
     sidecar::{self, SidecarArgs},
     tls::ServeTls,
-    values::{Listen, duration_or_none, listen, mode, service},
+    values::{Listen, duration_or_none, listen, mode, service, threads},
 };
 
 const EXAMPLES: &str = "\
@@ -36,7 +36,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  SERVING (serve: drained; list, watch: every service is SERVING; wait: all have the status)
   1  bad arguments (serve: or certificates that cannot be used)
-  2  no connection, or certificates that cannot be used (serve: cannot listen)
+  2  no connection, or certificates that cannot be used, or stdout cannot be written (serve: cannot listen)
   3  the RPC failed
   4  a status other than SERVING (list, watch: of at least one service; wait: another status)";
 
@@ -145,8 +145,8 @@ pub(crate) struct ServeArgs {
     /// the server gives a sign of life as long as the server runs.
     #[arg(long, value_name = "NAME")]
     pub(crate) watchdog: Option<String>,
-    /// Serve with N worker threads instead of the main thread alone.
-    #[arg(long, value_name = "N")]
+    /// Serve with N worker threads, at most 1024, instead of the main thread alone.
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<NonZeroUsize>,
     #[command(flatten)]
     pub(crate) sidecar: SidecarArgs,

@@ -30,6 +30,10 @@ pub(crate) struct Balancers {
 }
 
 impl Balancers {
+    pub(crate) const fn live_service(&self) -> Option<&String> {
+        self.live_service.as_ref()
+    }
+
     /// The options of every listener, or what is wrong with the arguments.
     pub(crate) fn options(&self) -> Result<ListenOptions, String> {
         let max = ListenOptions::MAX_ALIASES;

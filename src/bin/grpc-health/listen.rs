@@ -1,10 +1,13 @@
 //! The listeners of `serve`.
 
 use std::{
+    env,
     fmt::Display,
     io::{self, ErrorKind},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::OwnedFd,
+    path::Path,
+    process,
 };
 
 use grpc_health::{Server, service::Service, tls::ServerTls};
@@ -17,10 +20,29 @@ use crate::{
     values::Listen,
 };
 
+/// The first descriptor that systemd passes.
+const FIRST_PASSED: u32 = 3;
+
 const DEFAULT: Listen = Listen::At(SocketAddr::new(
     std::net::IpAddr::V4(Ipv4Addr::LOCALHOST),
     50051,
 ));
+
+/// What is wrong with `LISTEN_FDS`, if fewer descriptors are open than the variable says. Asked before the process opens descriptors of its
+/// own, which `all` would take for sockets of systemd.
+pub(crate) fn missing_sockets() -> Option<String> {
+    let number = |name| env::var(name).ok()?.parse::<u32>().ok();
+    let open = Path::new("/proc/self/fd");
+    if number("LISTEN_PID") != Some(process::id()) || !open.exists() {
+        return None;
+    }
+    let count = number("LISTEN_FDS")?;
+    let is_open = |fd: &u32| open.join(fd.to_string()).symlink_metadata().is_ok();
+    let missing = (FIRST_PASSED..FIRST_PASSED.saturating_add(count)).find(|fd| !is_open(fd))?;
+    Some(format!(
+        "systemd's sockets: LISTEN_FDS={count}, but descriptor {missing} is not open"
+    ))
+}
 
 /// Adds every listener. An error begins with the listener's name.
 pub(crate) async fn all<S: Service>(
@@ -134,7 +156,7 @@ pub(crate) fn say<S: Service>(server: &Server<S>) {
     let places = tcp.iter().map(ToString::to_string);
     for place in places.chain(unix.iter().map(|path| format!("unix:{}", path.display()))) {
         if let Err(error) = line(format_args!("listening on {place}")) {
-            log(format_args!("cannot write to stdout: {error}"));
+            log(error);
         }
     }
 }

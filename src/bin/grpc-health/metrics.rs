@@ -65,7 +65,8 @@ struct Page {
 }
 
 impl Metrics {
-    /// Listens on `addr`, and installs the recorder. The server must be made afterwards.
+    /// Listens on `addr`, and installs the recorder. The server must be made afterwards. To find the addresses of a name may take for
+    /// ever, and may be given up.
     pub(crate) async fn start(addr: &Listen, probers: &Probers) -> Result<Self, String> {
         fn on(addr: &Listen) -> impl Fn(&dyn Display) -> String {
             move |error| format!("--metrics: cannot listen on {addr}: {error}")
@@ -101,7 +102,7 @@ impl Metrics {
             Err(error) => Err(error),
         };
         if let Err(error) = said {
-            log(format_args!("cannot write to stdout: {error}"));
+            log(error);
         }
     }
 

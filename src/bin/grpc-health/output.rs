@@ -26,9 +26,29 @@ impl From<Exit> for ExitCode {
 
 /// Writes one line to stdout at once. `println!` would panic if nobody reads stdout.
 pub(crate) fn line(text: impl Display) -> io::Result<()> {
+    write(format!("{text}\n").as_bytes())
+}
+
+/// Writes to stdout at once. An error names stdout.
+pub(crate) fn write(text: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{text}")?;
-    stdout.flush()
+    let written = stdout.write_all(text);
+    written.and_then(|()| stdout.flush()).map_err(|error| {
+        let text = format!("cannot write to stdout: {error}");
+        io::Error::new(error.kind(), text)
+    })
+}
+
+/// The exit code of a command whose output is `written`, and which ends with `exit` otherwise. Says what has failed, unless the reader has
+/// gone: such a reader, as `head`, has read enough.
+pub(crate) fn ended(written: io::Result<()>, exit: Exit) -> Exit {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            log(format_args!("error: {error}"));
+            Exit::Connect
+        }
+        _ => exit,
+    }
 }
 
 /// Writes one line to stderr, and ignores errors. `text` is for a terminal already.

@@ -10,7 +10,7 @@ use clap::{Args, Command};
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 
-use crate::output::{Exit, log};
+use crate::output::{Exit, ended, write};
 
 const COMPLETIONS_NOTES: &str = "\
 Examples:
@@ -55,7 +55,7 @@ pub(crate) fn completions(args: &CompletionsArgs, mut command: Command) -> Exit 
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
     generate(args.shell, &mut command, name, &mut script);
-    ended(print(&script))
+    ended(write(&script), Exit::Serving)
 }
 
 /// Prints the manual page of `command`, or writes all pages.
@@ -63,10 +63,11 @@ pub(crate) fn man(args: &ManArgs, command: Command) -> Exit {
     // Subcommands get their whole names, and the options that all have.
     let mut command = command.disable_help_subcommand(true);
     command.build();
-    ended(match &args.dir {
-        None => page(&command).and_then(|page| print(&page)),
-        Some(dir) => fs::create_dir_all(dir).and_then(|()| write(dir, &command)),
-    })
+    let written = match &args.dir {
+        None => page(&command).and_then(|page| write(&page)),
+        Some(dir) => fs::create_dir_all(dir).and_then(|()| write_all(dir, &command)),
+    };
+    ended(written, Exit::Serving)
 }
 
 fn page(command: &Command) -> io::Result<Vec<u8>> {
@@ -75,7 +76,7 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-fn write(dir: &Path, command: &Command) -> io::Result<()> {
+fn write_all(dir: &Path, command: &Command) -> io::Result<()> {
     let name = command
         .get_display_name()
         .unwrap_or_else(|| command.get_name());
@@ -85,25 +86,7 @@ fn write(dir: &Path, command: &Command) -> io::Result<()> {
     let mut file = File::create(&path).map_err(named)?;
     file.write_all(&page(command)?).map_err(named)?;
     for subcommand in command.get_subcommands() {
-        write(dir, subcommand)?;
+        write_all(dir, subcommand)?;
     }
     Ok(())
-}
-
-fn print(text: &[u8]) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(text)?;
-    stdout.flush()
-}
-
-fn ended(written: io::Result<()>) -> Exit {
-    match written {
-        Ok(()) => Exit::Serving,
-        // A pager that has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Serving,
-        Err(error) => {
-            log(format_args!("error: {error}"));
-            Exit::Connect
-        }
-    }
 }

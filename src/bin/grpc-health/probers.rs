@@ -1,13 +1,15 @@
 //! Which balancers have checked the server, for a warning when the server drains at once.
 
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
     fmt::{self, Display, Formatter},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use ::metrics::{
-    Counter, Gauge, Histogram, Key, KeyName, Metadata, NoopRecorder, Recorder, SharedString, Unit,
+    Counter, Gauge, Histogram, Key, KeyName, Label, Metadata, NoopRecorder, Recorder, SharedString,
+    Unit,
 };
 
 use crate::output::log;
@@ -33,7 +35,7 @@ impl Probers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A recorder that notes the balancers, and gives everything to `recorder`.
+    /// A recorder that notes the balancers, and gives everything to `recorder`, which is Prometheus's or does nothing.
     ///
     /// The server registers a counter at the first check of each class of clients, so a check costs nothing more.
     pub(crate) fn noting<R: Recorder>(&self, recorder: R) -> Noting<R> {
@@ -99,14 +101,27 @@ impl<R: Recorder> Recorder for Noting<R> {
 
     fn register_counter(&self, key: &Key, metadata: &Metadata<'_>) -> Counter {
         self.probers.note(key);
-        self.recorder.register_counter(key, metadata)
+        self.recorder.register_counter(&exact(key), metadata)
     }
 
     fn register_gauge(&self, key: &Key, metadata: &Metadata<'_>) -> Gauge {
-        self.recorder.register_gauge(key, metadata)
+        self.recorder.register_gauge(&exact(key), metadata)
     }
 
     fn register_histogram(&self, key: &Key, metadata: &Metadata<'_>) -> Histogram {
-        self.recorder.register_histogram(key, metadata)
+        self.recorder.register_histogram(&exact(key), metadata)
     }
+}
+
+/// Doubles the backslashes of the labels' values: `metrics-exporter-prometheus` takes a backslash for the begin of an escape.
+fn exact(key: &Key) -> Cow<'_, Key> {
+    if !key.labels().any(|label| label.value().contains('\\')) {
+        return Cow::Borrowed(key);
+    }
+    let labels = key.labels().map(|label| {
+        let value = label.value().replace('\\', r"\\");
+        Label::new(label.key().to_owned(), value)
+    });
+    let labels: Vec<Label> = labels.collect();
+    Cow::Owned(Key::from_parts(key.name().to_owned(), labels))
 }

@@ -38,6 +38,10 @@ use crate::{
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(args: &ServeArgs) -> Exit {
+    if let Some(why) = listen::missing_sockets() {
+        log(format_args!("error: cannot listen on {why}"));
+        return Exit::Connect;
+    }
     let registry = Registry::new();
     if args.reasons {
         registry.record_history(0);
@@ -50,7 +54,11 @@ pub(crate) fn run(args: &ServeArgs) -> Exit {
     }
     let sidecar = Sidecar::new(registry.clone());
     let services = args.service.iter().map(|(name, _)| name.clone());
-    let source = Arc::new(Source::new(&args.sidecar, services));
+    let source = Source::new(&args.sidecar, services)
+        .needing("--pin", &args.pin)
+        .needing("--watchdog", &args.watchdog)
+        .needing("--live-service", args.balancers.live_service());
+    let source = Arc::new(source);
     let runtime = match runtime(args) {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -84,9 +92,11 @@ async fn serve(
     sidecar: &Sidecar,
     source: Arc<Source>,
 ) -> Exit {
-    // Before the first line on stdout, since its reader may send a signal at once.
-    let (mut signals, hangups) = match Signals::new().and_then(|all| Ok((all, tls::hangups()?))) {
-        Ok(signals) => signals,
+    // Before the first line on stdout, since its reader may send a signal at once. And before any file is read: a SIGHUP says that what
+    // was read is old.
+    let handlers = || Ok::<_, io::Error>((Signals::new()?, tls::hangups()?, tls::hangups()?));
+    let (mut signals, tls_hangups, file_hangups) = match handlers() {
+        Ok(handlers) => handlers,
         Err(error) => {
             log(format_args!("error: cannot handle signals: {error}"));
             return Exit::Connect;
@@ -105,12 +115,13 @@ async fn serve(
             probers.note_only();
             None
         }
-        Some(addr) => match Metrics::start(addr, &probers).await {
-            Ok(page) => Some(page),
-            Err(error) => {
+        Some(addr) => match signals.before(pin!(Metrics::start(addr, &probers))).await {
+            Some(Ok(page)) => Some(page),
+            Some(Err(error)) => {
                 log(format_args!("error: {error}"));
                 return Exit::Connect;
             }
+            None => return stopped_early(),
         },
     };
     let service = HealthService::new(registry.clone()).reasons(args.reasons);
@@ -158,20 +169,14 @@ async fn serve(
             }
         },
     };
-    let has_file = source.has_file();
-    if has_file {
-        match tls::hangups() {
-            Ok(hangups) => drop(tokio::spawn(sidecar.clone().follow(source, hangups))),
-            Err(error) => {
-                log(format_args!("error: cannot handle signals: {error}"));
-                return Exit::Connect;
-            }
-        }
+    let has_files = source.has_files();
+    if has_files {
+        tokio::spawn(sidecar.clone().follow(source, file_hangups));
     }
     match tls {
-        Some(tls) => drop(tokio::spawn(args.tls.clone().follow(tls, hangups))),
-        None if has_file => {}
-        None => drop(tokio::spawn(tls::ignore(hangups))),
+        Some(tls) => drop(tokio::spawn(args.tls.clone().follow(tls, tls_hangups))),
+        None if has_files => {}
+        None => drop(tokio::spawn(tls::ignore(tls_hangups))),
     }
     listen::say(&server);
     if let Some(page) = page {
@@ -248,21 +253,11 @@ async fn start_sidecar(
         report(&errors);
         return Err(Exit::Arguments);
     }
-    let is_service = |name: &String| {
-        let mut services = args.service.iter();
-        name.is_empty() || services.any(|(service, _)| service == name) || sidecar.decides(name)
-    };
     for name in &args.pin {
-        if !is_service(name) || registry.pin(name).is_err() {
-            log(format_args!("error: --pin \"{name}\": no such --service"));
+        if let Err(error) = registry.pin(name) {
+            log(format_args!("error: --pin \"{name}\": {error}"));
             return Err(Exit::Arguments);
         }
-    }
-    if let Some(name) = args.watchdog.as_ref().filter(|name| !is_service(name)) {
-        log(format_args!(
-            "error: --watchdog \"{name}\": no such --service"
-        ));
-        return Err(Exit::Arguments);
     }
     Ok(())
 }

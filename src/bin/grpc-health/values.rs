@@ -3,6 +3,7 @@
 use std::{
     fmt::{self, Display},
     net::SocketAddr,
+    num::NonZeroUsize,
     path::PathBuf,
     time::Duration,
 };
@@ -81,6 +82,16 @@ pub(crate) fn number(text: &str) -> Result<u32, String> {
     }
 }
 
+/// The most worker threads: more than machines have cores, and few enough for the runtime.
+const MAX_THREADS: usize = 1024;
+
+pub(crate) fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    match text.parse::<NonZeroUsize>() {
+        Ok(threads) if threads.get() <= MAX_THREADS && !text.starts_with('+') => Ok(threads),
+        _ => Err(format!("expected a whole number from 1 to {MAX_THREADS}")),
+    }
+}
+
 /// The permissions of a file, as `chmod` has them.
 pub(crate) fn mode(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
@@ -100,10 +111,10 @@ pub(crate) fn duration_or_none(text: &str) -> Result<Duration, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     let milliseconds = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
+        "ms" if digits > 0 => 1,
+        "s" if digits > 0 => 1_000,
+        "m" if digits > 0 => 60_000,
+        "h" if digits > 0 => 3_600_000,
         _ => return Err("expected a whole number and ms, s, m or h, such as 500ms".to_owned()),
     };
     number
@@ -219,5 +230,14 @@ mod tests {
             assert_eq!(duration(bad), None, "{bad}");
         }
         assert_eq!(duration_or_none("0s"), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_unit_without_a_number_was_too_large() {
+        let why = |text| duration(text).unwrap_err();
+        for unit in ["ms", "s", "m", "h"] {
+            assert!(why(unit).starts_with("expected a whole number"), "{unit}");
+        }
+        assert_eq!(why("99999999999999999999s"), "the number is too large");
     }
 }

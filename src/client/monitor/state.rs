@@ -61,49 +61,65 @@ impl fmt::Display for State {
 
 /// Why no status is known. Clones are cheap.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Unreachable(Arc<(Code, Box<str>)>);
+pub struct Unreachable(Arc<Why>);
+
+#[derive(PartialEq, Eq)]
+struct Why {
+    code: Code,
+    reason: Box<str>,
+    has_connection: bool,
+}
 
 /// The longest reason, in bytes. Servers write parts of reasons.
 const MAX_REASON_LEN: usize = 256;
 
 impl Unreachable {
-    fn new(code: Code, text: &impl fmt::Display) -> Self {
+    fn new(code: Code, text: &impl fmt::Display, has_connection: bool) -> Self {
         let mut reason = Reason(String::new());
         // Fails when the reason is full.
         let _ = write!(reason, "{text}");
-        Self(Arc::new((code, reason.0.into_boxed_str())))
+        Self(Arc::new(Why {
+            code,
+            reason: reason.0.into_boxed_str(),
+            has_connection,
+        }))
     }
 
     pub(super) fn connecting(error: &ConnectError) -> Self {
-        Self::new(Code::UNAVAILABLE, error)
+        Self::new(Code::UNAVAILABLE, error, false)
     }
 
     /// The connection is over, for the reason `why`.
     pub(super) fn disconnected(why: &str) -> Self {
-        Self::new(Code::UNAVAILABLE, &why)
+        Self::new(Code::UNAVAILABLE, &why, false)
     }
 
+    /// A call has failed on a connection that lasts.
     pub(super) fn status(status: &Status) -> Self {
+        let code = status.code();
         match status.message() {
-            "" => Self::new(
-                status.code(),
-                &format_args!("the server answers {}", status.code()),
-            ),
-            text => Self::new(status.code(), &text),
+            "" => Self::new(code, &format_args!("the server answers {code}"), true),
+            text => Self::new(code, &text, true),
         }
     }
 
-    /// The code of the call that failed. `UNAVAILABLE` (14) if there is no connection.
+    /// The code of the call that failed. `UNAVAILABLE` (14) if there is no connection; a server or a proxy may answer with that code, too.
     #[must_use]
     pub fn code(&self) -> Code {
-        self.0.0
+        self.0.code
+    }
+
+    /// Whether there is a connection, on which a call has failed.
+    #[must_use]
+    pub fn has_connection(&self) -> bool {
+        self.0.has_connection
     }
 
     /// The reason, for people: one line of up to 256 bytes. The server may have written a part of the reason. Characters that could
     /// control a terminal, that are invisible, or that change the direction of text are written as escapes of Rust.
     #[must_use]
     pub fn reason(&self) -> &str {
-        &self.0.1
+        &self.0.reason
     }
 }
 
@@ -213,6 +229,8 @@ mod tests {
     fn states_in_words() {
         let unreachable = Unreachable::status(&Status::new(Code::PERMISSION_DENIED, ""));
         assert_eq!(unreachable.code(), Code::PERMISSION_DENIED);
+        assert!(unreachable.has_connection());
+        assert!(!Unreachable::disconnected("").has_connection());
         let shown = State::Unreachable(unreachable).to_string();
         assert!(
             shown.starts_with("UNREACHABLE: the server answers "),

@@ -38,8 +38,8 @@ pub(crate) struct WatchArgs {
 pub(crate) struct WaitArgs {
     #[command(flatten)]
     pub(super) targets: Targets,
-    /// The state to wait for: serving, not-serving, unknown, service-unknown (the server has no such service), or unreachable (the server
-    /// does not answer).
+    /// The state to wait for: serving, not-serving, unknown, service-unknown (the server has no such service), or unreachable (there is no
+    /// connection to the server).
     #[arg(long, value_name = "STATE", default_value = "serving", value_parser = until)]
     pub(super) until: Until,
     /// How long to wait, such as 500ms, 30s or 2m.
@@ -112,7 +112,8 @@ address, the service (empty: the server as a whole), the status, the previous st
 the previous status lasted, and why there is no status. Beside the statuses of the protocol there are
 UNREACHABLE (no connection) and FAILED (the call failed). At most 1,000 lines a second are printed: of a
 service that changes faster, the latest status is. The table and the lines have colours on a terminal,
-unless NO_COLOR is set or TERM is dumb.
+unless NO_COLOR is set or TERM is dumb. Backslashes, and characters that are not visible, are escaped; in the
+reason also with --json.
 
 With --all, at most 256 services of each server are watched, the first by name. A service that the list
 has no longer is watched no longer, unless a target names the service.
@@ -129,7 +130,7 @@ Examples:
 Exit codes, by the last status of every service:
   0  SERVING, all of them
   1  bad arguments
-  2  no connection to at least one server
+  2  no connection to at least one server, or stdout cannot be written
   3  at least one RPC failed, and there is a connection to every server
   4  at least one status other than SERVING, and no RPC failed";
 

@@ -6,7 +6,7 @@ use grpc_health::client::{Connector, Target};
 
 use crate::{
     ask::ask,
-    output::{Exit, line, log},
+    output::{Exit, ended, line, log},
     query::{Failure, Method, connect},
     status::{exit_of, painted},
     terminal::Terminal,
@@ -31,8 +31,9 @@ pub(super) fn watch(
         let terminal = Terminal::stdout();
         while let Some(status) = watch.next().await {
             let status = status.map_err(failed)?;
-            if line(painted(terminal, status)).is_err() {
-                return Ok(exit_of(status));
+            let written = line(painted(terminal, status));
+            if written.is_err() {
+                return Ok(ended(written, exit_of(status)));
             }
         }
         log("error: the server ended the call");

@@ -5,12 +5,9 @@ use std::{
     time::Instant,
 };
 
-use grpc_health::{
-    Code,
-    client::{
-        Connector, Monitor, Target,
-        monitor::{self, Changes, Endpoint, PairId, State},
-    },
+use grpc_health::client::{
+    Connector, Monitor, Target,
+    monitor::{self, Changes, Endpoint, PairId, State},
 };
 
 use super::{
@@ -127,10 +124,10 @@ fn seen(state: &State) -> Seen {
     match state {
         State::Reported(status) => Seen::Reported(*status),
         State::Unreachable(why) => {
-            let exit = match why.code() {
-                // What the monitor says without a connection.
-                Code::UNAVAILABLE => Exit::Connect,
-                _ => Exit::Rpc,
+            let exit = if why.has_connection() {
+                Exit::Rpc
+            } else {
+                Exit::Connect
             };
             Seen::lost(why.reason(), exit)
         }

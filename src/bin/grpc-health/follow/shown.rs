@@ -1,7 +1,7 @@
 //! What `watch` shows on stdout: lines, or a table that is redrawn.
 
 use std::{
-    io::{self, Write},
+    io,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -14,7 +14,7 @@ use super::{
     table::{Screen, notice, table},
 };
 use crate::{
-    output::{line, log},
+    output::{line, log, write},
     terminal::{Terminal, size},
 };
 
@@ -73,18 +73,18 @@ impl Shown {
         (self.form == Form::Table).then(|| self.drawn + pause)
     }
 
-    /// Shows a change, and waits if there were too many. `false` if nobody reads stdout.
-    pub(super) async fn change(&mut self, pair: Option<&Pair>) -> bool {
+    /// Shows a change, and waits if there were too many.
+    pub(super) async fn change(&mut self, pair: Option<&Pair>) -> io::Result<()> {
         self.dirty = true;
         let Some(pair) = pair else {
-            return true;
+            return Ok(());
         };
         let change = Change {
             at: SystemTime::now(),
             pair,
         };
         let printed = match self.form {
-            Form::Table => return true,
+            Form::Table => return Ok(()),
             Form::Tabs => line(Tabs(change)),
             Form::Json => line(object(&change).end()),
             Form::Aligned => {
@@ -95,7 +95,7 @@ impl Shown {
         if let Some(pause) = self.pace.take(Instant::now()) {
             sleep(pause).await;
         }
-        printed.is_ok()
+        printed
     }
 
     /// The next frame shows something new.
@@ -110,10 +110,10 @@ impl Shown {
         }
     }
 
-    /// Draws the table, and the first notices below the table. `false` if nobody reads stdout.
-    pub(super) fn frame(&mut self, pairs: &[&Pair], notices: &[&String]) -> bool {
+    /// Draws the table, and the first notices below the table.
+    pub(super) fn frame(&mut self, pairs: &[&Pair], notices: &[&String]) -> io::Result<()> {
         if self.form != Form::Table {
-            return true;
+            return Ok(());
         }
         let (columns, rows) = size();
         let now = Instant::now();
@@ -123,8 +123,6 @@ impl Shown {
         let mut lines = table(pairs, now, (columns, rows.saturating_sub(notices.len())));
         lines.extend(notices);
         let text = self.screen.frame(&lines, self.terminal, columns);
-        let mut stdout = io::stdout().lock();
-        let written = stdout.write_all(text.as_bytes());
-        written.and_then(|()| stdout.flush()).is_ok()
+        write(text.as_bytes())
     }
 }

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     ask::ask,
     interrupts::Interrupts,
-    output::{Exit, log},
+    output::{Exit, ended, log},
 };
 
 pub(crate) fn watch(args: &WatchArgs) -> Exit {
@@ -97,11 +97,12 @@ async fn follow(args: &WatchArgs) -> Result<Exit, Exit> {
             args.all || args.targets.places.len() > 1,
         ),
     };
-    if interrupts.until(watching.run()).await.is_none() {
-        // What has changed since the last frame. The command ends, whether anybody reads or not.
-        watching.frame();
-    }
-    Ok(watching.board.exit())
+    let written = match interrupts.until(watching.run()).await {
+        Some(written) => written,
+        // What has changed since the last frame.
+        None => watching.frame(),
+    };
+    Ok(ended(written, watching.board.exit()))
 }
 
 struct Watching {
@@ -124,23 +125,17 @@ enum Event {
 }
 
 impl Watching {
-    /// Runs until nobody reads stdout.
-    async fn run(&mut self) {
+    /// Runs until stdout cannot be written.
+    async fn run(&mut self) -> io::Result<()> {
         loop {
-            let read = match self.next().await {
-                None => return,
+            match self.next().await {
+                None => return Ok(()),
                 Some(Event::Changed(news)) => {
                     let change = self.board.note(&news);
-                    self.shown.change(change).await
+                    self.shown.change(change).await?;
                 }
-                Some(Event::Listed(listed)) => {
-                    self.take(listed);
-                    true
-                }
-                Some(Event::Frame) => self.frame(),
-            };
-            if !read {
-                return;
+                Some(Event::Listed(listed)) => self.take(listed),
+                Some(Event::Frame) => self.frame()?,
             }
         }
     }
@@ -171,7 +166,7 @@ impl Watching {
         .await
     }
 
-    fn frame(&mut self) -> bool {
+    fn frame(&mut self) -> io::Result<()> {
         let pairs: Vec<_> = self.board.pairs().collect();
         let notices: Vec<_> = self.notices.values().collect();
         self.shown.frame(&pairs, &notices)

@@ -9,7 +9,13 @@ use super::{
     question::{Form, Question},
     repeated::{Repeating, repeat},
 };
-use crate::{ask::ask, output::Exit, place::Place, terminal::Terminal, values::duration};
+use crate::{
+    ask::ask,
+    output::{Exit, ended},
+    place::Place,
+    terminal::Terminal,
+    values::duration,
+};
 
 #[derive(Debug, Args)]
 #[command(after_help = NOTES)]
@@ -57,7 +63,8 @@ Examples:
 Exit codes:
   0  SERVING (with --count or --interval: in every check)
   1  bad arguments
-  2  no connection, or certificates that cannot be used (with --count or --interval: at the first attempt)
+  2  no connection, or certificates that cannot be used (with --count or --interval: at the first attempt),
+     or stdout cannot be written
   3  the RPC failed (with --count or --interval: at least one, or its connection)
   4  a status other than SERVING (with --count or --interval: at least one, and no check failed)";
 
@@ -78,23 +85,14 @@ pub(crate) fn check(args: &CheckArgs) -> Exit {
         let connector = args.connecting.connector(question.addr)?;
         let client = match connect(&connector, question.addr).await {
             Ok(client) => client,
-            Err(failure) => {
-                question.print_failure(&failure);
-                return Ok(failure.exit);
-            }
+            Err(failure) => return Ok(ended(question.print_failure(&failure), failure.exit)),
         };
         if let Some(rounds) = args.repeating.rounds() {
             return repeat(&question, &connector, client, rounds).await;
         }
         Ok(match question.ask(&client).await {
-            Ok(answer) => {
-                question.print(&answer, false);
-                answer.exit()
-            }
-            Err(failure) => {
-                question.print_failure(&failure);
-                failure.exit
-            }
+            Ok(answer) => ended(question.print(&answer, false), answer.exit()),
+            Err(failure) => ended(question.print_failure(&failure), failure.exit),
         })
     })
 }

@@ -1,6 +1,6 @@
 //! `list`: ask for all services and their statuses.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, io, time::Duration};
 
 use clap::Args;
 use grpc_health::{
@@ -20,7 +20,7 @@ use crate::{
     escape::Escaped,
     json::Object,
     name::Named,
-    output::{Exit, line},
+    output::{Exit, ended, line},
     since::Since,
     status::color_of,
     terminal::{Color, Terminal},
@@ -63,7 +63,7 @@ Examples:
 Exit codes:
   0  every service is SERVING
   1  bad arguments
-  2  no connection, or certificates that cannot be used
+  2  no connection, or certificates that cannot be used, or stdout cannot be written
   3  an RPC failed
   4  at least one service has a status other than SERVING";
 
@@ -93,24 +93,33 @@ pub(crate) fn list(args: &ListArgs) -> Exit {
         let client = client.with_timeout(args.timeout);
         let calling = |status| failed(Failure::calling(Method::List, &args.addr, &status));
         let statuses = client.list().await.map_err(calling)?;
-        let all = statuses.values().all(|status| status.is_serving());
-        let exit = if all { Exit::Serving } else { Exit::NotServing };
-        if args.json {
+        // The rows decide, not the list: the status of a row may be newer.
+        let exit = if args.json {
             let rows = rows(args, &client, statuses).await.map_err(failed)?;
+            let exit = exit_of_all(rows.iter().map(|row| row.status));
             let object = object(args)
                 .plain("exit", exit as u8)
                 .list("services", rows.iter().map(Row::object));
-            let _ = line(object.end());
+            ended(line(object.end()), exit)
         } else if terminal.is_terminal {
-            print_aligned(
-                terminal,
-                &rows(args, &client, statuses).await.map_err(failed)?,
-            );
+            let rows = rows(args, &client, statuses).await.map_err(failed)?;
+            let exit = exit_of_all(rows.iter().map(|row| row.status));
+            ended(print_aligned(terminal, &rows), exit)
         } else {
-            print_tabs(args, &client, statuses).await.map_err(failed)?;
-        }
+            let printed = print_tabs(args, &client, statuses).await;
+            let (written, shown) = printed.map_err(failed)?;
+            ended(written, exit_of_all(shown.into_iter()))
+        };
         Ok(exit)
     })
+}
+
+fn exit_of_all(mut statuses: impl Iterator<Item = ReportedStatus>) -> Exit {
+    if statuses.all(ReportedStatus::is_serving) {
+        Exit::Serving
+    } else {
+        Exit::NotServing
+    }
 }
 
 fn object(args: &ListArgs) -> Object {
@@ -158,26 +167,31 @@ async fn row(
     }
 }
 
-/// Prints each row as soon as it is known.
+/// Prints each row as soon as it is known, until stdout cannot be written. Returns the statuses of the rows, and for rows that are not
+/// printed the listed ones.
 async fn print_tabs(
     args: &ListArgs,
     client: &Client,
     statuses: BTreeMap<String, ReportedStatus>,
-) -> Result<(), Failure> {
-    for (name, status) in statuses {
+) -> Result<(io::Result<()>, Vec<ReportedStatus>), Failure> {
+    let mut statuses = statuses.into_iter();
+    let mut shown = Vec::new();
+    while let Some((name, status)) = statuses.next() {
         let Some(row) = row(args, client, name, status).await? else {
             continue;
         };
+        shown.push(row.status);
         let name = Escaped(&row.name);
         let printed = match &row.details {
             Some(details) => line(format_args!("{name}\t{}", Reasoned(details))),
             None => line(format_args!("{name}\t{}", row.status)),
         };
         if printed.is_err() {
-            break;
+            shown.extend(statuses.map(|(_, status)| status));
+            return Ok((printed, shown));
         }
     }
-    Ok(())
+    Ok((Ok(()), shown))
 }
 
 /// The widest column of names. A longer name moves the rest of its own line.
@@ -187,7 +201,7 @@ const STATUSES: usize = 15;
 /// As wide as a moment.
 const MOMENTS: usize = 24;
 
-fn print_aligned(terminal: Terminal, rows: &[Row]) {
+fn print_aligned(terminal: Terminal, rows: &[Row]) -> io::Result<()> {
     let names: Vec<String> = rows
         .iter()
         .map(|row| Named(&row.name).to_string())
@@ -201,9 +215,7 @@ fn print_aligned(terminal: Terminal, rows: &[Row]) {
         String::new()
     };
     let head = format!("SERVICE{}  STATUS{more}", fill("SERVICE", column));
-    if line(terminal.paint(Color::Bold, head)).is_err() {
-        return;
-    }
+    line(terminal.paint(Color::Bold, head))?;
     for (row, name) in rows.iter().zip(&names) {
         let status = row.status.to_string();
         let gap = fill(name, column);
@@ -211,21 +223,19 @@ fn print_aligned(terminal: Terminal, rows: &[Row]) {
             "{name}{gap}  {}",
             terminal.paint(color_of(row.status), &status)
         );
-        let printed = match &row.details {
-            None => line(begin),
+        match &row.details {
+            None => line(begin)?,
             Some(details) => {
                 let gap = fill(&status, STATUSES);
                 let since = details.since.map(|since| Since(since).to_string());
                 let since = since.unwrap_or_default();
                 let reason = details.reason.as_deref().unwrap_or_default();
                 let text = format!("{begin}{gap}  {since:MOMENTS$}  {}", Escaped(reason));
-                line(text.trim_end())
+                line(text.trim_end())?;
             }
-        };
-        if printed.is_err() {
-            return;
         }
     }
+    Ok(())
 }
 
 impl Row {

@@ -2,6 +2,7 @@
 
 use std::{
     fmt::{self, Display},
+    io,
     time::Duration,
 };
 
@@ -58,10 +59,10 @@ impl Question<'_> {
         }
     }
 
-    /// Prints one line, with the latency if `timed`. `false` if nobody reads stdout.
-    pub(super) fn print(&self, answer: &Answer, timed: bool) -> bool {
+    /// Prints one line, with the latency if `timed`.
+    pub(super) fn print(&self, answer: &Answer, timed: bool) -> io::Result<()> {
         let Answer { details, took } = answer;
-        let printed = match self.form {
+        match self.form {
             Form::Json => line(self.object(Ok(answer)).end()),
             Form::Text { reasons, terminal } => {
                 let text = if reasons {
@@ -75,16 +76,15 @@ impl Question<'_> {
                     line(text)
                 }
             }
-        };
-        printed.is_ok()
+        }
     }
 
-    /// Logs the failure. With `--json` stdout gets an object, too: `false` if nobody reads stdout.
-    pub(super) fn print_failure(&self, failure: &Failure) -> bool {
+    /// Logs the failure. With `--json` stdout gets an object, too.
+    pub(super) fn print_failure(&self, failure: &Failure) -> io::Result<()> {
         failure.log();
         match self.form {
-            Form::Text { .. } => true,
-            Form::Json => line(self.object(Err(failure)).end()).is_ok(),
+            Form::Text { .. } => Ok(()),
+            Form::Json => line(self.object(Err(failure)).end()),
         }
     }
 

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     interrupts::Interrupts,
     json::Object,
-    output::{Exit, line, log},
+    output::{Exit, ended, line, log},
     values::duration_or_none,
 };
 
@@ -61,7 +61,7 @@ struct Tally {
     latencies: Latencies,
 }
 
-/// Asks until all rounds are over, a signal arrives, or nobody reads stdout.
+/// Asks until all rounds are over, a signal arrives, or stdout cannot be written.
 pub(super) async fn repeat(
     question: &Question<'_>,
     connector: &Connector,
@@ -93,13 +93,13 @@ pub(super) async fn repeat(
         // A round that took longer than the interval delays the later rounds: they do not follow one another without a pause.
         next = (next + rounds.interval).max(Instant::now());
         left = left.map(|left| left - 1);
-        let read = match &outcome {
+        let written = match &outcome {
             Ok(answer) => question.print(answer, true),
             Err(failure) => question.print_failure(failure),
         };
         tally.add(&outcome);
-        if !read {
-            return Ok(tally.exit());
+        if written.is_err() {
+            return Ok(ended(written, tally.exit()));
         }
         let lost = |failure: &Failure| failure.code.is_none_or(|code| code == Code::UNAVAILABLE);
         if outcome.is_err_and(|failure| lost(&failure)) {
@@ -109,12 +109,11 @@ pub(super) async fn repeat(
             }
         }
     }
-    // If nobody reads the summary, nobody misses the summary.
-    let _ = match question.form {
+    let written = match question.form {
         Form::Json => line(tally.object().end()),
         Form::Text { .. } => line(tally.text()),
     };
-    Ok(tally.exit())
+    Ok(ended(written, tally.exit()))
 }
 
 impl Tally {

@@ -49,8 +49,8 @@ pub(crate) struct SidecarArgs {
     /// Serve a service that is NOT_SERVING unless "grpc-health beat NAME" renews its lease within the time TTL; repeatable.
     #[arg(long, value_name = "NAME=TTL", requires = "control", value_parser = lease)]
     pub(super) lease: Vec<Spec>,
-    /// Read checks, groups and leases from this file (TOML), too. SIGHUP reads the file again; if the file cannot be used, the server keeps
-    /// what it has.
+    /// Read checks, groups and leases (with --control) from this file (TOML), too. SIGHUP reads the file, and the certificates of grpcs
+    /// checks, again; if a file cannot be used, the server keeps what it has.
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Listen on this Unix domain socket for the commands set, clear, beat, shutdown and resume. Only the server's own user may connect

@@ -1,7 +1,7 @@
 //! What a sidecar has running: made from specs, replaced after SIGHUP, stopped at the end.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::SeqCst},
@@ -16,6 +16,7 @@ use grpc_health::{
         probes::{Command, FileAge, Grpc, Http, Tcp},
     },
     registry::{Group, RegistryError},
+    tls::ClientPem,
 };
 use tokio::{signal::unix::Signal, task::spawn_blocking, time::timeout};
 
@@ -40,6 +41,8 @@ pub(crate) struct Sidecar {
 /// What decides the status of one name.
 pub(super) struct Running {
     pub(super) spec: Spec,
+    /// The certificates that a check uses.
+    pem: Option<ClientPem>,
     pub(super) decider: Decider,
 }
 
@@ -77,11 +80,6 @@ impl Sidecar {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a check, a group or a lease decides the status of `name`.
-    pub(crate) fn decides(&self, name: &str) -> bool {
-        self.running().contains_key(name)
-    }
-
     /// Notes that the server drains. A client of the control socket cannot undo the drain from now on.
     pub(crate) fn drains(&self) {
         self.draining.store(true, SeqCst);
@@ -117,22 +115,31 @@ impl Sidecar {
         }
         let is_wanted = |name: &str, old: &Running| {
             let new = wanted.get(name);
-            new.is_some_and(|new| new.spec == old.spec)
+            new.is_some_and(|new| new.spec == old.spec && new.pem == old.pem)
         };
         let changed: Vec<String> = running
             .iter()
             .filter(|(name, old)| !is_wanted(name, old))
             .map(|(name, _)| name.clone())
             .collect();
+        // A check that replaces a check goes on with the status.
+        let mut goes_on = BTreeSet::new();
         for name in changed {
             if let Some(old) = running.remove(&name) {
                 let was_check = matches!(old.decider, Decider::Check(_));
                 let _ = old.decider.stop();
-                // A check that replaces a check goes on with the status. A group ends before any other begins, or two that swap their
-                // members would contain themselves meanwhile.
+                // A group ends before any other begins, or two that swap their members would contain themselves meanwhile.
                 let new = wanted.get(&name).map(|new| &new.spec);
-                if !(was_check && matches!(new, Some(Spec::Check(_)))) {
+                if was_check && matches!(new, Some(Spec::Check(_))) {
+                    goes_on.insert(name);
+                } else {
                     self.registry.clear(&name);
+                    if name.is_empty() && new.is_none() {
+                        // As at the start, the server as a whole serves unless told otherwise. A registered name always has room.
+                        let _ = self
+                            .registry
+                            .set_service_status(&name, ServingStatus::Serving);
+                    }
                 }
             }
         }
@@ -141,10 +148,10 @@ impl Sidecar {
             if running.contains_key(&name) {
                 continue;
             }
-            match self.start(&new) {
+            match self.start(&new, goes_on.contains(&name)) {
                 Ok(decider) => {
-                    let spec = new.spec;
-                    running.insert(name, Running { spec, decider });
+                    let Prepared { spec, pem, .. } = new;
+                    running.insert(name, Running { spec, pem, decider });
                 }
                 Err(error) => errors.push(format!("the {} \"{name}\": {error}", new.spec.what())),
             }
@@ -152,9 +159,10 @@ impl Sidecar {
         errors
     }
 
-    fn start(&self, new: &Prepared) -> Result<Decider, String> {
+    /// `goes_on` says whether a check keeps the status of the check before.
+    fn start(&self, new: &Prepared, goes_on: bool) -> Result<Decider, String> {
         match &new.spec {
-            Spec::Check(check) => self.check(check, new).map(Decider::Check),
+            Spec::Check(check) => self.check(check, new, goes_on).map(Decider::Check),
             Spec::Group(group) => self.group(group),
             Spec::Lease(lease) => {
                 let down = ServingStatus::NotServing;
@@ -183,7 +191,7 @@ impl Sidecar {
     /// Renews a lease. `None` if there is no lease of this name.
     pub(super) fn beat(&self, name: &str) -> Option<Result<(), RegistryError>> {
         let mut running = self.running();
-        let Running { spec, decider } = running.get_mut(name)?;
+        let Running { spec, decider, .. } = running.get_mut(name)?;
         let (Spec::Lease(spec), Decider::Lease(place)) = (spec, decider) else {
             return None;
         };
@@ -195,33 +203,43 @@ impl Sidecar {
         Some(made.map(|lease| *place = Some(lease)))
     }
 
-    fn check(&self, spec: &CheckSpec, new: &Prepared) -> Result<CheckHandle, String> {
+    fn check(
+        &self,
+        spec: &CheckSpec,
+        new: &Prepared,
+        goes_on: bool,
+    ) -> Result<CheckHandle, String> {
         match &spec.kind {
-            Kind::Tcp(addr) => self.run(spec, Tcp::new(addr)),
-            Kind::Exec(program, args) => self.run(spec, Command::new(program, args)),
-            Kind::Age(path, max) => self.run(spec, FileAge::new(path, *max)),
+            Kind::Tcp(addr) => self.run(spec, goes_on, Tcp::new(addr)),
+            Kind::Exec(program, args) => self.run(spec, goes_on, Command::new(program, args)),
+            Kind::Age(path, max) => self.run(spec, goes_on, FileAge::new(path, *max)),
             Kind::Http(url) => {
                 let http: Http = url.parse().map_err(|error| format!("{error}"))?;
-                self.run(spec, http)
+                self.run(spec, goes_on, http)
             }
             Kind::Grpc(grpc) => {
                 let probe = Grpc::new(grpc.target.clone(), &grpc.service);
                 let probe = probe.connector(new.connector.clone());
-                self.run(spec, if grpc.watch { probe.watch() } else { probe })
+                let probe = if grpc.watch { probe.watch() } else { probe };
+                self.run(spec, goes_on, probe)
             }
         }
     }
 
-    fn run(&self, spec: &CheckSpec, probe: impl Probe) -> Result<CheckHandle, String> {
+    fn run(
+        &self,
+        spec: &CheckSpec,
+        goes_on: bool,
+        probe: impl Probe,
+    ) -> Result<CheckHandle, String> {
         let check = Check::new(spec.period, spec.timeout, probe)
             .rise(spec.rise)
             .fall(spec.fall)
             .observe(said(spec.name.clone()));
-        let known = self.registry.get_service_status(&spec.name);
-        let check = match (known, spec.starts_not_serving) {
-            (known, _) if known != ServingStatus::ServiceUnknown => check.keeps_status(),
-            (_, true) => check.starts_not_serving(),
-            (_, false) => check,
+        let check = match (goes_on, spec.starts_not_serving) {
+            (true, _) => check.keeps_status(),
+            (false, true) => check.starts_not_serving(),
+            (false, false) => check,
         };
         let started = self.registry.check(&spec.name, check);
         started.map_err(|error| error.to_string())

@@ -22,11 +22,17 @@ pub(crate) struct Source {
     args: Vec<Spec>,
     services: Vec<String>,
     file: Option<std::path::PathBuf>,
+    /// Whether there is a control socket, whose clients renew leases.
+    has_control: bool,
+    /// Names that must be services, each with the option that names the service.
+    needed: Vec<(&'static str, String)>,
 }
 
-/// A spec, and the connector that its check needs, if any.
+/// A spec, and what the check of a gRPC server needs.
 pub(super) struct Prepared {
     pub(super) spec: Spec,
+    /// What the files of certificates have, for TLS.
+    pub(super) pem: Option<ClientPem>,
     pub(super) connector: Connector,
 }
 
@@ -37,11 +43,25 @@ impl Source {
             args: args.specs().cloned().collect(),
             services: services.collect(),
             file: args.config.clone(),
+            has_control: args.control.is_some(),
+            needed: Vec::new(),
         }
     }
 
-    pub(crate) const fn has_file(&self) -> bool {
-        self.file.is_some()
+    /// Refuses a configuration, now and after SIGHUP, without one of the services `names`, which `option` names.
+    pub(crate) fn needing<'a>(
+        mut self,
+        option: &'static str,
+        names: impl IntoIterator<Item = &'a String>,
+    ) -> Self {
+        let named = names.into_iter().map(|name| (option, name.clone()));
+        self.needed.extend(named);
+        self
+    }
+
+    /// Whether there is a file to read again: the configuration, or certificates of checks.
+    pub(crate) fn has_files(&self) -> bool {
+        self.file.is_some() || self.args.iter().any(|spec| tls(spec).is_some())
     }
 
     /// Reads everything, in blocking calls. The error has a line for each thing that is wrong.
@@ -61,10 +81,19 @@ impl Source {
         }
         let services: Vec<&str> = self.services.iter().map(String::as_str).collect();
         whole(&planned, &services).map_err(name)?;
-        let (mut prepared, mut complaints) = (Vec::new(), Vec::new());
+        let (mut prepared, mut complaints) = (Vec::new(), self.missing(&planned));
         for Planned { place, spec } in planned {
+            if matches!(spec, Spec::Lease(_)) && !self.has_control {
+                let why = format!("the lease \"{}\" needs --control", spec.name());
+                complaints.push(Complaint { place, why });
+                continue;
+            }
             match connector(&spec) {
-                Ok(connector) => prepared.push(Prepared { spec, connector }),
+                Ok((pem, connector)) => prepared.push(Prepared {
+                    spec,
+                    pem,
+                    connector,
+                }),
                 Err(error) => {
                     let why = format!("the check \"{}\": {error}", spec.name());
                     complaints.push(Complaint { place, why });
@@ -76,6 +105,23 @@ impl Source {
         } else {
             Err(name(complaints))
         }
+    }
+}
+
+impl Source {
+    /// Complains of each needed name that is no service. The empty name always is one.
+    fn missing(&self, planned: &[Planned]) -> Vec<Complaint> {
+        let is_service = |name: &String| {
+            let mut decided = planned.iter().map(|one| one.spec.name());
+            name.is_empty() || self.services.contains(name) || decided.any(|one| one == name)
+        };
+        let missing = self.needed.iter().filter(|(_, name)| !is_service(name));
+        missing
+            .map(|(option, name)| Complaint {
+                place: Place::Argument,
+                why: format!("{option} \"{name}\": no such --service"),
+            })
+            .collect()
     }
 }
 
@@ -98,24 +144,34 @@ fn text(path: &Path) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "the file is not UTF-8".to_owned())
 }
 
+/// How a check uses TLS, if the check does.
+fn tls(spec: &Spec) -> Option<&GrpcTls> {
+    let Spec::Check(check) = spec else {
+        return None;
+    };
+    match &check.kind {
+        Kind::Grpc(grpc) => grpc.tls.as_ref(),
+        _ => None,
+    }
+}
+
 /// How the check of a gRPC server connects.
-fn connector(spec: &Spec) -> Result<Connector, TlsError> {
+fn connector(spec: &Spec) -> Result<(Option<ClientPem>, Connector), TlsError> {
     let connector = Connector::new();
     let Spec::Check(check) = spec else {
-        return Ok(connector);
+        return Ok((None, connector));
     };
     let connector = connector.timeout(check.timeout);
-    let Kind::Grpc(grpc) = &check.kind else {
-        return Ok(connector);
+    let Some(tls) = tls(spec) else {
+        return Ok((None, connector));
     };
-    let Some(tls) = &grpc.tls else {
-        return Ok(connector);
-    };
-    let connector = connector.tls(&ClientTls::from_pem(&pem(tls)?)?);
-    Ok(match &tls.server_name {
+    let pem = pem(tls)?;
+    let connector = connector.tls(&ClientTls::from_pem(&pem)?);
+    let connector = match &tls.server_name {
         Some(name) => connector.server_name(name),
         None => connector,
-    })
+    };
+    Ok((Some(pem), connector))
 }
 
 fn pem(tls: &GrpcTls) -> Result<ClientPem, TlsError> {
