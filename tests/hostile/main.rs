@@ -19,6 +19,7 @@ mod flips;
 mod floods;
 mod headers;
 mod holding;
+mod lines;
 mod listeners;
 mod memory;
 mod messages;
