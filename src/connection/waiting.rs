@@ -146,8 +146,11 @@ impl<S: Service> Waiting<S> {
         let mut calls = self.calls.iter();
         calls.any(|(_, call)| match &call.state {
             State::Replying(_) => !call.long_lived,
-            // The request has arrived, as far as the client has sent it.
-            State::Reading(reading) => reading.collector.is_inflating(),
+            // The request has arrived, as far as the client has sent it. An interceptor decides about the call, or the server decompresses.
+            State::Reading(reading) => {
+                let is_undecided = !reading.call.is_decided() && !call.long_lived;
+                reading.collector.is_inflating() || is_undecided
+            }
             State::Over => false,
         })
     }
