@@ -34,6 +34,7 @@ mod sending;
 mod slow;
 mod stage;
 mod states;
+mod steady;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;
