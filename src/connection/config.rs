@@ -145,8 +145,8 @@ impl Config {
             "max_frame_size is not between 16384 and 16777215: {frame}"
         );
         assert!(
-            u32::try_from(buffer).is_ok(),
-            "max_send_buffer_size is not between 0 and {}: {buffer}",
+            buffer > 0 && u32::try_from(buffer).is_ok(),
+            "max_send_buffer_size is not between 1 and {}: {buffer}",
             u32::MAX
         );
     }
@@ -245,7 +245,7 @@ mod tests {
             let panic = std::panic::catch_unwind(|| config.check()).expect_err("refused");
             panic.downcast_ref::<String>().expect("a text").clone()
         };
-        let cases: [(Change, &str); 7] = [
+        let cases: [(Change, &str); 8] = [
             (
                 |config| config.receive_budget = (1 << 20) - 1,
                 "receive_budget is less than 1048576",
@@ -272,7 +272,12 @@ mod tests {
             ),
             (
                 |config| config.max_send_buffer_size = Some(1 << 32),
-                "max_send_buffer_size is not between 0 and 4294967295",
+                "max_send_buffer_size is not between 1 and 4294967295",
+            ),
+            (
+                // Such a connection sent nothing.
+                |config| config.max_send_buffer_size = Some(0),
+                "max_send_buffer_size is not between 1 and 4294967295: 0",
             ),
         ];
         for (change, expected) in cases {
@@ -287,6 +292,8 @@ mod tests {
         config.max_send_buffer_size = Some(u32::MAX as usize);
         config.check();
         let _ = config.http2();
+        config.max_send_buffer_size = Some(1);
+        config.check();
     }
 
     #[test]

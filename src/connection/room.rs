@@ -14,15 +14,13 @@ impl<S: Service> Waiting<S> {
     /// Polls the calls that wait for room in the budgets, until one of them has to wait again. Returns whether a call had room.
     pub(super) fn poll_others(&mut self, at: &mut Turn<'_, S>) -> bool {
         let mut had_room = false;
-        while let Some(key) = self.after_others.pop_front() {
-            let Some(call) = self.calls.get_mut(key as usize) else {
+        while let Some(entry) = self.after_others.pop_front() {
+            let Some(call) = entry.call(&mut self.calls) else {
                 continue;
             };
-            if !std::mem::take(&mut call.after_others) {
-                continue;
-            }
-            self.poll_call(key, at);
-            let call = self.calls.get(key as usize);
+            call.after_others = false;
+            self.poll_call(entry.key, at);
+            let call = entry.call(&mut self.calls);
             if call.is_some_and(|call| call.after_others) {
                 // The call is the last now, and goes back to its place.
                 self.after_others.rotate_right(1);

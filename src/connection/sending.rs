@@ -322,6 +322,8 @@ impl Sending {
         let bytes = bytes.min(self.share.budget().most());
         let held = self.share.held();
         if held > 0 && held.saturating_add(bytes) > self.share.budget().most() {
+            // The connection waits for its own client, and must not keep others from making replies.
+            self.share.leave();
             return false;
         }
         if self.share.try_take(bytes).is_ok() {

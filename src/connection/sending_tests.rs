@@ -134,3 +134,31 @@ fn the_queue_keeps_to_a_short_send_buffer_and_to_a_small_budget() {
         assert_eq!(replies.sending.queue(), first / 2);
     }
 }
+
+/// A connection kept the first place, although it was over its own part by then, and all others waited behind it.
+#[test]
+fn a_connection_over_its_part_gives_its_place_in_the_queue_up() {
+    const MIB: usize = 1 << 20;
+    let config = Config::default();
+    // 64 MiB: 56 MiB are full, and 14 MiB are one connection's part.
+    let outbox = Arc::new(Outbox::new(config.send_budget));
+    let new = || Sending::new(&outbox, &config, &Arc::new(Link::new()));
+    let mut others: Vec<_> = (0..4).map(|_| (new(), 0)).collect();
+    for (other, held) in &mut others {
+        other.recount(held, 12 * MIB);
+    }
+    let (mut first, mut stream, mut reply) = (new(), 0, 0);
+    first.recount(&mut stream, 8 * MIB);
+    // The budget is full.
+    assert!(!first.has_room_for(4 * MIB));
+    first.recount(&mut reply, 5 * MIB);
+    for (other, held) in &mut others {
+        other.recount(held, 0);
+    }
+    // The connection is woken, and holds 13 MiB of its 14.
+    assert!(!first.has_room_for(4 * MIB));
+    assert!(new().has_room_for(4 * MIB), "another one waits");
+    // The connection waits for nobody: there is room as soon as the connection holds less.
+    first.recount(&mut reply, 0);
+    assert!(first.has_room_for(4 * MIB));
+}

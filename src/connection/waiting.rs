@@ -1,5 +1,6 @@
 //! The calls of a connection that were not answered in the turn of their arrival: their places, wakers and deadlines.
 
+mod entry;
 mod requests;
 mod waiter;
 
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use entry::Entry;
 use slab::Slab;
 use tokio::time::Instant;
 
@@ -36,15 +38,19 @@ pub(super) struct Waiting<S: Service> {
     wakers: Vec<(Arc<StreamWaker>, Waker)>,
     pub(super) deadlines: Deadlines,
     ready: Vec<u32>,
-    after_flush: Vec<u32>,
+    after_flush: Vec<Entry>,
     /// The calls that wait until the budgets of replies have room, in order.
-    pub(super) after_others: VecDeque<u32>,
+    pub(super) after_others: VecDeque<Entry>,
     /// The number of long-lived calls.
     long_lived: usize,
+    /// The number of the last call.
+    inserted: u32,
 }
 
 pub(super) struct Waiter<S: Service> {
     pub(super) state: State<S>,
+    /// Tells the call from others that have had its place.
+    number: u32,
     began: Instant,
     pub(super) patience: Patience,
     /// The call's entry in `deadlines`.
@@ -101,6 +107,7 @@ impl<S: Service> Waiting<S> {
             after_flush: Vec::new(),
             after_others: VecDeque::new(),
             long_lived: 0,
+            inserted: 0,
         }
     }
 
@@ -139,8 +146,11 @@ impl<S: Service> Waiting<S> {
         let mut calls = self.calls.iter();
         calls.any(|(_, call)| match &call.state {
             State::Replying(_) => !call.long_lived,
-            // The request has arrived, as far as the client has sent it.
-            State::Reading(reading) => reading.collector.is_inflating(),
+            // The request has arrived, as far as the client has sent it. An interceptor decides about the call, or the server decompresses.
+            State::Reading(reading) => {
+                let is_undecided = !reading.call.is_decided() && !call.long_lived;
+                reading.collector.is_inflating() || is_undecided
+            }
             State::Over => false,
         })
     }
@@ -179,8 +189,10 @@ impl<S: Service> Waiting<S> {
                 patience.await_request(body_timeout(&reading.call, at), now);
             }
         }
+        self.inserted = self.inserted.wrapping_add(1);
         entry.insert(Waiter {
             state,
+            number: self.inserted,
             began: now,
             patience,
             armed: None,
@@ -252,10 +264,10 @@ impl<S: Service> Waiting<S> {
         // The calls whose turn comes with the next flush, before the calls that have had a turn.
         let mut kept = 0;
         for at_key in 0..flushed.len() {
-            let Some(&key) = flushed.get(at_key) else {
+            let Some(&entry) = flushed.get(at_key) else {
                 break;
             };
-            let Some(call) = self.calls.get_mut(key as usize) else {
+            let Some(call) = entry.call(&mut self.calls) else {
                 continue;
             };
             if at.sending.room() == 0 && call.unsent() > SMALL {
@@ -264,7 +276,7 @@ impl<S: Service> Waiting<S> {
                 continue;
             }
             call.after_flush = false;
-            self.poll_call(key, at);
+            self.poll_call(entry.key, at);
         }
         flushed.truncate(kept);
         flushed.append(&mut self.after_flush);
@@ -301,6 +313,17 @@ impl<S: Service> Waiting<S> {
         let mut call = self.calls.try_remove(key as usize)?;
         self.long_lived -= usize::from(call.long_lived);
         sending.recount(&mut call.held, 0);
+        // The entries of calls that have ended stay until they are many, so that the end of a call costs little.
+        let most = 2 * self.calls.len() + FEW;
+        if call.after_flush && self.after_flush.len() > most {
+            let calls = &mut self.calls;
+            self.after_flush.retain(|entry| entry.call(calls).is_some());
+        }
+        if call.after_others && self.after_others.len() > most {
+            let calls = &mut self.calls;
+            self.after_others
+                .retain(|entry| entry.call(calls).is_some());
+        }
         Some(call)
     }
 
@@ -320,11 +343,11 @@ impl<S: Service> Waiting<S> {
             progress @ (Progress::Waiting | Progress::AfterFlush | Progress::AfterOthers) => {
                 let flush = progress == Progress::AfterFlush;
                 if flush && !std::mem::replace(&mut call.after_flush, true) {
-                    self.after_flush.push(key);
+                    self.after_flush.push(Entry::new(key, call));
                 }
                 let others = progress == Progress::AfterOthers;
                 if others && !std::mem::replace(&mut call.after_others, true) {
-                    self.after_others.push_back(key);
+                    self.after_others.push_back(Entry::new(key, call));
                 }
                 if let State::Replying(replying) = &call.state {
                     let (unsent, given) = (replying.unsent(), replying.given());

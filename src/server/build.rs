@@ -25,7 +25,7 @@ impl<S: Service> Builder<S> {
     ///   [`max_stream_window`](Self::max_stream_window) is 0, or more than 2^31 - 1 bytes.
     /// - If [`receive_budget`](Self::receive_budget) is less than 1,048,576 bytes.
     /// - If [`max_frame_size`](Self::max_frame_size) is less than 16,384 bytes, or more than 16,777,215 bytes.
-    /// - If [`max_send_buffer_size`](Self::max_send_buffer_size) is more than 2^32 - 1 bytes.
+    /// - If [`max_send_buffer_size`](Self::max_send_buffer_size) is 0, or more than 2^32 - 1 bytes.
     #[must_use]
     #[track_caller]
     pub fn build(self) -> Server<S> {

@@ -187,7 +187,7 @@ impl<S> Builder<S> {
     ///
     /// # Panics
     ///
-    /// [`build`](Self::build) panics if `bytes` is more than 2^32 - 1.
+    /// [`build`](Self::build) panics if `bytes` is 0, or more than 2^32 - 1.
     pub const fn max_send_buffer_size(mut self, bytes: usize) -> Self {
         self.connection.max_send_buffer_size = Some(bytes);
         self

@@ -19,6 +19,7 @@ mod flips;
 mod floods;
 mod headers;
 mod holding;
+mod lines;
 mod listeners;
 mod memory;
 mod messages;
@@ -33,6 +34,7 @@ mod sending;
 mod slow;
 mod stage;
 mod states;
+mod steady;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;

@@ -81,6 +81,7 @@ async fn a_reply_goes_out_in_parts_of_the_send_buffer() {
     for (builder, most) in [
         (builder(), 16_384),
         (builder().max_send_buffer_size(1_000), 1_000),
+        (builder().max_send_buffer_size(1), 1),
     ] {
         let mut peer = connect(&serve(builder)).await;
         let stream = peer.call(&Request::new(LIST), &envelope(0, b"")).await;

@@ -133,11 +133,12 @@ async fn a_decision_is_dropped_with_its_call() {
         peer.send(&frame::reset(stream, CANCEL)).await;
         peer.ping().await;
         assert_eq!(gate.waiting.get(), 0, "{path}");
-        // The connection.
+        // The connection, which may be half closed: the decision has a second.
         peer.ask(path, b"x").await;
         peer.ping().await;
         assert_eq!(gate.waiting.get(), 1, "{path}");
         drop(peer);
+        tokio::time::sleep(Duration::from_secs(1)).await;
         settle().await;
         assert_eq!(gate.waiting.get(), 0, "{path}");
         // A shutdown waits for it, until its own deadline.

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use grpc_health::Status;
 use grpc_health::router::{Raw, Request, Streaming};
 use tokio::time::{Instant, sleep};
 
 use crate::fixture::{Count, raw, reply, router, serve};
+use crate::support::frame::Frame;
 use crate::support::peer::PIPE;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -87,4 +89,43 @@ async fn a_handler_that_waits_for_more_hears_of_the_end() {
     task.await.unwrap();
     assert!(start.elapsed() <= SECOND);
     assert_eq!(host.0.stats().calls_waiting, 0);
+}
+
+/// The request has arrived as a whole, and was dropped with the connection while an interceptor decided about it.
+#[tokio::test(start_paused = true)]
+async fn an_async_interceptor_may_take_a_part_of_the_second() {
+    for (millis, is_granted, code) in [
+        (100, true, Some("0")),
+        (100, false, Some("16")),
+        (1_010, true, None),
+    ] {
+        let host = serve(
+            router()
+                .unary("/a/Quick", async |_: Request<Raw>| reply("done"))
+                .intercept_async(move |call| async move {
+                    sleep(Duration::from_millis(millis)).await;
+                    if is_granted {
+                        Ok(call)
+                    } else {
+                        Err(Status::unauthenticated("who?"))
+                    }
+                }),
+        );
+        let (mut peer, task) = host.pipe(PIPE, &[]).await;
+        let start = Instant::now();
+        let stream = peer.ask("/a/Quick", b"").await;
+        peer.finish().await;
+        let frames = peer.recv_to_end().await;
+        task.await.unwrap();
+        let ended = frames.iter().find_map(|frame| match frame {
+            Frame::Headers {
+                stream: id,
+                end_stream: true,
+                fields,
+            } if *id == stream => fields.get("grpc-status"),
+            _ => None,
+        });
+        assert_eq!(ended, code, "{frames:?}");
+        assert_eq!(start.elapsed(), SECOND.min(Duration::from_millis(millis)));
+    }
 }
