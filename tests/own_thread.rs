@@ -8,12 +8,13 @@ use std::io::ErrorKind;
 use std::mem::forget;
 use std::net::SocketAddr;
 use std::process::Command;
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use grpc_health::client::{Client, ReportedStatus, Watch};
 use grpc_health::server::{self, ServerThread};
+use grpc_health::service::{Lifecycle, Service as _, Wrapper};
 use grpc_health::{HealthService, Registry, Server, ServingStatus};
 use tokio::runtime::Builder;
 
@@ -101,6 +102,52 @@ async fn a_blocked_runtime_blocks_no_check() {
     let client = thread::spawn(move || alone(check(addr)));
     assert_eq!(client.join().unwrap(), ReportedStatus::SERVING);
     stop(thread);
+}
+
+/// Begins a task that blocks when the shutdown begins.
+struct Blocks {
+    health: HealthService,
+    go: Mutex<Option<mpsc::Receiver<()>>>,
+    ended: mpsc::Sender<()>,
+}
+
+impl Wrapper for Blocks {
+    type Inner = HealthService;
+
+    fn inner(&self) -> &HealthService {
+        &self.health
+    }
+
+    fn lifecycle(&self, event: Lifecycle) {
+        if let Some(go) = self.go.lock().unwrap().take() {
+            let ended = self.ended.clone();
+            tokio::task::spawn_blocking(move || {
+                // As long as the test runs, or until the test has failed.
+                let _ = go.recv_timeout(Duration::from_secs(5));
+                let _ = ended.send(());
+            });
+        }
+        self.health.lifecycle(event);
+    }
+}
+
+#[test]
+fn a_blocking_task_does_not_keep_the_thread_after_the_shutdown() {
+    let (hold, go) = mpsc::channel();
+    let (tell, ended) = mpsc::channel();
+    let service = Blocks {
+        health: HealthService::new(Registry::new()),
+        go: Some(go).into(),
+        ended: tell,
+    };
+    let server = Server::builder().service(service);
+    let server = alone(server.bind("127.0.0.1:0")).unwrap();
+    let thread = server.spawn_thread().unwrap();
+    stop(thread);
+    assert_eq!(ended.try_recv(), Err(mpsc::TryRecvError::Empty));
+    // The task is not lost.
+    drop(hold);
+    ended.recv().unwrap();
 }
 
 /// As an application's `main` has it, in whose workers nothing may drop a runtime or block on one.

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use crate::connection::Standing;
+use crate::connection::{Doing, Standing};
 
 /// A connection over loopback or a Unix socket counts as a sixteenth: a proxy beside the server carries the calls of many.
 const LOCAL: usize = 16;
@@ -68,9 +68,14 @@ impl Crowd {
         self.handshakes.first().copied()
     }
 
-    /// The connections, those that do the most first.
-    pub(super) fn busiest(&self) -> impl Iterator<Item = u64> + '_ {
-        self.seats.iter().rev().map(|&(_, key)| key)
+    /// At most `enough` of the connections that work, of those that have had a call and do less, and of those that arrive. In three parts:
+    /// a crowd that arrives hides nobody. Of those that arrive, the oldest have most likely had a call since.
+    pub(super) fn callers(&self, enough: usize) -> impl Iterator<Item = u64> + '_ {
+        let (arriving, working) = (from(Doing::Arriving), from(Doing::Working));
+        let work = self.seats.range(working..).take(enough);
+        let rest = self.seats.range(..arriving).rev().take(enough);
+        let arrive = self.seats.range(arriving..working).take(enough);
+        work.chain(rest).chain(arrive).map(|&(_, key)| key)
     }
 
     /// The address's rank among all that have places.
@@ -84,4 +89,9 @@ impl Crowd {
         let first = self.first_handshake()?;
         Some((self.weight(self.handshakes()), Reverse(first)))
     }
+}
+
+/// Where the connections that do this begin.
+const fn from(doing: Doing) -> (Standing, u64) {
+    (Standing::new(doing, 0), 0)
 }

@@ -10,7 +10,18 @@ use tokio::time::timeout;
 
 use crate::connection::{LAST_WORDS, Link, Phase};
 use crate::observe::{Observer, Observers, Step};
-use crate::service::Lifecycle;
+use crate::service::{InOrder, Lifecycle};
+
+/// How far the server's shutdown has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Now {
+    phase: Phase,
+    /// How many shutdowns were taken back: tells a shutdown from the next one.
+    taken_back: u64,
+}
+
+/// A step that has been taken: the new phase, and the connections that were there.
+type Stepped = (Phase, Vec<Arc<Link>>);
 
 /// All connections of a server, and the phase of its shutdown.
 #[derive(Debug)]
@@ -19,7 +30,9 @@ pub(super) struct Drain {
     open: watch::Sender<usize>,
     /// The accept loops that may still bring connections.
     accepting: watch::Sender<usize>,
-    phase: watch::Sender<Phase>,
+    now: watch::Sender<Now>,
+    /// The order in which connections, observers and the service are told of the phases.
+    steps: InOrder<Stepped>,
     observers: Observers,
 }
 
@@ -30,7 +43,11 @@ impl Drain {
             members: Mutex::default(),
             open: watch::Sender::new(0),
             accepting: watch::Sender::new(0),
-            phase: watch::Sender::new(Phase::Serving),
+            now: watch::Sender::new(Now {
+                phase: Phase::Serving,
+                taken_back: 0,
+            }),
+            steps: InOrder::new(),
         }
     }
 
@@ -42,7 +59,7 @@ impl Drain {
     pub(super) fn join(self: &Arc<Self>, link: Arc<Link>) -> Member {
         let mut members = self.members();
         // Under the lock, so that either `step` finds the link, or the link gets the new phase here.
-        link.set_phase(*self.phase.borrow());
+        link.set_phase(self.phase());
         let key = members.insert(link);
         drop(members);
         self.open.send_modify(|open| *open = open.saturating_add(1));
@@ -64,42 +81,50 @@ impl Drain {
         *self.open.borrow()
     }
 
-    /// Moves the server from phase `from` to phase `to`. False if the server is not in phase `from`.
-    fn step(&self, from: Phase, to: Phase) -> bool {
-        let members = self.members();
-        let stepped = self.phase.send_if_modified(|current| {
-            let here = *current == from;
-            if here {
-                *current = to;
-            }
-            here
-        });
-        let links: Vec<_> = members.iter().map(|(_, link)| Arc::clone(link)).collect();
-        drop(members);
-        if stepped {
-            self.observers.drain(match to {
-                Phase::Serving => Step::Resumed,
-                Phase::Announced => Step::Announced,
-                Phase::Closing => Step::Closing,
-                Phase::Cut => Step::Cut,
-                Phase::Gone => Step::Done,
+    /// Moves the server from `from` to phase `to`, and tells everybody. False if the server is not at `from`.
+    fn step(&self, from: Now, to: Phase, tell: impl Fn(Lifecycle)) -> bool {
+        let happen = || {
+            let members = self.members();
+            let stepped = self.now.send_if_modified(|now| {
+                let here = *now == from;
+                if here {
+                    now.phase = to;
+                    now.taken_back += u64::from(to == Phase::Serving);
+                }
+                here
             });
-            links.iter().for_each(|link| link.set_phase(to));
-        }
-        stepped
+            let links = members.iter().map(|(_, link)| Arc::clone(link));
+            stepped.then(|| (to, links.collect()))
+        };
+        self.steps.step(happen, |(phase, links)| {
+            let (step, event) = match phase {
+                Phase::Serving => (Step::Resumed, Some(Lifecycle::Resume)),
+                Phase::Announced => (Step::Announced, Some(Lifecycle::Announce)),
+                Phase::Closing => (Step::Closing, Some(Lifecycle::Closing)),
+                Phase::Cut => (Step::Cut, None),
+                Phase::Gone => (Step::Done, None),
+            };
+            self.observers.drain(step);
+            links.iter().for_each(|link| link.set_phase(phase));
+            event.into_iter().for_each(&tell);
+        })
+    }
+
+    fn now(&self) -> Now {
+        *self.now.borrow()
     }
 
     /// The phase of the server's shutdown.
     pub(super) fn phase(&self) -> Phase {
-        *self.phase.borrow()
+        self.now().phase
     }
 
     /// Completes when the server is in `phase` or a later one.
     pub(super) fn reached(&self, phase: Phase) -> impl Future<Output = ()> + Send + use<> {
-        let mut current = self.phase.subscribe();
+        let mut now = self.now.subscribe();
         async move {
             // An error means that the server is gone, which is later than every phase.
-            let _ = current.wait_for(|current| *current >= phase).await;
+            let _ = now.wait_for(|now| now.phase >= phase).await;
         }
     }
 
@@ -111,34 +136,38 @@ impl Drain {
         let _ = open.wait_for(|open| *open == 0).await;
     }
 
-    /// Runs a shutdown to its end, and tells `tell` of each step before the step is taken. False if another shutdown has begun, or if this
-    /// one is taken back.
+    /// Runs a shutdown to its end, and tells `tell` of its steps. False if another shutdown has begun, or if this one is taken back.
     pub(super) async fn run(&self, times: Times, tell: impl Fn(Lifecycle)) -> bool {
-        if !self.step(Phase::Serving, Phase::Announced) {
+        let begun = self.now();
+        let at = |phase| Now { phase, ..begun };
+        if !self.step(at(Phase::Serving), Phase::Announced, &tell) {
             return false;
         }
-        tell(Lifecycle::Announce);
-        let mut phase = self.phase.subscribe();
-        let taken_back = phase.wait_for(|phase| *phase != Phase::Announced);
+        let mut now = self.now.subscribe();
+        // Not only the phase: another shutdown may have been announced since this one was taken back.
+        let taken_back = now.wait_for(|now| *now != at(Phase::Announced));
         let lingered = timeout(times.linger, taken_back).await.is_err();
-        if !lingered || !self.step(Phase::Announced, Phase::Closing) {
+        if !lingered || !self.step(at(Phase::Announced), Phase::Closing, &tell) {
             return false;
         }
-        tell(Lifecycle::Closing);
         if timeout(times.deadline, self.empty()).await.is_err() {
-            self.step(Phase::Closing, Phase::Cut);
+            self.step(at(Phase::Closing), Phase::Cut, &tell);
             // A handler that blocks may keep its connection's task from ending in time: such a connection is left behind.
             let _ = timeout(LAST_WORDS, self.empty()).await;
-            self.step(Phase::Cut, Phase::Gone);
+            self.step(at(Phase::Cut), Phase::Gone, &tell);
         } else {
-            self.step(Phase::Closing, Phase::Gone);
+            self.step(at(Phase::Closing), Phase::Gone, &tell);
         }
         true
     }
 
-    /// Takes a shutdown back. False unless the shutdown lingers.
-    pub(super) fn take_back(&self) -> bool {
-        self.step(Phase::Announced, Phase::Serving)
+    /// Takes a shutdown back, and tells `tell`. False unless the shutdown lingers.
+    pub(super) fn take_back(&self, tell: impl Fn(Lifecycle)) -> bool {
+        let at = Now {
+            phase: Phase::Announced,
+            ..self.now()
+        };
+        self.step(at, Phase::Serving, tell)
     }
 }
 
@@ -226,7 +255,7 @@ mod tests {
         drain.reached(Phase::Closing).await;
         assert_eq!(start.elapsed(), TIMES.linger);
         assert_eq!(link.phase(), Phase::Closing);
-        assert!(!drain.take_back());
+        assert!(!drain.take_back(|_| {}));
         drop(member);
         assert!(running.await.unwrap());
         assert_eq!((start.elapsed(), drain.open()), (TIMES.linger, 0));
@@ -248,11 +277,11 @@ mod tests {
     async fn a_drain_that_is_taken_back_while_it_lingers_can_begin_again() {
         let drain = Arc::new(Drain::new(Observers::default()));
         let (link, member) = linked(&drain);
-        assert!(!drain.take_back());
+        assert!(!drain.take_back(|_| {}));
         let (running, told) = run(&drain);
         drain.reached(Phase::Announced).await;
         assert!(!drain.run(TIMES, |_| {}).await, "there is one already");
-        assert!(drain.take_back());
+        assert!(drain.take_back(|_| {}));
         assert!(!running.await.unwrap());
         assert_eq!(
             (drain.phase(), link.phase()),
@@ -288,5 +317,76 @@ mod tests {
         assert_eq!((link.phase(), drain.open()), (Phase::Gone, 1));
         drop(member);
         assert_eq!(drain.open(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shutdown_that_was_taken_back_does_not_shorten_the_next_one() {
+        let drain = Arc::new(Drain::new(Observers::default()));
+        let start = Instant::now();
+        let (first, _) = run(&drain);
+        drain.reached(Phase::Announced).await;
+        let before = TIMES.linger - Duration::from_secs(1);
+        tokio::time::sleep(before).await;
+        assert!(drain.take_back(|_| {}));
+        // Before the task of the first one runs again.
+        assert!(
+            drain.run(TIMES, |_| {}).await,
+            "the first one ended the second"
+        );
+        assert!(!first.await.unwrap(), "it was taken back");
+        assert_eq!(start.elapsed(), before + TIMES.linger);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shutdown_that_is_taken_back_while_it_is_announced_is_announced_first() {
+        let drain = Arc::new(Drain::new(Observers::default()));
+        let (link, _member) = linked(&drain);
+        let told = Mutex::new(Vec::new());
+        let phases = || (drain.phase(), link.phase());
+        std::thread::scope(|scope| {
+            let (began, begun) = std::sync::mpsc::channel();
+            let (resume, resumed) = std::sync::mpsc::channel::<()>();
+            scope.spawn({
+                let (drain, told) = (&drain, &told);
+                move || {
+                    begun.recv().unwrap();
+                    let resumed = drain.take_back(|event| told.lock().unwrap().push(event));
+                    drop(resume);
+                    assert!(resumed);
+                }
+            });
+            let announced = |event| {
+                began.send(()).unwrap();
+                // Nobody takes it back before it is announced.
+                let wait = resumed.recv_timeout(Duration::from_millis(50));
+                assert_eq!(wait, Err(std::sync::mpsc::RecvTimeoutError::Timeout));
+                assert_eq!(phases(), (Phase::Announced, Phase::Announced));
+                told.lock().unwrap().push(event);
+            };
+            assert!(drain.step(drain.now(), Phase::Announced, announced));
+        });
+        assert_eq!(
+            *told.lock().unwrap(),
+            [Lifecycle::Announce, Lifecycle::Resume]
+        );
+        assert_eq!(phases(), (Phase::Serving, Phase::Serving));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shutdown_that_a_hook_takes_back_is_told_first() {
+        let drain = Drain::new(Observers::default());
+        let told = Mutex::new(Vec::new());
+        let tell = |event| {
+            if event == Lifecycle::Announce {
+                assert!(drain.take_back(|_| {}));
+            }
+            told.lock().unwrap().push(event);
+        };
+        assert!(!drain.run(TIMES, tell).await);
+        assert_eq!(
+            *told.lock().unwrap(),
+            [Lifecycle::Announce, Lifecycle::Resume]
+        );
+        assert_eq!(drain.phase(), Phase::Serving);
     }
 }

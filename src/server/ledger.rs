@@ -82,20 +82,23 @@ impl<L: Seat> Ledger<L> {
         self.end_arrivals(now);
         let held = self.crowds.get(&address).map_or(0, Crowd::len);
         let going = self.entries.len().saturating_sub(self.seated);
-        if self.limits.per_address.is_some_and(|max| held >= max)
-            || going > self.limits.going()
-            || !self.has_handshake(address)
-        {
+        if self.limits.per_address.is_some_and(|max| held >= max) || going > self.limits.going() {
             return None;
         }
+        let slowest = self.slowest_handshake(address)?;
+        // Its place counts as free, but the handshake ends only for a newcomer that gets a place.
+        self.count_handshake(slowest, false);
         let open = self
             .limits
             .connections
             .saturating_sub(self.limits.reserve());
         let is_reserved = self.seated >= open && !self.make_room(now, address);
-        if is_reserved && !self.has_reserve(address) {
+        let has_place = !is_reserved || self.has_reserve(address);
+        self.count_handshake(slowest, true);
+        if !has_place {
             return None;
         }
+        slowest.map(|key| self.evict(key));
         self.last_key += 1;
         let key = self.last_key;
         let standing = Standing::new(Doing::Arriving, now);
@@ -148,12 +151,9 @@ impl<L: Seat> Ledger<L> {
 
     /// How many connections from `address` have had a call. Looks at few, and counts no further than `enough`.
     pub(super) fn used(&self, address: Address, enough: usize) -> usize {
-        let keys = self
-            .crowds
-            .get(&address)
-            .into_iter()
-            .flat_map(Crowd::busiest);
-        keys.take(enough.saturating_mul(4))
+        let crowd = self.crowds.get(&address).into_iter();
+        crowd
+            .flat_map(|crowd| crowd.callers(enough.saturating_mul(4)))
             .filter_map(|key| self.entries.get(&key))
             .filter(|entry| entry.seat.standing().doing.has_called())
             .take(enough)
@@ -165,31 +165,43 @@ impl<L: Seat> Ledger<L> {
         std::mem::take(&mut self.evicted)
     }
 
-    /// Makes sure that one more handshake may be in progress: the oldest of the address that has the most makes room. False if there may be
-    /// none.
-    fn has_handshake(&mut self, newcomer: Address) -> bool {
+    /// The handshake that makes room for one more: the oldest of the address that has the most. `Some(None)` if there is room, `None` if
+    /// there may be no handshake.
+    fn slowest_handshake(&self, newcomer: Address) -> Option<Option<u64>> {
         let own = self.crowds.get(&newcomer);
         let has = own.map_or(0, Crowd::handshakes);
         let from = if has > 0 && has >= self.limits.handshakes_of(newcomer) {
             newcomer
         } else if self.handshakes < self.limits.handshakes {
-            return true;
+            return Some(None);
         } else {
-            match self.by_handshakes.last() {
-                Some(&((most, _), _))
-                    if own.is_some_and(|own| has > 0 && own.weight(has + 1) >= most) =>
-                {
-                    newcomer
-                }
-                Some(&(_, address)) => address,
-                None => return false,
+            let &((most, _), address) = self.by_handshakes.last()?;
+            match own {
+                Some(own) if has > 0 && own.weight(has + 1) >= most => newcomer,
+                _ => address,
             }
         };
-        let Some((_, key)) = self.crowds.get(&from).and_then(Crowd::first_handshake) else {
-            return false;
+        let (_, key) = self.crowds.get(&from)?.first_handshake()?;
+        Some(Some(key))
+    }
+
+    /// Lets the place of a handshake count, or not.
+    fn count_handshake(&mut self, key: Option<u64>, counts: bool) {
+        let entry = key.and_then(|key| self.entries.get_key_value(&key));
+        let Some((&key, entry)) = entry else { return };
+        let State::Seated(standing) = entry.state else {
+            return;
         };
-        self.evict(key);
-        true
+        let address = entry.address;
+        if counts {
+            self.seated += 1;
+            self.handshakes += 1;
+            self.change(address, |crowd| crowd.insert(standing, key, true));
+        } else {
+            self.seated -= 1;
+            self.handshakes -= 1;
+            self.change(address, |crowd| crowd.remove(standing, key));
+        }
     }
 
     /// Tells the connection to make room that does the least for the longest, of the address that holds the most. False if those that might

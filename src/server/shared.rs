@@ -101,11 +101,7 @@ impl<S: Service> Shared<S> {
 
     /// Takes a shutdown back. False unless the shutdown lingers.
     pub(super) fn resume(&self) -> bool {
-        let resumed = self.drain.take_back();
-        if resumed {
-            self.tell(Lifecycle::Resume);
-        }
-        resumed
+        self.drain.take_back(|event| self.tell(event))
     }
 }
 

@@ -37,7 +37,7 @@ impl<S: Service> Server<S> {
     /// earlier `serve` has begun the work elsewhere: with a [`HealthService`](crate::HealthService), the work wakes watchers, looks at
     /// leases and runs checks. Handlers of a [`Router`](crate::Router) run on the thread, too.
     ///
-    /// The thread ends when the server has shut down. The end of the process does not wait for the thread.
+    /// The thread ends when the server has shut down, and waits for no blocking task. The end of the process does not wait for the thread.
     /// [`Builder::thread_name`] names the thread.
     ///
     /// # Errors
@@ -68,6 +68,8 @@ impl<S: Service> Server<S> {
             server.shared().run_on(runtime.handle().clone());
             let _ = tell.send(Ok(()));
             runtime.block_on(server.serve_taken(listeners, serving));
+            // The tasks end here. The thread waits for no blocking task, since such a task may outlast the shutdown's deadline.
+            runtime.shutdown_background();
         })?;
         // The thread tells before it ends.
         made.recv().map_err(io::Error::other)??;

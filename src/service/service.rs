@@ -110,7 +110,10 @@ pub trait Service: Send + Sync + 'static {
         0
     }
 
-    /// Tells the service of a step in the server's life.
+    /// Tells the service of a step in the server's life. Steps are told one at a time, in their order, whichever threads cause them.
+    ///
+    /// The function may itself take a shutdown back or begin one: that step is told when the function has returned. The function must not
+    /// wait for another thread that does so, since that thread waits for the function.
     fn lifecycle(&self, event: Lifecycle);
 
     /// Work for the host to poll next to the calls. Each host asks once, and drops the work when the host is dropped.

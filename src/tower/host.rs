@@ -9,7 +9,7 @@ use tokio::task::AbortHandle;
 
 use crate::call::{Prebuilt, Turns};
 use crate::observe::Observers;
-use crate::service::{Contained, Lifecycle, Service, contain};
+use crate::service::{Contained, InOrder, Lifecycle, Service, contain};
 
 /// The service and everything that answering its calls needs.
 pub(super) struct Host<S> {
@@ -18,6 +18,8 @@ pub(super) struct Host<S> {
     pub(super) turns: Turns,
     pub(super) observers: Observers,
     phase: watch::Sender<Phase>,
+    /// The order in which the service is told of the phases.
+    steps: InOrder<Lifecycle>,
     background: OnceLock<Option<AbortHandle>>,
 }
 
@@ -39,6 +41,7 @@ impl<S: Service> Host<S> {
             turns: Turns::new(),
             observers: Observers::default(),
             phase: watch::Sender::new(Phase::Serving),
+            steps: InOrder::new(),
             background: OnceLock::new(),
         }
     }
@@ -67,22 +70,24 @@ impl<S: Service> Host<S> {
 
     /// Goes from phase `from` to phase `to` and tells the service; a panic of the service is caught. `false` if the phase is not `from`.
     pub(super) fn step(&self, from: Phase, to: Phase) -> bool {
-        let stepped = self.phase.send_if_modified(|phase| {
-            let here = *phase == from;
-            if here {
-                *phase = to;
-            }
-            here
-        });
         let event = match to {
             Phase::Serving => Lifecycle::Resume,
             Phase::Announced => Lifecycle::Announce,
             Phase::Closed => Lifecycle::Closing,
         };
-        if stepped {
+        let happen = || {
+            let stepped = self.phase.send_if_modified(|phase| {
+                let here = *phase == from;
+                if here {
+                    *phase = to;
+                }
+                here
+            });
+            stepped.then_some(event)
+        };
+        self.steps.step(happen, |event| {
             let _ = contain(|| self.service.lifecycle(event));
-        }
-        stepped
+        })
     }
 }
 

@@ -306,6 +306,28 @@ async fn a08_a_gateway_and_loopback_do_not_wait_for_the_flood_of_one_client() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a08_silent_connections_do_not_hide_the_clients_of_a_gateway() {
+    let mut door = Door::new(Server::builder());
+    let mut users = Vec::new();
+    for _ in 0..16 {
+        let mut peer = door.connect(GATEWAY).await;
+        assert_eq!(peer.check("").await, SERVING);
+        users.push(peer);
+    }
+    let mut silent = Vec::new();
+    // The second crowd comes when the clients have had their time for a first call.
+    for _ in 0..2 {
+        for _ in 0..64 {
+            silent.push(door.dial(GATEWAY).await);
+        }
+        let gateway = [198, 18, 0, 3];
+        flood(&mut door, gateway).await;
+        assert!(is_let_in(&mut door, gateway).await);
+        tokio::time::sleep(5 * SECOND).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a14_one_peer_does_not_take_all_watches() {
     let max = count(512, 65_536);
     let service = HealthService::new(Registry::new()).max_watches(max);

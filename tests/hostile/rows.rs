@@ -33,6 +33,7 @@ const ROWS: &[Row] = &[
         &["a08_pings", "a08_pings_whose_answers_are_not_read",
           "a08_whoever_floods_waits_at_the_door_longer_each_time",
           "a08_a_gateway_and_loopback_do_not_wait_for_the_flood_of_one_client",
+          "a08_silent_connections_do_not_hide_the_clients_of_a_gateway",
           "floods_end_their_connection_and_no_other"], ""),
     (9, "SETTINGS flood", &["a09_settings", "floods_end_their_connection_and_no_other"], ""),
     (10, "PRIORITY flood", &["a10_priorities", "floods_end_their_connection_and_no_other"], ""),

@@ -8,6 +8,7 @@ use crate::support::grpc::{
 use crate::support::io::{Read, Scripted};
 use crate::support::peer::{PIPE, Peer};
 use grpc_health::ServingStatus::{NotServing, Serving};
+use grpc_health::service::{Lifecycle, Service as _, Wrapper};
 use grpc_health::{HealthService, Registry, Server};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -343,4 +344,74 @@ async fn servers_on_one_registry_are_not_serving_together() {
     // The other server goes on, and so may its statuses.
     leaving.registry.resume();
     assert_eq!(shared.check("").await, SERVING);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_after_one_that_was_taken_back_lingers_as_long() {
+    let linger = 10 * SECOND;
+    let server = Server::builder()
+        .service(HealthService::new(Registry::new()))
+        .shutdown_linger(linger)
+        .build();
+    let handle = server.drain_handle();
+    handle.begin();
+    tokio::time::sleep(linger - SECOND).await;
+    assert!(handle.resume());
+    // Begins before the task of the first shutdown runs again.
+    let start = Instant::now();
+    server.shutdown().await;
+    assert_eq!(start.elapsed(), linger);
+}
+
+/// Waits with the announcement until the test has taken it back, or cannot.
+struct Slow {
+    health: HealthService,
+    began: tokio::sync::mpsc::UnboundedSender<()>,
+    go: std::sync::Mutex<std::sync::mpsc::Receiver<()>>,
+    told: tokio::sync::mpsc::UnboundedSender<Lifecycle>,
+}
+
+impl Wrapper for Slow {
+    type Inner = HealthService;
+
+    fn inner(&self) -> &HealthService {
+        &self.health
+    }
+
+    fn lifecycle(&self, event: Lifecycle) {
+        if event == Lifecycle::Announce {
+            self.began.send(()).unwrap();
+            let go = self.go.lock().unwrap();
+            let _ = go.recv_timeout(Duration::from_millis(100));
+        }
+        self.health.lifecycle(event);
+        self.told.send(event).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resume_comes_after_the_announcement() {
+    let registry = Registry::new();
+    let (began, mut begun) = tokio::sync::mpsc::unbounded_channel();
+    let (done, go) = std::sync::mpsc::channel();
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let service = Slow {
+        health: HealthService::new(registry.clone()),
+        began,
+        go: go.into(),
+        told: tell,
+    };
+    let server = Server::builder()
+        .service(service)
+        .shutdown_linger(60 * SECOND)
+        .build();
+    let handle = server.drain_handle();
+    handle.begin();
+    begun.recv().await.unwrap();
+    assert!(handle.resume());
+    drop(done);
+    let events = [told.recv().await, told.recv().await].map(Option::unwrap);
+    assert_eq!(events, [Lifecycle::Announce, Lifecycle::Resume]);
+    assert!(!handle.is_draining());
+    assert_eq!(registry.get_service_status(""), Serving);
 }

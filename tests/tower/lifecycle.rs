@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use grpc_health::ServingStatus::{NotServing, Serving};
+use grpc_health::ServingStatus::{self, NotServing, Serving};
 use grpc_health::service::{
     Admission, Answer, Background, Head, Lifecycle, Message, Method, Rejection, Reply, Service,
-    Unimplemented,
+    Unimplemented, Wrapper,
 };
 use grpc_health::tower::Mount;
 use grpc_health::{Code, HealthService, Registry};
@@ -258,4 +258,65 @@ async fn background_work_begins_once_and_ends_with_the_last_of_the_mount() {
     assert_eq!(Handle::current().metrics().num_alive_tasks(), 1);
     assert_eq!(called.status().await, Code::OK);
     ended.await.expect_err("the work is dropped");
+}
+
+/// Waits with one step until the test goes on.
+struct Slow {
+    health: HealthService,
+    step: Lifecycle,
+    began: std::sync::mpsc::Sender<()>,
+    go: std::sync::Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl Wrapper for Slow {
+    type Inner = HealthService;
+
+    fn inner(&self) -> &HealthService {
+        &self.health
+    }
+
+    fn lifecycle(&self, event: Lifecycle) {
+        if event == self.step {
+            self.began.send(()).unwrap();
+            // An error is the end of the other thread's step, or the end of the time that the other thread has.
+            let go = self.go.lock().unwrap();
+            let _ = go.recv_timeout(std::time::Duration::from_millis(100));
+        }
+        self.health.lifecycle(event);
+    }
+}
+
+/// Runs `second` while the service is told of the `step` that `first` causes, and returns the status that health checks show afterwards.
+fn race(step: Lifecycle, first: fn(&Mount<Slow>), second: fn(&Mount<Slow>)) -> ServingStatus {
+    let registry = Registry::new();
+    let (began, begun) = std::sync::mpsc::channel();
+    let (done, go) = std::sync::mpsc::channel();
+    let mount = Mount::new(Slow {
+        health: HealthService::new(registry.clone()),
+        step,
+        began,
+        go: go.into(),
+    });
+    std::thread::scope(|scope| {
+        scope.spawn(|| first(&mount));
+        begun.recv().unwrap();
+        second(&mount);
+        drop(done);
+    });
+    registry.get_service_status("")
+}
+
+#[test]
+fn a_resume_of_another_thread_comes_after_the_announcement() {
+    let resume = |mount: &Mount<Slow>| assert!(mount.resume());
+    assert_eq!(race(Lifecycle::Announce, Mount::announce, resume), Serving);
+}
+
+#[test]
+fn a_close_comes_after_the_resume_of_another_thread() {
+    let flip = |mount: &Mount<Slow>| {
+        mount.announce();
+        assert!(mount.resume());
+    };
+    assert_eq!(race(Lifecycle::Resume, flip, Mount::close), NotServing);
 }

@@ -82,7 +82,10 @@ proptest! {
                         Some((client, key)) => all.push(Known { client, key, address, handshake: true }),
                         // A newcomer from an address without connections is refused only if nobody holds more than one, or if
                         // those that were told to go are still there.
-                        None => prop_assert!(own > 0 || most <= 1 || going > limits.going()),
+                        None => {
+                            prop_assert!(own > 0 || most <= 1 || going > limits.going());
+                            prop_assert!(evicted.is_empty(), "for nobody");
+                        }
                     }
                 }
                 Step::Settle(n) => if let Some(n) = pick(n) {

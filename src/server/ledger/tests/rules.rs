@@ -203,3 +203,38 @@ fn connections_that_have_had_a_call_are_counted_up_to_a_number() {
     assert_eq!(door.ledger.used(Address::V4(1), 2), 2);
     assert_eq!(door.ledger.used(Address::V4(2), 2), 0);
 }
+
+#[test]
+fn connections_that_have_had_a_call_are_counted_behind_a_crowd_without_a_call() {
+    let mut door = Door::new(limits(1_000, 1_000));
+    for _ in 0..100 {
+        door.settled(1, Doing::Watching);
+    }
+    // Noted as arriving until they have had their time.
+    assert_eq!(door.ledger.used(Address::V4(1), 16), 16);
+    for _ in 0..64 {
+        door.come(1).unwrap();
+    }
+    assert_eq!(door.ledger.used(Address::V4(1), 16), 16);
+    door.wait();
+    for _ in 0..64 {
+        door.come(1).unwrap();
+    }
+    assert_eq!(door.ledger.used(Address::V4(1), 16), 16);
+}
+
+#[test]
+fn a_newcomer_that_gets_no_place_cuts_no_handshake() {
+    // One place of 50 is reserved.
+    let mut door = Door::new(limits(50, 1));
+    for address in 1..50 {
+        door.settled(address, Doing::Working);
+    }
+    let (last, _) = door.come(100).unwrap();
+    // This address has a call at work, and as many connections as every other.
+    assert!(door.come(1).is_none());
+    assert_eq!(last.told(), None);
+    // This one has nothing.
+    door.come(101).unwrap();
+    assert_eq!(last.told(), Some("cut"));
+}
