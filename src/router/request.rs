@@ -121,15 +121,15 @@ impl<T> Request<T> {
         self.context.metadata_mut()
     }
 
-    /// The client's `grpc-timeout`, counted from the request's arrival; `None` if the client sent none. The server ends the call with
-    /// `DEADLINE_EXCEEDED` (4) when the timeout is over.
+    /// How long the call may take, counted from the request's arrival: the client's `grpc-timeout` or
+    /// [`Route::timeout`](super::Route::timeout), whichever is shorter. `None` without either. The server ends the call with
+    /// `DEADLINE_EXCEEDED` (4) when the time is over.
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
         self.context.timeout()
     }
 
-    /// The time at which the client's `grpc-timeout` is over; `None` if the client sent none. Pass the deadline on to calls that the
-    /// handler makes.
+    /// The time at which the call's [timeout](Self::timeout) is over. Pass the deadline on to calls that the handler makes.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.context.deadline()

@@ -120,7 +120,7 @@ impl Route {
         self
     }
 
-    /// Limits how long a reply may wait for the client to make room for more of the reply (HTTP/2 flow control). Default:
+    /// Limits how long the client may take for each [`send_stall_bytes`](crate::server::Builder::send_stall_bytes) of a reply. Default:
     /// [`Builder::send_stall_timeout`](crate::server::Builder::send_stall_timeout) of the server. After this time the call ends with
     /// `RESOURCE_EXHAUSTED` (8): in trailers, or, if part of a message has been sent, with RST_STREAM (`ENHANCE_YOUR_CALM`), which gRPC
     /// clients read as the same code. In a mounted router the setting has no effect: the host decides about waiting replies.

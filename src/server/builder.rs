@@ -11,8 +11,9 @@ use crate::service::Service;
 
 /// The settings of a [`Server`](crate::Server); from [`Server::builder`](crate::Server::builder).
 ///
-/// Each connection has every limit for itself, except the limits on the number of connections and the times of a shutdown, which the server
-/// has as a whole. [The guide to the limits](crate::guide::limits) has all of them in tables.
+/// Most limits hold for each connection. The limits on the number of connections and of handshakes, and `backlog`, hold for each listener.
+/// The budgets, `flood_wait` and the times of a shutdown hold for the server. [The guide to the limits](crate::guide::limits) has all of
+/// them in tables.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Builder<S> {
@@ -94,7 +95,8 @@ impl<S> Builder<S> {
 
     /// Limits how far the window of each stream grows, in bytes. Range: 1 to 2^31 - 1. Default: 1,048,576. After a message that does not
     /// fit into the window, the streams of its connection get a window for four such messages, as far as the
-    /// [`receive_budget`](Self::receive_budget) has room for all streams. The windows shrink when the connection has been quiet for ten
+    /// [`receive_budget`](Self::receive_budget) has room for all streams. After a request that uses up four windows within a second, the
+    /// windows double. The windows shrink when the connection has been quiet for ten
     /// seconds. A value below [`initial_stream_window`](Self::initial_stream_window) means that the windows never grow.
     ///
     /// # Panics
@@ -182,8 +184,8 @@ impl<S> Builder<S> {
     }
 
     /// Limits how many bytes of one call's replies h2 holds while they cannot be written. Range: 1 to 2^32 - 1. Default: 65,536, which
-    /// grows to 1,048,576 while the client takes everything at once. h2 holds twice as much for all calls of a connection together, and any
-    /// number of replies of up to 1,024 bytes. The client gets the rest of the replies as it reads.
+    /// grows to 1,048,576 while the client takes everything at once. h2 holds 131,072 bytes for all calls of a connection together, which
+    /// grow to 1,048,576 too, and any number of replies of up to 1,024 bytes. The client gets the rest of the replies as it reads.
     ///
     /// # Panics
     ///

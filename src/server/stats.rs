@@ -47,7 +47,9 @@ pub struct Stats {
     pub calls_cancelled: u64,
     /// Calls whose deadline passed, or whose request did not arrive within [`body_timeout`](super::Builder::body_timeout).
     pub deadlines_exceeded: u64,
-    /// Calls that were reset because the peer did not read the reply within [`send_stall_timeout`](super::Builder::send_stall_timeout).
+    /// Calls that the server ended because the peer did not take the reply within
+    /// [`send_stall_timeout`](super::Builder::send_stall_timeout), or because the reply made room in the
+    /// [`send_budget`](super::Builder::send_budget).
     pub calls_stalled: u64,
     /// Panics of the service that were caught.
     pub panics: u64,

@@ -75,7 +75,8 @@ impl Method {
         self
     }
 
-    /// Limits how long a reply may wait for the client to make room for more of the reply (HTTP/2 flow control). Default: the host's limit.
+    /// Limits how long the client may take for each [`send_stall_bytes`](crate::server::Builder::send_stall_bytes) of a reply. Default: the
+    /// host's limit.
     /// After this time the call ends with `RESOURCE_EXHAUSTED` (8). A [`Server`](crate::Server) enforces the limit; a service inside
     /// another HTTP server cannot.
     ///
