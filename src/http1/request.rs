@@ -63,9 +63,11 @@ pub(super) fn parse(head: &[u8]) -> Result<Request<'_>, StatusCode> {
 
 /// Path and query of a target in origin-form or absolute-form (RFC 9112, section 3.2).
 fn split(target: &str) -> (&str, Option<&str>) {
-    let absolute = ["http://", "https://"]
-        .iter()
-        .find_map(|scheme| target.strip_prefix(scheme));
+    // A scheme has any letter case (RFC 3986, section 3.1).
+    let absolute = ["http://", "https://"].iter().find_map(|scheme| {
+        let (start, rest) = target.split_at_checked(scheme.len())?;
+        start.eq_ignore_ascii_case(scheme).then_some(rest)
+    });
     let target = match absolute {
         None => target,
         Some(rest) => rest
@@ -125,9 +127,13 @@ fn is_word(item: &[u8], word: &str) -> bool {
     item.eq_ignore_ascii_case(word.as_bytes())
 }
 
-/// Whether an item of Accept is JSON, or false for text. `None` for everything else.
+/// Whether an item of Accept is JSON, or false for text. `None` for everything else, and for what the client does not accept.
 fn accepts_json(item: &[u8]) -> Option<bool> {
-    let media = item.split(|&byte| byte == b';').next()?.trim_ascii();
+    let mut parts = item.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+    let media = parts.next()?;
+    if parts.any(is_no_weight) {
+        return None;
+    }
     if is_word(media, "application/json") {
         return Some(true);
     }
@@ -135,6 +141,14 @@ fn accepts_json(item: &[u8]) -> Option<bool> {
     text.iter()
         .any(|text| is_word(media, text))
         .then_some(false)
+}
+
+/// Whether a parameter is the weight 0: "not acceptable" (RFC 9110, section 12.4.2).
+fn is_no_weight(parameter: &[u8]) -> bool {
+    let [b'q' | b'Q', b'=', b'0', rest @ ..] = parameter else {
+        return false;
+    };
+    rest.iter().all(|byte| matches!(byte, b'.' | b'0'))
 }
 
 #[cfg(test)]
@@ -178,6 +192,8 @@ mod tests {
         let absolute = "GET http://a/b?c HTTP/1.1\r\nhost: a";
         served(absolute, "/b", Some("c"), false, false);
         served("GET http://a HTTP/1.1\r\nhost: a", "/", None, false, false);
+        let shouted = "GET HTTPS://a/b HTTP/1.1\r\nhost: a";
+        served(shouted, "/b", None, false, false);
         let close = "GET / HTTP/1.1\r\nhost: a\r\nConnection: x, Close";
         served(close, "/", None, false, true);
         let empty = "GET / HTTP/1.1\r\nhost: a\r\ncontent-length: 0";
@@ -187,6 +203,11 @@ mod tests {
             ("text/html, Application/JSON;q=0.5, */*", true),
             ("*/*, application/json", false),
             ("image/png", false),
+            ("application/json;q=0, text/plain", false),
+            ("application/json; charset=x ; Q=0.000, */*", false),
+            ("application/json;q=0", false),
+            ("text/plain;q=0, */*;q=0., application/json;q=0.001", true),
+            ("application/json;q=01", true),
         ] {
             let text = format!("GET / HTTP/1.1\r\nhost: a\r\naccept: {accept}");
             served(&text, "/", None, json, false);

@@ -14,8 +14,8 @@ use super::nested::{INNER, METHODS, Nested, ROUTE_BITS, nest};
 use super::router::{Entry, Router};
 use super::spawned::spawn;
 use crate::service::{
-    Admission, Answer, Background, Head, Lifecycle, Limit, Message, Method, Open, Permit, Probe,
-    ProbeAnswer, Rejection, Reply, Requests, Service, Unimplemented, unknown_method,
+    Admission, Answer, Background, Contained, Head, Lifecycle, Limit, Message, Method, Open,
+    Permit, Probe, ProbeAnswer, Rejection, Reply, Requests, Service, Unimplemented, unknown_method,
 };
 use crate::wire::code::Code;
 use crate::wire::encoding::Encoding;
@@ -248,7 +248,7 @@ impl<S: Service> Service for Router<S> {
         if all.len() < 2 {
             return all.pop();
         }
-        Some(Box::pin(All(all)))
+        Some(Box::pin(All(all.into_iter().map(Contained::new).collect())))
     }
 }
 
@@ -340,15 +340,15 @@ impl<F: Future<Output = Reply> + Unpin> Future for RouterFuture<F> {
     }
 }
 
-/// The background work of several services.
-struct All(Vec<Background>);
+/// The background work of several services. A panic ends the work of one service only.
+struct All(Vec<Contained<Background>>);
 
 impl Future for All {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.0
-            .retain_mut(|work| work.as_mut().poll(cx).is_pending());
+            .retain_mut(|work| Pin::new(work).poll(cx).is_pending());
         if self.0.is_empty() {
             Poll::Ready(())
         } else {

@@ -251,3 +251,34 @@ async fn a_value_that_is_never_whole_ends_the_connection_after_10_s() {
     peer.recv_to_end().await;
     assert_eq!(fixture.server.stats().connections_open, 0);
 }
+
+/// With a larger table than the default, an entry may be further away than 127 others.
+#[tokio::test(start_paused = true)]
+async fn a_name_is_known_wherever_it_is_in_a_large_table() {
+    let builder = crate::limits::builder().header_table_size(64 << 10);
+    let mut peer = crate::limits::connect_to(builder).await;
+    let serve = async |peer: &mut Peer<DuplexStream>, block: Vec<u8>| {
+        let stream = peer.open();
+        peer.send(&frame::headers(stream, false, &block)).await;
+        peer.send_data(stream, true, &health_request("")).await;
+        assert_eq!(peer.expect_unary_ok(stream).await, SERVING);
+    };
+    // The table's size: 64 KiB, as SETTINGS allow.
+    let size = [
+        &[0x3f, 0xe1, 0xff, 0x03][..],
+        &block(&field(SPELLED, b"a", false)),
+    ]
+    .concat();
+    serve(&mut peer, size).await;
+    for newer in [100_usize, 27, 1] {
+        let mut more = block(&field(b"\x01", b"a", false));
+        for _ in 0..newer {
+            more.extend(b"\x40\x01x\x01y");
+        }
+        serve(&mut peer, more).await;
+    }
+    // The first entry is at 62 + 128.
+    let rest = 62 + 128 - 15;
+    let name = [0x0f, (rest & 0x7f) as u8 | 0x80, (rest >> 7) as u8];
+    serve(&mut peer, block(&field(&name, b"a/b", false))).await;
+}

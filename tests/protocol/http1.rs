@@ -597,3 +597,31 @@ async fn routers_pass_probes_on_unless_interceptors_decide() {
     let mut plain = connect_to(&Server::builder().service(nested).build(), PIPE);
     assert_eq!(plain.get("/readyz").await.0, 404);
 }
+
+#[tokio::test(start_paused = true)]
+async fn json_that_a_client_gives_no_weight_is_not_sent() {
+    let fixture = Fixture::new();
+    let mut plain = fixture.plain();
+    for accept in [
+        "application/json;q=0, text/plain",
+        "application/json;q=0.0, */*",
+        "text/plain;q=0.5, application/json;q=0",
+    ] {
+        plain
+            .send(format!(
+                "GET /readyz HTTP/1.1\r\nhost: a\r\naccept: {accept}\r\n\r\n"
+            ))
+            .await;
+        let (_, _, body) = plain.answer().await;
+        assert_eq!(body, "SERVING\n", "{accept}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scheme_has_any_letter_case() {
+    let fixture = Fixture::new();
+    let mut plain = fixture.plain();
+    for target in ["http://h/readyz", "HTTP://h/readyz", "Https://h/readyz"] {
+        assert_eq!(plain.get(target).await.0, 200, "{target}");
+    }
+}

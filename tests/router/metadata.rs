@@ -256,3 +256,17 @@ async fn broken_binary_is_internal_for_every_kind() {
     }
     peer.expect_alive().await;
 }
+
+/// RFC 9113, section 8.2.1: a field's value neither starts nor ends with a blank.
+#[tokio::test(start_paused = true)]
+async fn no_value_is_sent_with_a_blank_at_its_end() {
+    let host = serve(router().unary(ONE[0], |_: One| async move {
+        let mut metadata = Metadata::new();
+        metadata.append("k", " v ")?;
+        Ok(Response::new(raw("")).with_metadata(metadata))
+    }));
+    let mut peer = host.connect().await;
+    let stream = peer.ask(ONE[0], b"").await;
+    let whole = peer.whole(stream).await;
+    assert_eq!(whole.head.get("k"), Some("v"));
+}

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use grpc_health::router::{NoInnerService, Raw, Request, Response, Route, Router, Streaming};
 use grpc_health::service::{
     Admission, Answer, Background, Head, Lifecycle, Message, Method, Rejection, Reply, Service,
-    Unimplemented,
+    Unimplemented, Wrapper,
 };
 use grpc_health::{HealthService, Registry, ServingStatus};
 
@@ -214,6 +214,35 @@ async fn lifecycle_and_background_reach_every_service() {
         assert_eq!(*told.events.lock().unwrap(), expected);
         assert_eq!(told.working.get(), 0);
     }
+}
+
+/// A service whose background work panics.
+struct Failing(Told);
+
+impl Wrapper for Failing {
+    type Inner = Told;
+
+    fn inner(&self) -> &Told {
+        &self.0
+    }
+    fn background(&self) -> Option<Background> {
+        Some(Box::pin(async { panic!("as told") }))
+    }
+}
+
+/// The panic ended the work of all services of the router, the registry's driver included.
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_the_background_work_of_one_service_costs_no_other_its_work() {
+    let told = [Told::default(), Told::default()];
+    let [first, last] = told.clone();
+    let host = serve(
+        Router::new(first)
+            .service(Failing(Told::default()))
+            .service(last),
+    );
+    let _peer = host.connect().await;
+    settle().await;
+    assert_eq!(told.map(|told| told.working.get()), [1, 1]);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use super::authority::{LONGEST, repair, repair_coded};
+use super::named::Named;
 
 const NAME: &[u8] = b":authority";
 /// `:authority` in HPACK's Huffman code.
@@ -68,20 +69,19 @@ pub(super) struct Blocks {
     step: Step,
     /// The places in the buffer of the octets of an incomplete value.
     pieces: Vec<Range<usize>>,
-    /// Bit n: the dynamic table's entry 62 + n, if there is one, is named `:authority`. A table of 4,096 bytes has fewer than 128 entries.
-    /// The oldest entries are evicted first, and an index of an evicted entry is an error, so evictions need not be tracked.
-    named: u128,
+    named: Named,
     /// The last whole block without a literal `:authority` and without an addition to the table.
     last: [u8; REMEMBERED],
     last_len: usize,
 }
 
 impl Blocks {
-    pub(super) const fn new() -> Self {
+    /// For a dynamic table of at most `table` bytes.
+    pub(super) fn new(table: u32) -> Self {
         Self {
             step: Step::Field,
             pieces: Vec::new(),
-            named: 0,
+            named: Named::new(table),
             last: [0; REMEMBERED],
             last_len: 0,
         }
@@ -122,7 +122,7 @@ impl Blocks {
         while at < end {
             if matches!(self.step, Step::Field) {
                 let passed = pass(buf.get(at..end).unwrap_or_default());
-                self.named = self.named.checked_shl(passed.added).unwrap_or(0);
+                self.named.add_others(passed.added);
                 at += passed.read;
                 if at == end {
                     break;
@@ -177,7 +177,7 @@ impl Blocks {
     fn read_new(&mut self, block: &mut [u8]) -> Result<(), Malformed> {
         let passed = pass(block);
         if passed.read == block.len() {
-            self.named = self.named.checked_shl(passed.added).unwrap_or(0);
+            self.named.add_others(passed.added);
             if let Some(last) = self
                 .last
                 .get_mut(..block.len())
@@ -266,9 +266,8 @@ impl Blocks {
             Integer::Name { added } if value == 0 => self.step = Step::NameLen { added },
             Integer::Name { added } => {
                 let entry = value.checked_sub(STATIC + 1);
-                let place = entry.and_then(|entry| u32::try_from(entry).ok());
-                let named = place.and_then(|place| self.named.checked_shr(place));
-                self.name(added, value == 1 || named.is_some_and(|bits| bits & 1 == 1));
+                let named = entry.is_some_and(|entry| self.named.has(entry));
+                self.name(added, value == 1 || named);
             }
             Integer::NameLen { added, .. } if value == 0 => self.name(added, false),
             Integer::NameLen { added, coded } => {
@@ -290,9 +289,9 @@ impl Blocks {
     }
 
     /// Called when the name of a literal field is complete.
-    const fn name(&mut self, added: bool, wanted: bool) {
+    fn name(&mut self, added: bool, wanted: bool) {
         if added {
-            self.named = self.named << 1 | wanted as u128;
+            self.named.add(wanted);
         }
         self.step = Step::ValueLen { wanted };
     }
@@ -316,7 +315,11 @@ impl Blocks {
             self.step = Step::Field;
             return n;
         }
-        self.pieces.push(at..at + n);
+        match self.pieces.last_mut() {
+            // Reads may be tiny: a place for each would take more memory than the octets.
+            Some(last) if last.end == at => last.end += n,
+            _ => self.pieces.push(at..at + n),
+        }
         self.step = Step::Value {
             coded,
             left: left - n,

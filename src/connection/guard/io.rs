@@ -79,7 +79,7 @@ impl<T> Guard<T> {
             detour: false,
             drained: false,
             end: End::default(),
-            repairer: Repairer::new(),
+            repairer: Repairer::new(config.header_table_size),
             farewell: (Vec::new(), 0),
             link,
             policy: Policy::new(&config.guard()),

@@ -22,6 +22,7 @@ mod io_tests;
 mod late;
 mod limits;
 mod linger;
+mod named;
 mod policy;
 mod portion;
 #[cfg(feature = "__internals")]

@@ -51,9 +51,10 @@ enum Part {
 }
 
 impl Repairer {
-    pub(super) const fn new() -> Self {
+    /// For a connection whose HPACK table has at most `table` bytes.
+    pub(super) fn new(table: u32) -> Self {
         Self {
-            blocks: Blocks::new(),
+            blocks: Blocks::new(table),
             head: [0; HEAD],
             have: 0,
             frame: Part::None,
@@ -296,7 +297,7 @@ impl Repairer {
 #[cfg(any(test, feature = "__internals"))]
 #[allow(unreachable_pub, reason = "the fuzz target is another crate")]
 pub fn repaired<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
-    let mut repairer = Repairer::new();
+    let mut repairer = Repairer::new(4_096);
     let mut seen = Vec::new();
     for piece in pieces {
         let mut piece = piece.to_vec();

@@ -26,7 +26,9 @@ const RETRY_PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-
 
 /// Custom metadata: names with one or more values each. The values of a name are in order.
 ///
-/// A name that ends in `-bin` has bytes as values, any other name has printable ASCII. Names that gRPC and HTTP/2 write
+/// A name that ends in `-bin` has bytes as values, any other name has printable ASCII. A text has no blanks and tabs at either end, since
+/// an HTTP/2 field's value has none ([RFC 9113, section 8.2.1](https://www.rfc-editor.org/rfc/rfc9113#section-8.2.1)): `Metadata` removes
+/// them. Names that gRPC and HTTP/2 write
 /// themselves (see [`is_reserved`]) can be neither read nor written. All other names can be read and written, `user-agent` included,
 /// which only requests have.
 ///
@@ -120,7 +122,7 @@ impl Metadata {
         self.names().next().is_none()
     }
 
-    /// Adds a text value to `name`.
+    /// Adds a text value to `name`, without the blanks and tabs at either end of the value.
     ///
     /// # Errors
     ///
@@ -129,6 +131,7 @@ impl Metadata {
         if is_binary(name) {
             return Err(InvalidMetadata::Kind);
         }
+        let value = value.trim_matches([' ', '\t']);
         if !is_valid_ascii_value(value.as_bytes()) {
             return Err(InvalidMetadata::Value);
         }
@@ -214,11 +217,11 @@ impl Metadata {
     pub(crate) fn absorb(&mut self, other: &Self) {
         let mut total: usize = self.visible().map(|(name, value)| size(name, value)).sum();
         for (name, value) in other.visible() {
-            total += size(name, value);
-            if total > MAX_SIZE {
-                return;
+            let with = total + size(name, value);
+            if with <= MAX_SIZE {
+                total = with;
+                self.fields.append(name.clone(), value.clone());
             }
-            self.fields.append(name.clone(), value.clone());
         }
     }
 
@@ -260,7 +263,7 @@ impl Metadata {
         let size = self.encoded_size(room);
         if size > 0 {
             for (name, value) in self.sendable() {
-                fields.append(name.clone(), value.clone());
+                fields.append(name.clone(), trimmed(value));
             }
         }
         size
@@ -270,8 +273,8 @@ impl Metadata {
 impl PartialEq for Metadata {
     fn eq(&self, other: &Self) -> bool {
         let same = |name: &HeaderName| {
-            let (ours, theirs) = (self.fields.get_all(name), other.fields.get_all(name));
-            ours == theirs
+            let ours = self.fields.get_all(name).into_iter().map(octets);
+            ours.eq(other.fields.get_all(name).into_iter().map(octets))
         };
         self.names().count() == other.names().count() && self.visible().all(|(name, _)| same(name))
     }
@@ -286,14 +289,31 @@ impl fmt::Debug for Metadata {
 }
 
 fn text(value: &HeaderValue) -> Option<&str> {
-    value
-        .to_str()
+    let octets = octets(value);
+    std::str::from_utf8(octets)
         .ok()
-        .filter(|text| is_valid_ascii_value(text.as_bytes()))
+        .filter(|_| is_valid_ascii_value(octets))
+}
+
+/// The value as it is sent and compared. A request may have values with blanks or tabs at either end.
+fn octets(value: &HeaderValue) -> &[u8] {
+    value.as_bytes().trim_ascii()
+}
+
+/// A value with these octets.
+fn trimmed(value: &HeaderValue) -> HeaderValue {
+    let octets = octets(value);
+    if octets.len() == value.len() {
+        return value.clone();
+    }
+    // A part of a value is always a valid value; the fallback keeps this total.
+    let mut part = HeaderValue::from_bytes(octets).unwrap_or_else(|_| HeaderValue::from_static(""));
+    part.set_sensitive(value.is_sensitive());
+    part
 }
 
 fn size(name: &HeaderName, value: &HeaderValue) -> usize {
-    name.as_str().len() + value.len() + FIELD_OVERHEAD
+    name.as_str().len() + octets(value).len() + FIELD_OVERHEAD
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ fn every_way_to_name_it_is_known() {
     for first in [0x00, 0x10, 0x40] {
         for name in [vec![first | 1], spelled(first), coded(first)] {
             let block = literal(&name, b"a/b");
-            let seen = read(&mut Blocks::new(), &block);
+            let seen = read(&mut Blocks::new(4_096), &block);
             assert_eq!(seen, literal(&name, b"a-b"), "{name:x?}");
         }
     }
@@ -43,13 +43,13 @@ fn every_way_to_name_it_is_known() {
         b"\0\0",
     ] {
         let block = literal(name, b"a/b");
-        assert_eq!(read(&mut Blocks::new(), &block), block);
+        assert_eq!(read(&mut Blocks::new(4_096), &block), block);
     }
 }
 
 #[test]
 fn a_name_out_of_the_dynamic_table_is_known_wherever_it_has_moved() {
-    let mut blocks = Blocks::new();
+    let mut blocks = Blocks::new(4_096);
     read(&mut blocks, &literal(b"\x40\x0a:authority", b"a"));
     for newer in 0..100 {
         let name = |entry: usize| {
@@ -84,7 +84,7 @@ fn a_name_out_of_the_dynamic_table_is_known_wherever_it_has_moved() {
 fn what_is_no_hpack_is_told() {
     let endless = [0x7f, 0x80, 0x80, 0x80, 0x80, 0x80, 0];
     let read = |block: &[u8]| {
-        let mut blocks = Blocks::new();
+        let mut blocks = Blocks::new(4_096);
         let len = block.len();
         let read = blocks.read(&mut block.to_vec(), 0..len);
         read.and_then(|()| blocks.end())
@@ -93,4 +93,18 @@ fn what_is_no_hpack_is_told() {
     assert_eq!(read(b"\x41\x05abc"), Err(Malformed));
     assert_eq!(read(b"\x41"), Err(Malformed));
     assert_eq!(read(b"\x41\x03abc"), Ok(()));
+}
+
+/// The places of the octets took 16 bytes for each octet.
+#[test]
+fn a_value_in_tiny_pieces_needs_one_place() {
+    let value = "a/".repeat(50);
+    let mut block = literal(b"\x41", value.as_bytes());
+    let mut blocks = Blocks::new(4_096);
+    for at in 0..block.len() {
+        assert_eq!(blocks.read(&mut block, at..at + 1), Ok(()));
+        assert!(blocks.pieces.len() <= 1, "{:?}", blocks.pieces);
+    }
+    assert_eq!(blocks.end(), Ok(()));
+    assert_eq!(block, literal(b"\x41", "a-".repeat(50).as_bytes()));
 }

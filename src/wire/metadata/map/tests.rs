@@ -31,7 +31,8 @@ fn what_cannot_be_sent_is_refused() {
         ("Upper", "x", InvalidMetadata::Name),
         ("sp ace", "x", InvalidMetadata::Name),
         ("k-bin", "x", InvalidMetadata::Kind),
-        ("k", "\t", InvalidMetadata::Value),
+        ("k", "a\tb", InvalidMetadata::Value),
+        ("k", "a\n", InvalidMetadata::Value),
         ("k", "ü", InvalidMetadata::Value),
     ] {
         assert_eq!(metadata.append(name, value), Err(error), "{name}: {value}");
@@ -188,4 +189,42 @@ fn metadata_of_a_call_that_waits_keeps_what_is_read_and_gives_the_rest_back() {
     let mut metadata = Metadata::received(long);
     metadata.shrink();
     assert_eq!(metadata.get_all("x").count(), 6);
+}
+
+/// Values with a blank at an end were sent as they were.
+#[test]
+fn blanks_at_either_end_of_a_value_are_neither_read_nor_sent() {
+    let mut received = HeaderMap::new();
+    received.append("k", HeaderValue::from_static(" a b\t"));
+    received.append("k", HeaderValue::from_static("\t "));
+    received.append("k-bin", HeaderValue::from_static(" AQ "));
+    let received = Metadata::received(received);
+    let mut made = Metadata::new();
+    made.append("k", "\ta b  ").unwrap();
+    made.append("k", " ").unwrap();
+    made.append_binary("k-bin", &[1]).unwrap();
+    assert_eq!(received, made);
+    for metadata in [received, made] {
+        assert_eq!(metadata.get_all("k").collect::<Vec<_>>(), ["a b", ""]);
+        assert_eq!(metadata.get_binary("k-bin").unwrap(), [1].as_slice());
+        let mut sent = HeaderMap::new();
+        let size = metadata.encode(MAX_SIZE, &mut sent);
+        assert_eq!(size, 3 * FIELD_OVERHEAD + 1 + 3 + 1 + 5 + 2);
+        assert_eq!(sent.get_all("k").iter().collect::<Vec<_>>(), ["a b", ""]);
+        assert_eq!(sent["k-bin"], "AQ");
+    }
+}
+
+/// The first field that did not fit kept all others out.
+#[test]
+fn a_field_that_does_not_fit_keeps_no_other_out() {
+    let mut large = HeaderMap::new();
+    large.append("a", HeaderValue::from_static("x"));
+    large.append("b", HeaderValue::try_from("v".repeat(MAX_SIZE)).unwrap());
+    large.append("c", HeaderValue::from_static("y"));
+    let mut metadata = Metadata::new();
+    metadata.append("k", "v").unwrap();
+    metadata.absorb(&Metadata::received(large));
+    let values = ["k", "a", "b", "c"].map(|name| metadata.get(name));
+    assert_eq!(values, [Some("v"), Some("x"), None, Some("y")]);
 }
