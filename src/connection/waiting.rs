@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use entry::Entry;
+use entry::{Entry, Numbered};
 use slab::Slab;
 use tokio::time::Instant;
 
@@ -61,6 +61,12 @@ pub(super) struct Waiter<S: Service> {
     /// How many bytes the call's reply counts.
     pub(super) held: usize,
     long_lived: bool,
+}
+
+impl<S: Service> Numbered for Waiter<S> {
+    fn number(&self) -> u32 {
+        self.number
+    }
 }
 
 /// How long a call may wait, counted from the arrival of the call's head.

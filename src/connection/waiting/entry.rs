@@ -2,8 +2,10 @@
 
 use slab::Slab;
 
-use super::Waiter;
-use crate::service::Service;
+/// What has a number that tells it from all that had its place before.
+pub(in crate::connection) trait Numbered {
+    fn number(&self) -> u32;
+}
 
 /// A call in a list. The call may end before its turn comes, and another call may have its place then.
 #[derive(Debug, Clone, Copy)]
@@ -13,19 +15,16 @@ pub(in crate::connection) struct Entry {
 }
 
 impl Entry {
-    pub(super) const fn new<S: Service>(key: u32, call: &Waiter<S>) -> Self {
+    pub(super) fn new(key: u32, call: &impl Numbered) -> Self {
         Self {
             key,
-            number: call.number,
+            number: call.number(),
         }
     }
 
     /// The call, unless the call has ended.
-    pub(in crate::connection) fn call<S: Service>(
-        self,
-        calls: &mut Slab<Waiter<S>>,
-    ) -> Option<&mut Waiter<S>> {
+    pub(in crate::connection) fn call<C: Numbered>(self, calls: &mut Slab<C>) -> Option<&mut C> {
         let call = calls.get_mut(self.key as usize)?;
-        (call.number == self.number).then_some(call)
+        (call.number() == self.number).then_some(call)
     }
 }
