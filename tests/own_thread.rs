@@ -7,7 +7,7 @@ use std::future::Future;
 use std::io::ErrorKind;
 use std::mem::forget;
 use std::net::SocketAddr;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -20,6 +20,10 @@ use tokio::runtime::Builder;
 
 /// Set in the process of the test that ends while its server goes on.
 const CHILD: &str = "GRPC_HEALTH_THREAD_CHILD";
+
+/// Held while a process is made, and while a test asks whether an address refuses: the new process has this process's listeners open for a
+/// moment.
+static FORKS: Mutex<()> = Mutex::new(());
 
 /// Runs a future on a runtime made for it alone.
 fn alone<T>(future: impl Future<Output = T>) -> T {
@@ -59,6 +63,7 @@ fn a_server_is_served_outside_a_runtime_until_it_has_shut_down() {
     };
     assert_eq!(alone(check(addr)), ReportedStatus::SERVING);
     assert!(!server.is_finished());
+    let _no_forks = FORKS.lock().unwrap();
     stop(server);
     let refused = alone(Client::connect(addr)).unwrap_err();
     assert!(refused.to_string().contains("refused"), "{refused}");
@@ -214,11 +219,16 @@ fn a_process_ends_while_its_server_goes_on() {
         return;
     }
     for child in ["drop", "hold"] {
-        let test = Command::new(env::current_exe().unwrap())
+        let mut command = Command::new(env::current_exe().unwrap());
+        command
             .args(["--exact", "a_process_ends_while_its_server_goes_on"])
             .env(CHILD, child)
-            .output()
-            .unwrap();
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let forks = FORKS.lock().unwrap();
+        let test = command.spawn().unwrap();
+        drop(forks);
+        let test = test.wait_with_output().unwrap();
         let text = String::from_utf8(test.stdout).unwrap();
         assert!(test.status.success(), "{text}");
         assert!(text.contains("1 passed"), "{text}");
